@@ -1,0 +1,110 @@
+//! What the configuration asks for, as one value.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{CheckSpec, Destination, Endpoint, ServiceKey, ServiceSettings};
+
+/// The whole configuration, resolved: every default filled in, every name looked up.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Desired {
+    pub services: BTreeMap<ServiceKey, Arc<VirtualService>>,
+    /// Where each service was written. Apart from the services, so that a line added above a
+    /// service does not make it another service.
+    pub origins: BTreeMap<ServiceKey, Origin>,
+    pub settings: Settings,
+}
+
+/// A place in a file.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Origin {
+    pub file: Arc<PathBuf>,
+    /// From 1.
+    pub line: u32,
+}
+
+/// One virtual service as its owner wants it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct VirtualService {
+    pub key: ServiceKey,
+    /// What people call it.
+    pub name: Option<String>,
+    pub settings: ServiceSettings,
+    /// In the order of the file; no two with one endpoint.
+    pub servers: Vec<RealServer>,
+    pub fallback: Option<Fallback>,
+    pub on_failure: FailureAction,
+    pub on_stop: StopAction,
+}
+
+/// One real server of one service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RealServer {
+    /// As the table holds it: with `gate` and `ipip` the port is the service's.
+    pub endpoint: Endpoint,
+    /// The row while the server is up.
+    pub destination: Destination,
+    /// Where the check goes: the written port, or the check's own.
+    pub check_endpoint: Endpoint,
+    /// Shared by all servers of a service that are checked alike.
+    pub check: Arc<CheckSpec>,
+    /// The owner's word in the file: takes no new connections (weight 0) whatever the check says.
+    pub maintenance: bool,
+}
+
+/// Takes over from all real servers while none of them is up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fallback {
+    pub endpoint: Endpoint,
+    pub destination: Destination,
+}
+
+/// What happens to a real server that failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FailureAction {
+    /// Delete the destination. With `expire_nodest_conn=1` TCP clients get a reset and UDP
+    /// clients move on with their next packet.
+    Remove,
+    /// Weight 0: established connections are left to run into the dead server.
+    Quiesce,
+}
+
+/// What happens to a service when the daemon stops.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StopAction {
+    Remove,
+    Keep,
+}
+
+/// Whether the daemon sets the sysctls it relies on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SysctlPolicy {
+    /// Set them at start and after a reload, and log it.
+    Set,
+    /// Only say when they are not as needed.
+    Warn,
+}
+
+/// What holds for the daemon as a whole.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// A reload that would remove more than this share of the services, in percent, waits for
+    /// the operator's word. 0 to 100; 100 never waits.
+    pub remove_limit: u8,
+    pub sysctl: SysctlPolicy,
+    /// How long a verdict outlives a director that cannot ask; after that, not being able to ask
+    /// counts as a failure.
+    pub local_error_hold: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings {
+            remove_limit: 20,
+            sysctl: SysctlPolicy::Set,
+            local_error_hold: Duration::from_secs(60),
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! The nouns: plain data and the invariants that hold for them everywhere.
+//!
+//! Text from a file, bytes from the kernel and answers from real servers become these types at
+//! the edge, once; nothing here reads, writes or waits.
+
+#![forbid(unsafe_code)]
+
+mod check;
+mod desired;
+mod kernel;
+mod server;
+mod service;
+mod table;
+mod time;
+mod view;
+
+pub use check::{
+    CheckSpec, ExternalProbe, FtpProbe, HttpProbe, Outcome, PingProbe, Probe, StatusRanges, Tls,
+    Verdict,
+};
+pub use desired::{
+    Desired, FailureAction, Fallback, Origin, RealServer, Settings, StopAction, SysctlPolicy,
+    VirtualService,
+};
+pub use kernel::{KernelError, KernelErrorKind};
+pub use server::{Destination, Endpoint, ForwardingMethod, Tunnel, TunnelKind};
+pub use service::{
+    Family, KernelName, NameError, Netmask, Persistence, Protocol, SchedulerFlags, ServiceKey,
+    ServiceSettings,
+};
+pub use table::{Destinations, Entry, Survey, SurveyKey, Table};
+pub use time::Time;
+pub use view::{
+    CheckView, Command, FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot,
+};

@@ -1,0 +1,161 @@
+//! What we show, and what we may be asked.
+
+use std::time::SystemTime;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole state of the director at one moment, as `status` and the API show it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub version: String,
+    pub pid: u32,
+    pub phase: Phase,
+    #[serde(with = "rfc3339")]
+    pub started: SystemTime,
+    pub kernel: KernelView,
+    pub files: Vec<FileView>,
+    /// Why the last reload is waiting for the operator's word, if it is.
+    pub held_reload: Option<String>,
+    pub services: Vec<ServiceView>,
+}
+
+/// Where in its life the daemon is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Phase {
+    /// The kernel's table has not been read yet.
+    Starting,
+    Running,
+    Stopping,
+}
+
+/// Does the kernel hold what we want it to hold?
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct KernelView {
+    /// `kernel` or `memory`.
+    pub table: String,
+    /// Services whose records differ from the target, or whose state is not known.
+    pub out_of_sync: usize,
+    /// Services in the kernel that are not ours; they are never touched.
+    pub foreign: usize,
+    /// Seconds since the table was last compared with the target.
+    pub compared_seconds_ago: Option<f64>,
+    /// Differences found that we did not make, and repaired, since the start.
+    pub drift_repaired: u64,
+    /// Requests written to the kernel since the start.
+    pub writes: u64,
+    /// What stands in the way, if something does.
+    pub error: Option<String>,
+}
+
+/// One configuration file.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FileView {
+    pub path: String,
+    pub state: FileState,
+    /// Services in force from this file.
+    pub services: usize,
+    /// The mistakes, rendered, when the newest text is not in force.
+    pub error: Option<String>,
+    /// How often a version of this file was rejected since the start.
+    pub rejected: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileState {
+    /// What the file says is in force.
+    InForce,
+    /// The file has mistakes; its last good version is in force.
+    LastGood,
+    /// The file has mistakes and there never was a good version: nothing of it is in force.
+    Rejected,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ServiceView {
+    /// `192.0.2.10:443/tcp`, `fwmark:7`.
+    pub service: String,
+    pub name: Option<String>,
+    /// `file:line`.
+    pub origin: Option<String>,
+    pub scheduler: String,
+    /// Up while at least one real server is up.
+    pub up: bool,
+    /// Whether the fallback server stands in.
+    pub fallback_active: bool,
+    pub fallback: Option<String>,
+    /// Whether the kernel's records equal the target.
+    pub in_sync: bool,
+    /// Why they do not, when the kernel said.
+    pub error: Option<String>,
+    pub servers: Vec<ServerView>,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct ServerView {
+    /// `10.0.0.7:80`.
+    pub server: String,
+    pub forward: String,
+    /// The weight of the configuration.
+    pub weight: u32,
+    /// The weight in the kernel; `None` when the server is not in the table.
+    pub kernel_weight: Option<u32>,
+    /// `up`, `down` or `unknown`.
+    pub verdict: String,
+    /// Since when the verdict holds.
+    #[serde(with = "rfc3339")]
+    pub since: SystemTime,
+    /// Why it is not in use, or what the last probe complained of.
+    pub reason: Option<String>,
+    /// `drain` when the operator took it out, `maintenance` when the file did.
+    pub held: Option<String>,
+    pub check: CheckView,
+}
+
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CheckView {
+    /// `http 10.0.0.7:80`.
+    pub what: String,
+    pub interval_ms: u64,
+    pub timeout_ms: u64,
+    /// Passes in a row so far, counted up to `rise`.
+    pub passes: u16,
+    pub rise: u16,
+    /// Failures in a row so far, counted up to `fall`.
+    pub failures: u16,
+    pub fall: u16,
+    /// How long the last probe took; `None` before the first.
+    pub last_ms: Option<f64>,
+    /// Set while the director cannot ask.
+    pub local_error: Option<String>,
+}
+
+/// What an operator may ask of the running daemon.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "command")]
+pub enum Command {
+    /// Set weight 0 and keep it there until `Undrain`. `service` limits it to one service.
+    Drain { server: String, service: Option<String> },
+    /// Give the server back to its check.
+    Undrain { server: String, service: Option<String> },
+}
+
+/// A point of wall-clock time as RFC 3339 text in UTC, to the millisecond.
+mod rfc3339 {
+    use std::time::SystemTime;
+
+    use jiff::Timestamp;
+    use serde::de::Error;
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub fn serialize<S: Serializer>(at: &SystemTime, to: S) -> Result<S::Ok, S::Error> {
+        let stamp = Timestamp::try_from(*at).unwrap_or(Timestamp::UNIX_EPOCH);
+        to.collect_str(&format_args!("{stamp:.3}"))
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {
+        let text = String::deserialize(from)?;
+        text.parse::<Timestamp>().map(SystemTime::from).map_err(D::Error::custom)
+    }
+}
