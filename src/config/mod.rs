@@ -7,14 +7,17 @@
 #![forbid(unsafe_code)]
 
 mod diagnostic;
+mod import;
+mod yaml;
 
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Family, Protocol, VirtualService};
+use crate::model::{Family, Protocol, Settings, VirtualService};
 
 pub use diagnostic::{Diagnostic, Place, Severity};
+pub use yaml::Defaults;
 
 /// One configuration file as read.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,4 +55,36 @@ pub struct Declared {
     pub service: Arc<VirtualService>,
     /// The place of its `virtual` or `fwmark`.
     pub place: Place,
+}
+
+/// What one file says.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Parsed {
+    /// The services, in the order of the file; only to be used when there is no error.
+    pub services: Vec<Declared>,
+    /// From `global.yaml` only: settings of the daemon.
+    pub settings: Option<Settings>,
+    /// From `global.yaml` only: defaults for the other YAML files of its folder.
+    pub defaults: Option<Defaults>,
+    /// Every mistake, warning and note, in the order of the file.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+impl Parsed {
+    /// Whether the file cannot be taken.
+    pub fn has_errors(&self) -> bool {
+        self.diagnostics.iter().any(|d| d.severity == Severity::Error)
+    }
+}
+
+/// Reads one file's text. Never gives up: a file with mistakes yields all of them.
+///
+/// `defaults` come from the folder's `global.yaml` and apply to the YAML dialect only; the head
+/// of a `.cf` sets its own.
+pub fn parse(source: &Source, defaults: &Defaults, names: &dyn Names) -> Parsed {
+    match source.dialect {
+        Dialect::Yaml => yaml::parse_services(source, defaults, names),
+        Dialect::Global => yaml::parse_global(source),
+        Dialect::Ldirectord => import::ldirectord::parse(source, names),
+    }
 }

@@ -1,0 +1,3 @@
+//! Other programs' dialects.
+
+pub(super) mod ldirectord;
