@@ -134,6 +134,9 @@ impl KernelName {
     /// The kernel's limit, IP_VS_SCHEDNAME_MAXLEN less the terminating NUL.
     pub const MAX_LEN: usize = 15;
 
+    /// The kernel's word for no scheduler: the service refuses new connections.
+    pub const NONE: KernelName = KernelName(*b"none\0\0\0\0\0\0\0\0\0\0\0\0");
+
     /// The name, if it is 1 to 15 ASCII letters, digits, `_` or `-`.
     pub fn new(name: &str) -> Result<KernelName, NameError> {
         let fits = (1..=Self::MAX_LEN).contains(&name.len());
@@ -180,6 +183,16 @@ impl Netmask {
         match family {
             Family::Ipv4 => Netmask::V4(Ipv4Addr::BROADCAST),
             Family::Ipv6 => Netmask::V6(128),
+        }
+    }
+}
+
+/// `255.255.255.0`, `64`.
+impl fmt::Display for Netmask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Netmask::V4(mask) => write!(f, "{mask}"),
+            Netmask::V6(prefix) => write!(f, "{prefix}"),
         }
     }
 }

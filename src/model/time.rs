@@ -4,24 +4,26 @@ use std::fmt;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
-/// A point on the daemon's own monotonic clock: the time since it started.
+/// A point on the daemon's own monotonic clock.
 ///
 /// The core never reads a clock. Every deciding function takes `now: Time`, so a test can let a
-/// day pass in a microsecond.
+/// day pass in a microsecond. The daemon starts its clock at the wall-clock time of its start,
+/// counted from the Unix epoch, so that a time remembered from an earlier run has a place on it;
+/// from then on the clock is monotonic, whatever happens to the wall clock.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Time(Duration);
 
 impl Time {
-    /// The moment the clock started.
+    /// The epoch of the clock.
     pub const ZERO: Time = Time(Duration::ZERO);
 
-    /// The point `since_start` after the clock started.
-    pub const fn after_start(since_start: Duration) -> Time {
-        Time(since_start)
+    /// The point this long after the epoch.
+    pub const fn after_epoch(since_epoch: Duration) -> Time {
+        Time(since_epoch)
     }
 
-    /// How long after the clock started this is.
-    pub const fn since_start(self) -> Duration {
+    /// How long after the epoch this is.
+    pub const fn since_epoch(self) -> Duration {
         self.0
     }
 
@@ -38,7 +40,7 @@ impl Add<Duration> for Time {
     }
 }
 
-/// Saturates at the start of the clock.
+/// Saturates at the epoch.
 impl Sub<Duration> for Time {
     type Output = Time;
     fn sub(self, rhs: Duration) -> Time {
