@@ -64,8 +64,13 @@ pub struct Fallback {
 /// What happens to a real server that failed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum FailureAction {
-    /// Delete the destination. With `expire_nodest_conn=1` TCP clients get a reset and UDP
-    /// clients move on with their next packet.
+    /// Delete the destination and let go of its connections: TCP clients get a reset, UDP clients
+    /// move on with their next packet. Relies on the sysctl `expire_nodest_conn`, which the
+    /// daemon sets for it.
+    Reset,
+    /// Delete the destination; what becomes of its connections is left to the sysctl as it is.
+    /// By the kernel's default their packets are dropped until they time out, or until the
+    /// server is back.
     Remove,
     /// Weight 0: established connections are left to run into the dead server.
     Quiesce,
