@@ -99,6 +99,11 @@ impl StatusRanges {
         (!ranges.is_empty() && ranges.iter().all(valid)).then_some(StatusRanges(ranges))
     }
 
+    /// The ranges, in the order given.
+    pub fn iter(&self) -> std::slice::Iter<'_, RangeInclusive<u16>> {
+        self.0.iter()
+    }
+
     pub fn contains(&self, status: u16) -> bool {
         self.0.iter().any(|range| range.contains(&status))
     }

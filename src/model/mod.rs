@@ -7,7 +7,9 @@
 
 mod check;
 mod desired;
+mod digest;
 mod kernel;
+mod memory;
 mod server;
 mod service;
 mod table;
@@ -22,11 +24,13 @@ pub use desired::{
     Desired, FailureAction, Fallback, Origin, RealServer, Settings, StopAction, SysctlPolicy,
     VirtualService,
 };
+pub use digest::Digest;
 pub use kernel::{KernelError, KernelErrorKind};
+pub use memory::{Drain, Memory, Remembered};
 pub use server::{Destination, Endpoint, ForwardingMethod, Tunnel, TunnelKind};
 pub use service::{
-    Family, KernelName, NameError, Netmask, Persistence, Protocol, SchedulerFlags, ServiceKey,
-    ServiceSettings,
+    Family, KernelName, KeyError, NameError, Netmask, Persistence, Protocol, SchedulerFlags,
+    ServiceKey, ServiceSettings,
 };
 pub use table::{Destinations, Entry, Survey, SurveyKey, Table};
 pub use time::Time;

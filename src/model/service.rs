@@ -1,7 +1,8 @@
 //! Virtual services: what makes one the same, and what may change about it.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::str::FromStr;
 
 /// A transport protocol that IPVS schedules.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -110,6 +111,53 @@ impl fmt::Display for ServiceKey {
             ServiceKey::Fwmark { mark, family: Family::Ipv6 } => write!(f, "fwmark:{mark}/ipv6"),
         }
     }
+}
+
+/// Why a text cannot be a [`ServiceKey`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct KeyError;
+
+impl fmt::Display for KeyError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "a service is written 192.0.2.10:443/tcp, [2001:db8::1]:53/udp, fwmark:7 or \
+             fwmark:7/ipv6",
+        )
+    }
+}
+
+impl std::error::Error for KeyError {}
+
+/// Exactly what `Display` writes; also `fwmark:7/ipv4`.
+impl FromStr for ServiceKey {
+    type Err = KeyError;
+
+    fn from_str(text: &str) -> Result<ServiceKey, KeyError> {
+        if let Some(mark) = text.strip_prefix("fwmark:") {
+            return fwmark_from_text(mark).ok_or(KeyError);
+        }
+        let (address, protocol) = text.rsplit_once('/').ok_or(KeyError)?;
+        let protocol = Protocol::from_name(protocol).ok_or(KeyError)?;
+        let address: SocketAddr = address.parse().map_err(|_| KeyError)?;
+        // A scope such as `fe80::1%2` would be lost on the way to the kernel.
+        match address {
+            SocketAddr::V6(scoped) if scoped.scope_id() != 0 => Err(KeyError),
+            _ => Ok(ServiceKey::Address { protocol, address: address.ip(), port: address.port() }),
+        }
+    }
+}
+
+fn fwmark_from_text(text: &str) -> Option<ServiceKey> {
+    let (mark, family) = match text.split_once('/') {
+        None => (text, Family::Ipv4),
+        Some((mark, "ipv4")) => (mark, Family::Ipv4),
+        Some((mark, "ipv6")) => (mark, Family::Ipv6),
+        Some(_) => return None,
+    };
+    // `parse` alone would take a sign.
+    let digits = mark.bytes().all(|b| b.is_ascii_digit());
+    let mark = mark.parse().ok().filter(|&mark| digits && mark != 0)?;
+    Some(ServiceKey::Fwmark { mark, family })
 }
 
 /// A name the kernel knows a module by, such as a scheduler: 1 to 15 bytes.
@@ -293,5 +341,43 @@ mod tests {
             ServiceKey::Fwmark { mark: 7, family: Family::Ipv6 }.to_string(),
             "fwmark:7/ipv6"
         );
+    }
+
+    #[test]
+    fn service_key_reads_back_what_it_prints() {
+        for text in [
+            "192.0.2.10:443/tcp",
+            "192.0.2.10:0/sctp",
+            "[2001:db8::1]:53/udp",
+            "[::ffff:1.2.3.4]:80/tcp",
+            "fwmark:7",
+            "fwmark:4294967295/ipv6",
+        ] {
+            assert_eq!(text.parse::<ServiceKey>().map(|k| k.to_string()), Ok(text.to_string()));
+        }
+    }
+
+    #[test]
+    fn service_key_takes_nothing_else() {
+        for text in [
+            "",
+            "192.0.2.10:443",
+            "192.0.2.10/tcp",
+            "192.0.2.10:443/TCP",
+            "192.0.2.10:65536/tcp",
+            "192.0.2.300:80/tcp",
+            "2001:db8::1:53/udp",
+            "[fe80::1%2]:53/udp",
+            " 192.0.2.10:443/tcp",
+            "192.0.2.10:443/tcp\n",
+            "fwmark:",
+            "fwmark:0",
+            "fwmark:+7",
+            "fwmark:4294967296",
+            "fwmark:7/ipv5",
+            "fwmark:7/ipv6/ipv6",
+        ] {
+            assert_eq!(text.parse::<ServiceKey>(), Err(KeyError), "{text:?}");
+        }
     }
 }
