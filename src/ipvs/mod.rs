@@ -1,10 +1,17 @@
 //! Talk to the kernel.
 //!
 //! [`Kernel`] is the whole conversation; there are two who can hold it: the kernel itself, by
-//! generic netlink, and a kernel made of a map.
+//! generic netlink, and [`Fake`], a kernel made of a map.
+
+#![forbid(unsafe_code)]
+
+mod fake;
+mod refusal;
 
 use crate::model::{Entry, KernelError, ServiceKey, Survey};
 use crate::plan::Step;
+
+pub use fake::{Counters, Fake, Fault};
 
 /// An IPVS table that can be read and written. One writer, one request at a time.
 pub trait Kernel: Send {
