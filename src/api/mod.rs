@@ -1,1 +1,80 @@
-//! (to come)
+//! The control socket: what the daemon is asked, by whom, and what it answers.
+//!
+//! HTTP/1.1 with JSON bodies over the unix socket `control.sock` in the runtime directory, so
+//! that `curl --unix-socket` is enough to talk to it:
+//!
+//! | request | answers |
+//! |---|---|
+//! | `GET /v1/status` | [`Snapshot`] |
+//! | `GET /v1/plan` | [`PlanView`]: what a reload would change in the kernel |
+//! | `POST /v1/reload?confirm=false` | [`ReloadReport`], once the reload is done or held |
+//! | `POST /v1/stop` | `{}`, once the table is as `on_stop` asks |
+//! | `POST /v1/command` with a [`Command`] | [`CommandReport`] |
+//!
+//! Whatever is not answered with 200 carries `{"error": ..., "hint": ...}`. Only root and the
+//! user the daemon runs as are heard: the socket has mode 0600, and the kernel's word on who is
+//! at the other end is asked for besides.
+//!
+//! [`serve`] is the daemon's half, [`Client`] everybody else's. Neither decides anything: each
+//! request becomes a [`Request`] to the daemon's loop.
+
+#![forbid(unsafe_code)]
+
+mod client;
+mod listener;
+mod server;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::model::{Command, CommandReport, PlanView, ReloadReport, Snapshot};
+
+pub use client::{Client, Error};
+pub use listener::{BindError, Listener, bind};
+pub use server::serve;
+
+/// The control socket of the daemon with this runtime directory.
+pub fn socket_path(runtime_dir: &Path) -> PathBuf {
+    runtime_dir.join("control.sock")
+}
+
+/// One thing asked of the daemon, with the way back. Dropping the way back unanswered means the
+/// daemon is on its way out.
+#[derive(Debug)]
+pub enum Request {
+    Status(oneshot::Sender<Snapshot>),
+    /// What a reload would change in the kernel now, or why that cannot be told.
+    Plan(oneshot::Sender<Result<PlanView, String>>),
+    /// Read the files again; `confirm` is the operator's word for a reload that was held.
+    Reload {
+        confirm: bool,
+        reply: oneshot::Sender<ReloadReport>,
+    },
+    /// Answered when the table is as `on_stop` asks.
+    Stop(oneshot::Sender<()>),
+    /// Answered with what it was done to, or why it was not done.
+    Command(Command, oneshot::Sender<Result<CommandReport, String>>),
+}
+
+/// The way to the daemon's loop. The loop holds the other end of the channel, which is bounded:
+/// when it is full, the caller is told to come back (503).
+#[derive(Clone, Debug)]
+pub struct Handle(mpsc::Sender<Request>);
+
+impl Handle {
+    pub fn new(requests: mpsc::Sender<Request>) -> Handle {
+        Handle(requests)
+    }
+}
+
+/// The body of every answer but 200.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+struct Refusal {
+    error: String,
+    #[serde(default)]
+    hint: Option<String>,
+}

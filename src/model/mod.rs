@@ -35,5 +35,6 @@ pub use service::{
 pub use table::{Destinations, Entry, Survey, SurveyKey, Table};
 pub use time::Time;
 pub use view::{
-    CheckView, Command, FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot,
+    CheckView, Command, CommandReport, FileState, FileView, KernelView, NameList, Phase, PlanLine,
+    PlanView, RejectedFile, ReloadReport, ServerView, ServiceView, Sign, Snapshot,
 };

@@ -1,5 +1,6 @@
 //! What we show, and what we may be asked.
 
+use std::fmt;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
@@ -139,6 +140,104 @@ pub enum Command {
     Drain { server: String, service: Option<String> },
     /// Give the server back to its check.
     Undrain { server: String, service: Option<String> },
+}
+
+/// What a [`Command`] did.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct CommandReport {
+    /// What it was done to, as `10.0.0.7:80 of 192.0.2.10:80/tcp`.
+    pub affected: NameList,
+}
+
+/// What a reload did, or why it did not.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct ReloadReport {
+    /// Whether what the files say now is in force, but for the rejected ones.
+    pub applied: bool,
+    /// Services that were not there before.
+    pub added: NameList,
+    /// Services whose definition differs.
+    pub changed: NameList,
+    /// Services that are gone.
+    pub removed: NameList,
+    /// Files whose newest text is not in force.
+    pub rejected: Vec<RejectedFile>,
+    /// Why it waits for the operator's word, if it does.
+    pub held: Option<String>,
+}
+
+/// A file whose newest text is not in force.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct RejectedFile {
+    pub path: String,
+    pub state: FileState,
+    /// Its mistakes, rendered for a person.
+    pub diagnostics: String,
+}
+
+/// How many, and the first few by name: a report on 10,000 services stays readable.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct NameList {
+    pub count: usize,
+    /// At most [`NameList::SHOWN`].
+    pub names: Vec<String>,
+}
+
+impl NameList {
+    /// Names kept: what a person reads at one glance.
+    pub const SHOWN: usize = 20;
+}
+
+impl<T: ToString> FromIterator<T> for NameList {
+    fn from_iter<I: IntoIterator<Item = T>>(all: I) -> NameList {
+        let mut list = NameList::default();
+        for name in all {
+            list.count += 1;
+            if list.names.len() < NameList::SHOWN {
+                list.names.push(name.to_string());
+            }
+        }
+        list
+    }
+}
+
+/// What would change in the kernel, in the order it would be done.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct PlanView {
+    pub lines: Vec<PlanLine>,
+}
+
+/// One change.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct PlanLine {
+    pub sign: Sign,
+    /// `192.0.2.10:443/tcp`.
+    pub service: String,
+    /// The real server, when the line is about one of its destinations.
+    pub server: Option<String>,
+    /// The record as it would be: `gate weight=5`; for a change, `weight 5 -> 3`.
+    pub text: String,
+}
+
+/// What kind of change a [`PlanLine`] is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Sign {
+    #[serde(rename = "+")]
+    Add,
+    #[serde(rename = "-")]
+    Remove,
+    #[serde(rename = "~")]
+    Edit,
+}
+
+impl fmt::Display for Sign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Sign::Add => "+",
+            Sign::Remove => "-",
+            Sign::Edit => "~",
+        })
+    }
 }
 
 /// A point of wall-clock time as RFC 3339 text in UTC, to the millisecond.
