@@ -1,1 +1,761 @@
-//! (to come)
+//! The one owner of state: inputs and `now` in, actions, events and the next deadline out.
+//!
+//! `handle_*` takes what happened, `poll_*` hands out what to do about it, the rest looks. The
+//! engine waits for nobody: whatever comes of an action returns by the front door, as one more
+//! input. It reads no clock, opens nothing and may be run through a day of failures in a second.
+//!
+//! ```text
+//! handle_config, handle_outcome, handle_command, handle_observed, handle_applied, handle_timeout
+//!                                    |
+//!                     services, checks, what the kernel holds
+//!                                    |
+//!                        poll_action, poll_event, poll_timeout
+//! ```
+//!
+//! A turn of reconciliation ([`Engine::drive`]) asks one thing of the kernel at a time, the most
+//! urgent first: write what differs, read what is not known, read back what was written, survey.
+
+#![forbid(unsafe_code)]
+
+mod checks;
+mod kernel;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::event::Event;
+use crate::health::Health;
+use crate::model::{
+    CheckSpec, Command, CommandReport, Desired, Drain, Endpoint, Entry, KernelError,
+    KernelErrorKind, Memory, Origin, Outcome, Phase, RealServer, Remembered, ServiceKey, Settings,
+    StopAction, Survey, Time, Verdict, VirtualService,
+};
+use crate::plan::{self, Step};
+use crate::target::{self, Standing};
+
+pub use checks::CheckId;
+use checks::{Check, Checks, User};
+use kernel::{KernelSide, READ_BACK_LIMIT, READ_CHUNK, Trouble};
+pub use view::Surroundings;
+
+/// How fast first probes go out: ten thousand checks start within a second, so that a start does
+/// not look like an attack to the real servers or to the director's own tables.
+const FIRST_PROBE_PACE: Duration = Duration::from_micros(100);
+
+/// How long a change of health may stay unwritten.
+const REMEMBER_AFTER: Duration = Duration::from_secs(1);
+
+/// Something to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Action {
+    /// Carry out this check and hand the outcome to [`Engine::handle_outcome`].
+    Probe { check: CheckId, endpoint: Endpoint, spec: Arc<CheckSpec> },
+    /// Survey the kernel's table, for [`Engine::handle_survey`].
+    Survey,
+    /// Read these services in full, for [`Engine::handle_read`].
+    Read(Vec<ServiceKey>),
+    /// Carry out these steps, for [`Engine::handle_applied`].
+    Apply(Vec<Step>),
+    /// Note durably which services are ours, before any later action is carried out.
+    Own(Vec<ServiceKey>),
+    /// Note what is known of the servers.
+    Remember(Memory),
+    /// All is done; the daemon may end.
+    Finish,
+}
+
+/// What a configuration changed.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Changes {
+    pub added: Vec<ServiceKey>,
+    pub changed: Vec<ServiceKey>,
+    pub removed: Vec<ServiceKey>,
+}
+
+/// See the module's head.
+#[derive(Debug)]
+pub struct Engine {
+    phase: Phase,
+    started: Time,
+    /// Chooses the phases of the checks.
+    seed: u64,
+    settings: Settings,
+    origins: BTreeMap<ServiceKey, Origin>,
+    services: BTreeMap<ServiceKey, Service>,
+    checks: Checks,
+    drains: BTreeSet<Drain>,
+    kernel: KernelSide,
+    /// What an earlier run knew, by digest; taken from as checks are created.
+    memory: Memory,
+    remember_at: Option<Time>,
+    /// Whether a server came back since the memory was last noted.
+    recovered: bool,
+    /// Whether the first table has been reported as ready.
+    ready: bool,
+    keep_all: bool,
+    finished: bool,
+    actions: VecDeque<Action>,
+    events: VecDeque<Event>,
+}
+
+/// A virtual service in force.
+#[derive(Debug)]
+struct Service {
+    spec: Arc<VirtualService>,
+    /// In the order of `spec.servers`.
+    servers: Vec<Server>,
+    /// Whether it is carried, as last told; `None` before all is known.
+    told: Option<bool>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Server {
+    check: CheckId,
+    /// See [`Standing::found`].
+    found: Option<u32>,
+}
+
+impl Engine {
+    /// `memory` and `owned` are what an earlier run noted by [`Action::Remember`] and
+    /// [`Action::Own`]. Services noted as ours that no configuration asks for are removed from
+    /// the kernel.
+    pub fn new(
+        memory: Memory,
+        owned: impl IntoIterator<Item = ServiceKey>,
+        seed: u64,
+        now: Time,
+    ) -> Engine {
+        let mut kernel = KernelSide::new(owned, now);
+        kernel.dirty = kernel.unread.clone();
+        Engine {
+            phase: Phase::Starting,
+            started: now,
+            seed,
+            settings: Settings::default(),
+            origins: BTreeMap::new(),
+            services: BTreeMap::new(),
+            checks: Checks::default(),
+            drains: memory.drains.iter().copied().collect(),
+            kernel,
+            memory,
+            remember_at: None,
+            recovered: false,
+            ready: false,
+            keep_all: false,
+            finished: false,
+            actions: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Takes a new configuration, whole. What did not change keeps its checks, its verdicts and
+    /// its records in the kernel.
+    pub fn handle_config(&mut self, desired: Desired, now: Time) -> Changes {
+        let mut changes = Changes::default();
+        if self.phase == Phase::Stopping {
+            return changes;
+        }
+        self.settings = desired.settings;
+        self.origins = desired.origins;
+        let gone = self.services.keys().filter(|key| !desired.services.contains_key(key));
+        changes.removed = gone.copied().collect();
+        let mut first = now;
+        let mut newly_owned = false;
+        for (key, spec) in desired.services {
+            match self.services.get(&key) {
+                Some(service) if Arc::ptr_eq(&service.spec, &spec) || service.spec == spec => {
+                    continue;
+                }
+                Some(_) => changes.changed.push(key),
+                None => changes.added.push(key),
+            }
+            newly_owned |= self.kernel.own(key);
+            self.install(spec, &mut first, now);
+        }
+        for key in &changes.removed {
+            self.uninstall(key);
+        }
+        if newly_owned {
+            self.actions.push_back(Action::Own(self.kernel.owned.keys().copied().collect()));
+        }
+        if changes != Changes::default() {
+            self.remember_soon(now);
+        }
+        // What the first configuration did not ask for is no news any more to a later one.
+        self.memory.checks.clear();
+        self.events.push_back(Event::ConfigApplied {
+            added: changes.added.len(),
+            changed: changes.changed.len(),
+            removed: changes.removed.len(),
+            services: self.services.len(),
+        });
+        self.turn(now);
+        changes
+    }
+
+    /// Puts a service in force, in place of the one with its key. Its checks are acquired before
+    /// the old one's are released, so that a check both have lives on.
+    fn install(&mut self, spec: Arc<VirtualService>, first: &mut Time, now: Time) {
+        let key = spec.key;
+        let place = |(at, server): (usize, &RealServer)| {
+            let check = self.acquire(server, first, now);
+            self.checks.add_user(check, User { service: key, server: at as u32 });
+            Server { check, found: None }
+        };
+        let servers = spec.servers.iter().enumerate().map(place).collect();
+        let told = self.services.get(&key).and_then(|old| old.told);
+        self.uninstall(&key);
+        self.services.insert(key, Service { spec, servers, told });
+        self.adopt(&key, now);
+        self.kernel.dirty.insert(key);
+        self.tell_service(&key);
+    }
+
+    fn uninstall(&mut self, key: &ServiceKey) {
+        let Some(service) = self.services.remove(key) else { return };
+        for (at, server) in service.servers.iter().enumerate() {
+            self.checks.remove_user(server.check, key, at as u32);
+        }
+        self.kernel.troubles.remove(key);
+        self.kernel.dirty.insert(*key);
+    }
+
+    /// The check of this server: the one in force, one an earlier run knew, or a new one.
+    fn acquire(&mut self, server: &RealServer, first: &mut Time, now: Time) -> CheckId {
+        if let Some(id) = self.checks.find(server.check_endpoint, &server.check) {
+            return id;
+        }
+        let (endpoint, spec) = (server.check_endpoint, server.check.clone());
+        let digest = spec.digest(&endpoint);
+        let known = self.memory.checks.remove(&digest).filter(|_| spec.probe.asks());
+        let recalled = known.and_then(|known| recall(&known, now));
+        let due = *first;
+        if spec.probe.asks() {
+            *first = *first + FIRST_PROBE_PACE;
+        }
+        self.checks.insert(endpoint, spec, digest, recalled, due, self.seed)
+    }
+
+    /// Notes the weights with which servers were found in the kernel, for those without a
+    /// verdict.
+    ///
+    /// A server remembered as up that the table does not use went down after that was noted.
+    /// One remembered as down stays down, whatever the table says.
+    fn adopt(&mut self, key: &ServiceKey, now: Time) {
+        let Some(service) = self.services.get_mut(key) else { return };
+        let observed = self.kernel.observed(key);
+        for (server, wanted) in service.servers.iter_mut().zip(&service.spec.servers) {
+            let row = observed.and_then(|entry| entry.destinations.get(&wanted.endpoint));
+            server.found = row.map(|row| row.weight);
+            let is_up = |c: &Check| c.health.verdict() == Verdict::Up;
+            if server.found.unwrap_or(0) == 0 && self.checks.get(server.check).is_some_and(is_up) {
+                self.checks.doubt(server.check, now);
+            }
+        }
+    }
+
+    /// Takes in what a probe found.
+    pub fn handle_outcome(&mut self, id: CheckId, outcome: Outcome, took: Duration, now: Time) {
+        let hold = self.settings.local_error_hold;
+        let Some(check) = self.checks.get(id) else { return };
+        let could_ask = check.health.local_error().is_none();
+        let counters = (check.health.passes(), check.health.failures());
+        let Some((before, after)) = self.checks.finish(id, outcome, took, hold, now) else {
+            return;
+        };
+        let Some(check) = self.checks.get(id) else { return };
+        self.events.extend(could_ask_event(check, could_ask));
+        if counters != (check.health.passes(), check.health.failures()) {
+            self.remember_at = self.remember_at.or(Some(now + REMEMBER_AFTER));
+        }
+        if before != after {
+            let users = check.users.clone();
+            let told: Vec<_> = users.iter().filter_map(|u| self.verdict_event(u, after)).collect();
+            self.events.extend(told);
+            self.recovered |= before == Verdict::Down;
+            for user in &users {
+                self.kernel.dirty.insert(user.service);
+                self.tell_service(&user.service);
+            }
+            self.remember_soon(now);
+        }
+        self.turn(now);
+    }
+
+    fn verdict_event(&self, user: &User, verdict: Verdict) -> Option<Event> {
+        let service = self.services.get(&user.service)?;
+        let at = user.server as usize;
+        let (server, wanted) = (service.servers.get(at)?, service.spec.servers.get(at)?);
+        let check = self.checks.get(server.check)?;
+        let (service, server, name) = (user.service, wanted.endpoint, check.spec.probe.name());
+        match verdict {
+            Verdict::Up => Some(Event::ServerUp { service, server, check: name }),
+            Verdict::Down => Some(Event::ServerDown {
+                service,
+                server,
+                check: name,
+                fall: check.spec.fall,
+                reason: check.health.reason().unwrap_or("no reason given").to_owned(),
+            }),
+            Verdict::Unknown => None,
+        }
+    }
+
+    /// Reports that a service is carried, or no longer, once that is known and when it changes.
+    fn tell_service(&mut self, key: &ServiceKey) {
+        let Some(service) = self.services.get(key) else { return };
+        let standings = self.standings(service);
+        let carried = target::is_carried(&service.spec, &standings);
+        let settled = carried || standings.iter().all(|s| s.verdict != Verdict::Unknown);
+        if !settled || service.told == Some(carried) {
+            return;
+        }
+        let fallback = service.spec.fallback.map(|fallback| fallback.endpoint.to_string());
+        self.events.push_back(match carried {
+            true => Event::ServiceUp { service: *key },
+            false => Event::ServiceDown { service: *key, fallback },
+        });
+        if let Some(service) = self.services.get_mut(key) {
+            service.told = Some(carried);
+        }
+    }
+
+    /// Takes the operator's word. The error is for the operator.
+    pub fn handle_command(
+        &mut self,
+        command: &Command,
+        now: Time,
+    ) -> Result<CommandReport, String> {
+        let (server, service, drain) = match command {
+            Command::Drain { server, service } => (server, service, true),
+            Command::Undrain { server, service } => (server, service, false),
+        };
+        let endpoint: Endpoint = server
+            .parse::<std::net::SocketAddr>()
+            .map(Endpoint::from)
+            .map_err(|_| format!("{server} is no ADDRESS:PORT, such as 10.0.0.7:80"))?;
+        let service = match service {
+            None => None,
+            Some(text) => Some(text.parse::<ServiceKey>().map_err(|error| error.to_string())?),
+        };
+        let affected = self.users_of(endpoint, service.as_ref());
+        if affected.is_empty() {
+            return Err(format!("no service has a real server {endpoint}: see directord status"));
+        }
+        let word = Drain { server: endpoint, service };
+        match drain {
+            true => {
+                self.drains.insert(word);
+            }
+            // Taking back the word for all services takes back those for single ones.
+            false => self.drains.retain(|held| {
+                held.server != endpoint || (service.is_some() && held.service != service)
+            }),
+        }
+        for key in &affected {
+            self.events.push_back(match drain {
+                true => Event::Drained { service: *key, server: endpoint },
+                false => Event::Undrained { service: *key, server: endpoint },
+            });
+            self.kernel.dirty.insert(*key);
+            self.tell_service(key);
+        }
+        self.remember_soon(now);
+        self.turn(now);
+        let name = |key: &ServiceKey| format!("{endpoint} of {key}");
+        Ok(CommandReport { affected: affected.iter().map(name).collect() })
+    }
+
+    /// The services with this real server.
+    fn users_of(&self, server: Endpoint, only: Option<&ServiceKey>) -> Vec<ServiceKey> {
+        let candidates = self.services.iter().filter(|(key, _)| only.is_none_or(|o| o == *key));
+        let uses = candidates.filter(|(_, s)| s.spec.servers.iter().any(|r| r.endpoint == server));
+        uses.map(|(key, _)| *key).collect()
+    }
+
+    /// Begins to stop: probes end, and services are removed or kept as `on_stop` says; with
+    /// `keep_all` every service is kept. [`Action::Finish`] follows.
+    pub fn handle_stop(&mut self, cause: &str, keep_all: bool, now: Time) {
+        if self.phase == Phase::Stopping {
+            return;
+        }
+        self.phase = Phase::Stopping;
+        self.keep_all = keep_all;
+        self.events.push_back(Event::Stopping { cause: cause.to_owned() });
+        self.remember(now);
+        self.checks.stop_asking();
+        self.kernel.prepare_stop();
+        self.turn(now);
+    }
+
+    /// A deadline from [`Engine::poll_timeout`] has come.
+    pub fn handle_timeout(&mut self, now: Time) {
+        while let Some((check, endpoint, spec)) = self.checks.start_due(now) {
+            self.actions.push_back(Action::Probe { check, endpoint, spec });
+        }
+        if self.remember_at.is_some_and(|at| at <= now) {
+            self.remember(now);
+        }
+        self.turn(now);
+    }
+
+    /// The next thing to do.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        self.actions.pop_front()
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Engine::handle_timeout`] is to be called, if nothing happens before.
+    pub fn poll_timeout(&self) -> Option<Time> {
+        let kernel = if self.phase == Phase::Stopping { None } else { self.kernel.next_turn() };
+        [self.checks.next_due(), self.remember_at, kernel].into_iter().flatten().min()
+    }
+
+    fn remember(&mut self, now: Time) {
+        self.remember_at = None;
+        self.actions.push_back(Action::Remember(self.memory(now)));
+    }
+
+    fn remember_soon(&mut self, now: Time) {
+        self.remember_at = self.remember_at.or(Some(now + REMEMBER_AFTER));
+    }
+
+    fn standings(&self, service: &Service) -> Vec<Standing> {
+        let standing = |(server, wanted): (&Server, &RealServer)| Standing {
+            verdict: self.verdict(server.check),
+            found: server.found,
+            drained: self.is_drained(wanted.endpoint, service.spec.key),
+        };
+        service.servers.iter().zip(&service.spec.servers).map(standing).collect()
+    }
+
+    fn verdict(&self, check: CheckId) -> Verdict {
+        self.checks.get(check).map_or(Verdict::Unknown, |check| check.health.verdict())
+    }
+
+    fn is_drained(&self, server: Endpoint, service: ServiceKey) -> bool {
+        !self.drains.is_empty()
+            && [None, Some(service)]
+                .into_iter()
+                .any(|service| self.drains.contains(&Drain { server, service }))
+    }
+
+    /// The record the kernel should hold under this key.
+    fn target(&self, key: &ServiceKey) -> Option<Entry> {
+        let service = self.services.get(key);
+        if self.phase == Phase::Stopping {
+            let kept = service.is_some_and(|s| s.spec.on_stop == StopAction::Keep);
+            return if kept || self.keep_all { self.kernel.observed(key).cloned() } else { None };
+        }
+        service.map(|service| target::entry(&service.spec, &self.standings(service)))
+    }
+}
+
+/// The health an earlier run left behind.
+fn recall(known: &Remembered, now: Time) -> Option<Health> {
+    if known.verdict == Verdict::Unknown {
+        return None;
+    }
+    let since = Time::after_epoch(Duration::from_millis(known.since_unix_ms)).min(now);
+    let reason = known.reason.as_deref();
+    Some(Health::remembered(known.verdict, since, known.passes, known.failures, reason))
+}
+
+fn could_ask_event(check: &Check, could_ask: bool) -> Option<Event> {
+    let (server, name) = (check.endpoint, check.spec.probe.name());
+    match (could_ask, check.health.local_error()) {
+        (true, Some(reason)) => {
+            Some(Event::CannotAsk { server, check: name, reason: reason.to_owned() })
+        }
+        (false, None) => Some(Event::CanAsk { server, check: name }),
+        _ => None,
+    }
+}
+
+/// Reconciliation: the conversation with the kernel.
+impl Engine {
+    /// Asks the kernel for the next thing, if it is free.
+    fn turn(&mut self, now: Time) {
+        if self.kernel.busy || self.kernel.outage.as_ref().is_some_and(|o| o.retry_at > now) {
+            if self.phase == Phase::Stopping && !self.kernel.busy {
+                self.finish();
+            }
+            return;
+        }
+        if let Some(action) = self.next_request(now) {
+            self.kernel.busy = true;
+            self.actions.push_back(action);
+        } else if self.phase == Phase::Stopping {
+            self.finish();
+        } else {
+            self.tell_ready();
+        }
+    }
+
+    fn next_request(&mut self, now: Time) -> Option<Action> {
+        if self.phase == Phase::Stopping {
+            return self.write(now);
+        }
+        if !self.kernel.surveyed {
+            return Some(Action::Survey);
+        }
+        if let Some(write) = self.write(now) {
+            return Some(write);
+        }
+        if self.kernel.recheck.len() > READ_BACK_LIMIT && self.kernel.unread.is_empty() {
+            self.kernel.recheck.clear();
+            self.kernel.next_survey = now;
+        }
+        let due =
+            if self.kernel.unread.is_empty() { &self.kernel.recheck } else { &self.kernel.unread };
+        if !due.is_empty() {
+            return Some(Action::Read(due.iter().take(READ_CHUNK).copied().collect()));
+        }
+        (self.kernel.next_survey <= now).then_some(Action::Survey)
+    }
+
+    /// The steps from what the kernel holds to what it should, for all services that may be
+    /// written now.
+    fn write(&mut self, now: Time) -> Option<Action> {
+        let services = &self.services;
+        let stopping = self.phase == Phase::Stopping;
+        let ready = self.kernel.writable(now, |key| !stopping && !services.contains_key(key));
+        let targets: Vec<_> = ready.iter().map(|key| (*key, self.target(key))).collect();
+        let steps = plan::plan(
+            targets.iter().map(|(key, target)| (*key, self.kernel.observed(key), target.as_ref())),
+        );
+        let written: HashSet<_> = steps.iter().map(|step| *step.service()).collect();
+        for key in ready.iter().filter(|key| !written.contains(key)) {
+            self.settled(key);
+        }
+        if steps.is_empty() {
+            return None;
+        }
+        if std::mem::take(&mut self.recovered) {
+            // Noted before it shows in the table: a crash in between must not make the next run
+            // take a server out again that carries connections.
+            self.remember(now);
+        }
+        self.kernel.writes += steps.len() as u64;
+        Some(Action::Apply(steps))
+    }
+
+    /// The kernel holds what it should under this key.
+    fn settled(&mut self, key: &ServiceKey) {
+        if self.kernel.troubles.remove(key).is_some() {
+            self.events.push_back(Event::KernelAccepted { service: *key });
+        }
+        // Gone from the configuration and from the kernel: no longer ours.
+        if !self.services.contains_key(key) && self.kernel.observed(key).is_none() {
+            self.disown(key);
+        }
+    }
+
+    fn disown(&mut self, key: &ServiceKey) {
+        self.kernel.recheck.remove(key);
+        self.kernel.unread.remove(key);
+        if self.kernel.owned.remove(key).is_some() && self.phase != Phase::Stopping {
+            self.actions.push_back(Action::Own(self.kernel.owned.keys().copied().collect()));
+        }
+    }
+
+    /// Takes in a survey; `cost` is the processor time it took.
+    pub fn handle_survey(
+        &mut self,
+        survey: Result<Survey, KernelError>,
+        cost: Duration,
+        now: Time,
+    ) {
+        self.kernel.busy = false;
+        match survey {
+            Err(error) => self.outage(&error, now),
+            Ok(survey) => {
+                self.reached();
+                if !self.kernel.surveyed {
+                    for key in self.kernel.first_survey(&survey) {
+                        self.adopt(&key, now);
+                    }
+                }
+                self.kernel.compare(&survey, now);
+                self.kernel.schedule_survey(cost, now);
+            }
+        }
+        self.turn(now);
+    }
+
+    /// Takes in the records of the services asked for, in that order.
+    pub fn handle_read(
+        &mut self,
+        keys: &[ServiceKey],
+        records: Result<Vec<Option<Entry>>, KernelError>,
+        now: Time,
+    ) {
+        self.kernel.busy = false;
+        match records {
+            Err(error) => self.outage(&error, now),
+            Ok(records) => {
+                self.reached();
+                for (key, record) in keys.iter().zip(records) {
+                    self.take_record(*key, record, now);
+                }
+            }
+        }
+        self.turn(now);
+    }
+
+    fn take_record(&mut self, key: ServiceKey, record: Option<Entry>, now: Time) {
+        let first = self.kernel.unread.remove(&key);
+        self.kernel.recheck.remove(&key);
+        let Some(owned) = self.kernel.owned.get_mut(&key) else { return };
+        if first {
+            owned.observed = record;
+            self.adopt(&key, now);
+            self.tell_service(&key);
+            self.kernel.dirty.insert(key);
+            return;
+        }
+        if owned.observed == record {
+            self.kernel.absolve(&key);
+            return;
+        }
+        let mut found = plan::describe(&key, owned.observed.as_ref(), record.as_ref());
+        found.truncate(Event::DRIFT_LINES);
+        owned.observed = record;
+        self.kernel.drift_repaired += 1;
+        self.events.push_back(Event::Drift { service: key, found });
+        self.kernel.dirty.insert(key);
+        if let Some(trouble) = self.kernel.strike(key, now) {
+            self.tell_trouble(key, &trouble);
+        }
+    }
+
+    /// Takes in how the steps went: the failures, by the index of their step.
+    pub fn handle_applied(&mut self, steps: &[Step], failures: &[(usize, KernelError)], now: Time) {
+        self.kernel.busy = false;
+        let failed: BTreeMap<usize, &KernelError> =
+            failures.iter().map(|(at, error)| (*at, error)).collect();
+        let mut touched = BTreeSet::new();
+        for (at, step) in steps.iter().enumerate() {
+            let key = *step.service();
+            touched.insert(key);
+            match failed.get(&at) {
+                None => self.fold(step),
+                Some(error) => self.take_failure(key, error, now),
+            }
+        }
+        if !failures.iter().any(|(_, error)| error.kind == KernelErrorKind::Unavailable) {
+            self.reached();
+        }
+        for key in touched {
+            self.after_write(key, now);
+        }
+        self.turn(now);
+    }
+
+    fn fold(&mut self, step: &Step) {
+        if let Some(owned) = self.kernel.owned.get_mut(step.service()) {
+            plan::fold(&mut owned.observed, step);
+        }
+    }
+
+    fn take_failure(&mut self, key: ServiceKey, error: &KernelError, now: Time) {
+        match error.kind {
+            // Somebody was there first, or nobody knows: read it again before anything else.
+            KernelErrorKind::Conflict | KernelErrorKind::Unknown => {
+                self.kernel.unread.insert(key);
+            }
+            KernelErrorKind::Refused => {
+                let known = self.kernel.troubles.get(&key);
+                // One refusal a round and service: the first names the cause.
+                if known.is_some_and(|trouble| trouble.retry_at > now) {
+                    return;
+                }
+                let trouble = Trouble::after(known, &error.message, now);
+                self.tell_trouble(key, &trouble);
+                self.kernel.troubles.insert(key, trouble);
+            }
+            KernelErrorKind::Unavailable => {
+                self.kernel.unread.insert(key);
+                self.outage(error, now);
+            }
+        }
+    }
+
+    fn after_write(&mut self, key: ServiceKey, now: Time) {
+        if self.phase == Phase::Stopping {
+            return;
+        }
+        if !self.kernel.is_read(&key) {
+            self.kernel.dirty.insert(key);
+            if let Some(trouble) = self.kernel.strike(key, now) {
+                self.tell_trouble(key, &trouble);
+            }
+        } else if self.kernel.troubles.contains_key(&key) {
+            self.kernel.dirty.insert(key);
+        }
+        if self.services.contains_key(&key) {
+            self.kernel.recheck.insert(key);
+        } else if self.kernel.is_read(&key) && self.kernel.observed(&key).is_none() {
+            self.disown(&key);
+        }
+    }
+
+    fn tell_trouble(&mut self, key: ServiceKey, trouble: &Trouble) {
+        self.events.push_back(Event::KernelRefused {
+            service: key,
+            reason: trouble.message.clone(),
+            retry_s: trouble.backoff.as_secs(),
+        });
+    }
+
+    fn outage(&mut self, error: &KernelError, now: Time) {
+        if let Some(trouble) = self.kernel.note_outage(error, now) {
+            self.events.push_back(Event::KernelUnavailable { reason: trouble.message });
+        }
+    }
+
+    fn reached(&mut self) {
+        if self.kernel.outage.take().is_some() {
+            self.events.push_back(Event::KernelAvailable);
+        }
+    }
+
+    /// Says once that the first table is in place.
+    fn tell_ready(&mut self) {
+        let waiting = |key: &ServiceKey| !self.kernel.troubles.contains_key(key);
+        if self.ready
+            || !self.kernel.surveyed
+            || !self.kernel.unread.is_empty()
+            || self.kernel.dirty.iter().any(waiting)
+        {
+            return;
+        }
+        self.ready = true;
+        self.phase = Phase::Running;
+        let records = self.kernel.owned.values().filter_map(|owned| owned.observed.as_ref());
+        self.events.push_back(Event::TableReady {
+            services: self.services.len(),
+            destinations: records.map(|entry| entry.destinations.len()).sum(),
+            writes: self.kernel.writes,
+        });
+    }
+
+    fn finish(&mut self) {
+        if !std::mem::replace(&mut self.finished, true) {
+            let left = self.kernel.owned.iter().filter(|(_, owned)| owned.observed.is_some());
+            let left: Vec<_> = left.map(|(key, _)| *key).collect();
+            self.events.push_back(Event::Stopped {
+                removed: self.kernel.owned.len() - left.len(),
+                kept: left.len(),
+            });
+            self.actions.push_back(Action::Own(left));
+            self.actions.push_back(Action::Finish);
+        }
+    }
+}

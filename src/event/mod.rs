@@ -1,1 +1,320 @@
-//! (to come)
+//! What happened, in words and in JSON.
+//!
+//! One change of state is one [`Event`], one line, one wording: the log and whoever else is told
+//! print the same event, so they cannot disagree.
+
+#![forbid(unsafe_code)]
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::model::{Endpoint, PlanLine, ServiceKey};
+
+/// Something worth having in the post-mortem.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "event")]
+pub enum Event {
+    ServerUp {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+        check: &'static str,
+    },
+    ServerDown {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+        check: &'static str,
+        /// Failures in a row it took.
+        fall: u16,
+        reason: String,
+    },
+    /// At least one real server carries the service.
+    ServiceUp {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+    },
+    /// No real server carries the service.
+    ServiceDown {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        /// The server that stands in, if there is one.
+        fallback: Option<String>,
+    },
+    /// The director could not ask; the verdict holds for now.
+    CannotAsk {
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+        check: &'static str,
+        reason: String,
+    },
+    /// The director can ask again.
+    CanAsk {
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+        check: &'static str,
+    },
+    Drained {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+    },
+    Undrained {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+    },
+    /// The kernel's table differed from what it held, although we changed nothing.
+    Drift {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        /// From what we knew to what was found; at most [`Event::DRIFT_LINES`].
+        found: Vec<PlanLine>,
+    },
+    /// The kernel does not take a change; it is tried again after `retry_s` seconds.
+    KernelRefused {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        reason: String,
+        retry_s: u64,
+    },
+    /// The kernel took what it refused before.
+    KernelAccepted {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+    },
+    /// IPVS cannot be reached at all; serving goes on with the table as it is.
+    KernelUnavailable {
+        reason: String,
+    },
+    KernelAvailable,
+    /// The first turn is over: the table has been read and is as it should be.
+    TableReady {
+        services: usize,
+        destinations: usize,
+        /// Requests written to get there; 0 when the table was right already.
+        writes: u64,
+    },
+    ConfigApplied {
+        added: usize,
+        changed: usize,
+        removed: usize,
+        services: usize,
+    },
+    /// A reload waits for the operator's word.
+    ReloadHeld {
+        removed: usize,
+        services: usize,
+        limit_percent: u8,
+    },
+    /// A file has mistakes.
+    FileRejected {
+        file: String,
+        /// Whether its last good version is in force.
+        last_good: bool,
+        /// `file:line:column: message`, the first of them.
+        reason: String,
+        mistakes: usize,
+    },
+    /// A file that had mistakes has none any more.
+    FileAccepted {
+        file: String,
+    },
+    SysctlSet {
+        name: &'static str,
+        from: String,
+        to: u32,
+        reason: &'static str,
+    },
+    SysctlMissing {
+        name: &'static str,
+        wanted: u32,
+        found: String,
+        reason: &'static str,
+    },
+    Started {
+        version: &'static str,
+        pid: u32,
+        table: &'static str,
+    },
+    Stopping {
+        cause: String,
+    },
+    Stopped {
+        removed: usize,
+        kept: usize,
+    },
+    /// Something of ours that is not the table does not work (state file, watcher).
+    Trouble {
+        what: String,
+    },
+}
+
+/// How loud an event is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// Someone must act.
+    Error,
+    /// Degraded, carrying on.
+    Warn,
+    /// A change worth having in the post-mortem.
+    Info,
+}
+
+impl Event {
+    /// Differences listed in one [`Event::Drift`]: what a log line can hold.
+    pub const DRIFT_LINES: usize = 8;
+
+    pub fn level(&self) -> Level {
+        match self {
+            Event::KernelUnavailable { .. } | Event::KernelRefused { .. } => Level::Error,
+            Event::ServerDown { .. }
+            | Event::ServiceDown { .. }
+            | Event::CannotAsk { .. }
+            | Event::Drift { .. }
+            | Event::ReloadHeld { .. }
+            | Event::FileRejected { .. }
+            | Event::SysctlMissing { .. }
+            | Event::Trouble { .. } => Level::Warn,
+            _ => Level::Info,
+        }
+    }
+}
+
+/// The log line: subject first, then `key=value` in a fixed order.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Event::ServerUp { service, server, check } => {
+                write!(f, "real server up service={service} server={server} check={check}")
+            }
+            Event::ServerDown { service, server, check, fall, reason } => write!(
+                f,
+                "real server down service={service} server={server} check={check} \
+                 fall={fall}/{fall} reason={}",
+                quoted(reason)
+            ),
+            Event::ServiceUp { service } => write!(f, "virtual service up service={service}"),
+            Event::ServiceDown { service, fallback } => {
+                write!(f, "virtual service down service={service} fallback=")?;
+                f.write_str(fallback.as_deref().unwrap_or("none"))
+            }
+            Event::CannotAsk { server, check, reason } => write!(
+                f,
+                "check cannot be carried out server={server} check={check} reason={}",
+                quoted(reason)
+            ),
+            Event::CanAsk { server, check } => {
+                write!(f, "check can be carried out again server={server} check={check}")
+            }
+            Event::Drained { service, server } => {
+                write!(f, "real server drained service={service} server={server}")
+            }
+            Event::Undrained { service, server } => {
+                write!(f, "real server undrained service={service} server={server}")
+            }
+            Event::Drift { service, found } => {
+                let found: Vec<_> = found.iter().map(PlanLine::to_string).collect();
+                write!(f, "drift repaired service={service} found={}", quoted(&found.join("; ")))
+            }
+            Event::KernelRefused { service, reason, retry_s } => write!(
+                f,
+                "kernel refused a change service={service} retry={retry_s}s reason={}",
+                quoted(reason)
+            ),
+            Event::KernelAccepted { service } => {
+                write!(f, "kernel accepted the change service={service}")
+            }
+            Event::KernelUnavailable { reason } => {
+                write!(f, "kernel table cannot be reached reason={}", quoted(reason))
+            }
+            Event::KernelAvailable => f.write_str("kernel table can be reached again"),
+            Event::TableReady { services, destinations, writes } => write!(
+                f,
+                "table ready services={services} destinations={destinations} writes={writes}"
+            ),
+            Event::ConfigApplied { added, changed, removed, services } => write!(
+                f,
+                "configuration applied services={services} added={added} changed={changed} \
+                 removed={removed}"
+            ),
+            Event::ReloadHeld { removed, services, limit_percent } => write!(
+                f,
+                "reload held removes={removed} services={services} limit={limit_percent}% \
+                 remedy=\"directord reload --confirm\""
+            ),
+            Event::FileRejected { file, last_good, reason, mistakes } => write!(
+                f,
+                "file rejected file={file} in_force={} mistakes={mistakes} reason={}",
+                if *last_good { "last-good" } else { "nothing" },
+                quoted(reason)
+            ),
+            Event::FileAccepted { file } => write!(f, "file accepted file={file}"),
+            Event::SysctlSet { name, from, to, reason } => {
+                write!(
+                    f,
+                    "sysctl set name=net.ipv4.vs.{name} from={from} to={to} reason=\"{reason}\""
+                )
+            }
+            Event::SysctlMissing { name, wanted, found, reason } => write!(
+                f,
+                "sysctl not as needed name=net.ipv4.vs.{name} wanted={wanted} found={found} \
+                 reason=\"{reason}\""
+            ),
+            Event::Started { version, pid, table } => {
+                write!(f, "director started version={version} pid={pid} table={table}")
+            }
+            Event::Stopping { cause } => write!(f, "director stopping cause={cause}"),
+            Event::Stopped { removed, kept } => {
+                write!(f, "director stopped services_removed={removed} services_kept={kept}")
+            }
+            Event::Trouble { what } => write!(f, "trouble reason={}", quoted(what)),
+        }
+    }
+}
+
+/// In double quotes, with what would break a line or hide text made visible. A real server
+/// chooses part of what is printed here.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => out.extend(c.escape_default()),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+fn text<T: fmt::Display, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_has_the_subject_first_and_nothing_a_server_says_breaks_it() {
+        let event = Event::ServerDown {
+            service: "192.0.2.10:443/tcp".parse().unwrap(),
+            server: Endpoint::new([10, 0, 0, 7].into(), 443),
+            check: "http",
+            fall: 3,
+            reason: "receive: not found: \"a\nb\"".into(),
+        };
+        assert_eq!(
+            event.to_string(),
+            "real server down service=192.0.2.10:443/tcp server=10.0.0.7:443 check=http fall=3/3 \
+             reason=\"receive: not found: \\\"a\\nb\\\"\""
+        );
+    }
+}

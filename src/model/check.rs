@@ -40,6 +40,27 @@ pub enum Probe {
     External(Box<ExternalProbe>),
 }
 
+impl Probe {
+    /// The keyword of a configuration: `ping`, `https`, ...
+    pub fn name(&self) -> &'static str {
+        match self {
+            Probe::On => "on",
+            Probe::Off => "off",
+            Probe::Ping(_) => "ping",
+            Probe::Connect => "connect",
+            Probe::Http(http) if http.tls.is_some() => "https",
+            Probe::Http(_) => "http",
+            Probe::Ftp(_) => "ftp",
+            Probe::External(_) => "external",
+        }
+    }
+
+    /// Whether there is anything to ask.
+    pub fn asks(&self) -> bool {
+        !matches!(self, Probe::On | Probe::Off)
+    }
+}
+
 /// ICMP or ICMPv6 echo, by the family of the endpoint.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct PingProbe {

@@ -114,7 +114,7 @@ pub struct ServerView {
     pub check: CheckView,
 }
 
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct CheckView {
     /// `http 10.0.0.7:80`.
     pub what: String,
@@ -217,6 +217,17 @@ pub struct PlanLine {
     pub server: Option<String>,
     /// The record as it would be: `gate weight=5`; for a change, `weight 5 -> 3`.
     pub text: String,
+}
+
+/// `~ 192.0.2.10:443/tcp 10.0.0.7:443 weight 5 -> 0`
+impl fmt::Display for PlanLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.sign, self.service)?;
+        if let Some(server) = &self.server {
+            write!(f, " {server}")?;
+        }
+        write!(f, " {}", self.text)
+    }
 }
 
 /// What kind of change a [`PlanLine`] is.

@@ -24,7 +24,7 @@ use std::fmt;
 
 use crate::model::{Destination, Endpoint, Entry, KernelName, ServiceKey, ServiceSettings, Table};
 
-pub use describe::{Line, Sign, describe};
+pub use describe::describe;
 
 /// One change of the kernel's table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,7 +4,7 @@ use proptest::collection::btree_map;
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{Destinations, Family, ForwardingMethod, Protocol};
+use crate::model::{Destinations, Family, ForwardingMethod, PlanLine, Protocol};
 
 fn keys() -> impl Strategy<Value = ServiceKey> {
     prop_oneof![
@@ -153,14 +153,14 @@ fn difference_is_told_in_words() {
     let before = entry("rr", &[(1, 5), (2, 5)]);
     let after = entry("wlc", &[(1, 0), (3, 5)]);
     let lines: Vec<_> =
-        describe(&key, Some(&before), Some(&after)).iter().map(Line::to_string).collect();
+        describe(&key, Some(&before), Some(&after)).iter().map(PlanLine::to_string).collect();
     assert_eq!(
         lines,
         [
-            "~ service fwmark:1 rr -> wlc",
-            "~ destination 10.0.0.1:80 of fwmark:1 weight 5 -> 0",
-            "+ destination 10.0.0.3:80 of fwmark:1 gate weight=5",
-            "- destination 10.0.0.2:80 of fwmark:1 gate weight=5",
+            "~ fwmark:1 rr -> wlc",
+            "~ fwmark:1 10.0.0.1:80 weight 5 -> 0",
+            "+ fwmark:1 10.0.0.3:80 gate weight=5",
+            "- fwmark:1 10.0.0.2:80 gate weight=5",
         ]
     );
 }

@@ -1,0 +1,267 @@
+//! The kernel's side of the engine: what was read, what is not as it should be, what comes next.
+//!
+//! One request is under way at a time. Whatever is known of a service was read from the kernel,
+//! or written and acknowledged by it; what was written is read back.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use crate::model::{
+    Entry, KernelError, KernelErrorKind, KernelName, ServiceKey, ServiceSettings, Survey,
+    SurveyKey, Time,
+};
+
+/// Services read at one go: a tenth of a second on the slowest kernel we know, so that a verdict
+/// never waits long for the kernel to be free.
+pub(super) const READ_CHUNK: usize = 256;
+
+/// Above this many services to be read back, one survey is cheaper than reading each.
+pub(super) const READ_BACK_LIMIT: usize = 512;
+
+/// A survey may cost this share of one processor.
+const SURVEY_SHARE: u32 = 120;
+/// However cheap a survey is, and however dear: drift is to be found within ten seconds.
+const SURVEY_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(9));
+
+/// Waiting times after a refusal: doubling from one to the other.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Writes in a row that did not stick before we stop insisting.
+const STRIKES: u8 = 3;
+
+/// What is known of the kernel's table, and what is to be asked of it next.
+#[derive(Debug)]
+pub(super) struct KernelSide {
+    /// The services that are ours, with the record last read; `None` when there is none.
+    pub owned: BTreeMap<ServiceKey, Owned>,
+    /// Ours, but not read yet.
+    pub unread: BTreeSet<ServiceKey>,
+    /// Read, and perhaps not as they should be.
+    pub dirty: BTreeSet<ServiceKey>,
+    /// To be read again: just written, or suspicious.
+    pub recheck: BTreeSet<ServiceKey>,
+    /// Services the kernel refuses a change of.
+    pub troubles: BTreeMap<ServiceKey, Trouble>,
+    /// Why the kernel cannot be reached at all.
+    pub outage: Option<Trouble>,
+    pub busy: bool,
+    pub surveyed: bool,
+    pub next_survey: Time,
+    /// When a survey last found what is known to be so.
+    pub compared: Option<Time>,
+    pub foreign: usize,
+    pub drift_repaired: u64,
+    pub writes: u64,
+    /// Where the slow rotation of full reads goes on.
+    rotation: Option<ServiceKey>,
+}
+
+#[derive(Default, Debug)]
+pub(super) struct Owned {
+    pub observed: Option<Entry>,
+    /// Writes in a row that were not found when read back.
+    strikes: u8,
+}
+
+/// Something the kernel refuses, and when it is tried again.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Trouble {
+    pub message: String,
+    pub retry_at: Time,
+    pub backoff: Duration,
+}
+
+impl Trouble {
+    /// A first refusal, or one more after `before`.
+    pub fn after(before: Option<&Trouble>, message: &str, now: Time) -> Trouble {
+        let backoff = before.map_or(BACKOFF.0, |trouble| (trouble.backoff * 2).min(BACKOFF.1));
+        Trouble { message: message.to_owned(), retry_at: now + backoff, backoff }
+    }
+}
+
+impl KernelSide {
+    /// `owned`: what an earlier run noted down as ours.
+    pub fn new(owned: impl IntoIterator<Item = ServiceKey>, now: Time) -> KernelSide {
+        let unread: BTreeSet<_> = owned.into_iter().collect();
+        KernelSide {
+            owned: unread.iter().map(|key| (*key, Owned::default())).collect(),
+            unread,
+            dirty: BTreeSet::new(),
+            recheck: BTreeSet::new(),
+            troubles: BTreeMap::new(),
+            outage: None,
+            busy: false,
+            surveyed: false,
+            next_survey: now,
+            compared: None,
+            foreign: 0,
+            drift_repaired: 0,
+            writes: 0,
+            rotation: None,
+        }
+    }
+
+    /// Makes a service ours. Returns whether it was not.
+    pub fn own(&mut self, key: ServiceKey) -> bool {
+        if self.owned.contains_key(&key) {
+            return false;
+        }
+        self.owned.insert(key, Owned::default());
+        self.unread.insert(key);
+        true
+    }
+
+    /// The record last read of a service of ours; `None` also while it has not been read.
+    pub fn observed(&self, key: &ServiceKey) -> Option<&Entry> {
+        self.owned.get(key).and_then(|owned| owned.observed.as_ref())
+    }
+
+    /// Whether what is known of this service can be relied on.
+    pub fn is_read(&self, key: &ServiceKey) -> bool {
+        !self.unread.contains(key)
+    }
+
+    /// A first survey tells which of our services do not exist. That may be wrong for a large
+    /// table, but adding what exists after all is refused and read again.
+    ///
+    /// Returns the services found to be absent.
+    pub fn first_survey(&mut self, survey: &Survey) -> Vec<ServiceKey> {
+        self.surveyed = true;
+        let absent: Vec<_> =
+            self.unread.iter().filter(|key| !survey.services.contains_key(key)).copied().collect();
+        for key in &absent {
+            self.unread.remove(key);
+        }
+        absent
+    }
+
+    /// Compares what is known with a survey; what does not agree is read again, and so is the
+    /// next slice of the rotation.
+    pub fn compare(&mut self, survey: &Survey, now: Time) {
+        let ours = survey.services.keys().filter(|key| self.owned.contains_key(key)).count();
+        self.foreign = survey.services.len() - ours;
+        let mut expected: HashMap<SurveyKey, u64> = HashMap::new();
+        for (key, entry) in self.read_records() {
+            let digest = entry.map_or(0, |entry| Survey::digest(&entry.destinations));
+            let sum = expected.entry(key.into()).or_default();
+            *sum = sum.wrapping_add(digest);
+        }
+        // A mark of the other family that is not ours is summed up in the same digest.
+        let is_mixed = |digest_key: SurveyKey| {
+            digest_key
+                .service_keys()
+                .any(|key| survey.services.contains_key(&key) && !self.owned.contains_key(&key))
+        };
+        let differs = |key: &ServiceKey, entry: Option<&Entry>| {
+            let digest_key = SurveyKey::from(key);
+            let digest = |digests: &HashMap<_, u64>| digests.get(&digest_key).copied().unwrap_or(0);
+            entry.map(|entry| &entry.settings) != survey.services.get(key)
+                || (digest(&expected) != digest(&survey.digests) && !is_mixed(digest_key))
+        };
+        let suspects: Vec<_> = self
+            .read_records()
+            .filter(|(key, entry)| differs(key, *entry))
+            .map(|(key, _)| *key)
+            .collect();
+        if suspects.is_empty() {
+            self.compared = Some(now);
+        }
+        self.recheck.extend(suspects);
+        self.rotate();
+    }
+
+    fn read_records(&self) -> impl Iterator<Item = (&ServiceKey, Option<&Entry>)> {
+        let read = self.owned.iter().filter(|(key, _)| !self.unread.contains(key));
+        read.map(|(key, owned)| (key, owned.observed.as_ref()))
+    }
+
+    /// Adds the next hundredth of our services to those read in full: a survey does not tell
+    /// thresholds and tunnels.
+    fn rotate(&mut self) {
+        let slice = self.owned.len().div_ceil(100).max(16);
+        let from = self.rotation.take();
+        let rest = self.owned.keys().filter(|key| from.is_none_or(|from| **key > from));
+        let next: Vec<_> = rest.take(slice).copied().collect();
+        self.rotation = next.last().copied();
+        self.recheck.extend(next);
+    }
+
+    /// When to look again, after a survey that took `cost`.
+    pub fn schedule_survey(&mut self, cost: Duration, now: Time) {
+        let (least, most) = SURVEY_INTERVAL;
+        self.next_survey = now + (cost * SURVEY_SHARE).clamp(least, most);
+    }
+
+    /// What was written is not what was read back, or somebody else was there first. Returns
+    /// the trouble once that has happened too often to go on insisting.
+    pub fn strike(&mut self, key: ServiceKey, now: Time) -> Option<Trouble> {
+        let owned = self.owned.get_mut(&key)?;
+        owned.strikes = owned.strikes.saturating_add(1);
+        if owned.strikes < STRIKES {
+            return None;
+        }
+        let message = "the kernel does not keep what is written: \
+                       is somebody else writing this service?";
+        let trouble = Trouble::after(self.troubles.get(&key), message, now);
+        self.troubles.insert(key, trouble.clone());
+        Some(trouble)
+    }
+
+    /// What was written was found.
+    pub fn absolve(&mut self, key: &ServiceKey) {
+        if let Some(owned) = self.owned.get_mut(key) {
+            owned.strikes = 0;
+        }
+    }
+
+    /// Notes that nothing can be asked for now. Returns the trouble when that is news.
+    pub fn note_outage(&mut self, error: &KernelError, now: Time) -> Option<Trouble> {
+        let trouble = Trouble::after(self.outage.as_ref(), &error.message, now);
+        let news = self.outage.replace(trouble.clone()).is_none();
+        // A single lost answer is no outage worth a line in the log.
+        (news && error.kind == KernelErrorKind::Unavailable).then_some(trouble)
+    }
+
+    /// The services that may be written now. A service that is to go waits until everything is
+    /// read, so that its successor can be written before it goes.
+    pub fn writable(
+        &mut self,
+        now: Time,
+        goes: impl Fn(&ServiceKey) -> bool,
+    ) -> BTreeSet<ServiceKey> {
+        let waits = |key: &ServiceKey| {
+            !self.is_read(key)
+                || self.troubles.get(key).is_some_and(|trouble| trouble.retry_at > now)
+                || (!self.unread.is_empty() && goes(key))
+        };
+        let ready: BTreeSet<_> = self.dirty.iter().filter(|key| !waits(key)).copied().collect();
+        self.dirty.retain(|key| !ready.contains(key));
+        ready
+    }
+
+    /// When to ask for something next, if nothing happens before; nothing while busy.
+    pub fn next_turn(&self) -> Option<Time> {
+        if self.busy {
+            return None;
+        }
+        if let Some(outage) = &self.outage {
+            return Some(outage.retry_at);
+        }
+        let waiting = self.troubles.iter().filter(|(key, _)| self.dirty.contains(key));
+        waiting.map(|(_, trouble)| trouble.retry_at).chain([self.next_survey]).min()
+    }
+
+    /// From now on everything of ours is to be brought to its end, read or not: removing what is
+    /// gone already does no harm.
+    pub fn prepare_stop(&mut self) {
+        for key in std::mem::take(&mut self.unread) {
+            if let Some(owned) = self.owned.get_mut(&key) {
+                let settings = ServiceSettings::plain(KernelName::NONE);
+                owned.observed.get_or_insert(Entry::empty(settings));
+            }
+        }
+        self.recheck.clear();
+        self.troubles.clear();
+        self.dirty = self.owned.keys().copied().collect();
+    }
+}

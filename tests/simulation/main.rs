@@ -1,0 +1,6 @@
+//! The engine in a world of its own: a kernel made of a map, servers that die and return, a
+//! clock that jumps. Nothing here sleeps.
+
+mod chaos;
+mod life;
+mod world;
