@@ -6,10 +6,14 @@
 
 #![forbid(unsafe_code)]
 
+pub mod assemble;
 mod diagnostic;
 mod import;
+mod reading;
+pub mod source;
 mod yaml;
 
+use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +21,7 @@ use std::sync::Arc;
 use crate::model::{Family, Protocol, Settings, VirtualService};
 
 pub use diagnostic::{Diagnostic, Place, Severity};
+pub use reading::{FileRead, Reading, Scope, Unreadable};
 pub use yaml::Defaults;
 
 /// One configuration file as read.
@@ -37,6 +42,22 @@ pub enum Dialect {
     Global,
     /// `*.cf`: ldirectord's.
     Ldirectord,
+}
+
+impl Dialect {
+    /// The grammar of a file in a configuration folder; `None` when the file is none of ours, as
+    /// hidden files and what editors leave behind.
+    pub fn of_file(name: &OsStr) -> Option<Dialect> {
+        let name = name.as_encoded_bytes();
+        let ends = |end: &str| name.len() > end.len() && name.ends_with(end.as_bytes());
+        match name {
+            [b'.' | b'#', ..] => None,
+            b"global.yaml" | b"global.yml" => Some(Dialect::Global),
+            _ if ends(".yaml") || ends(".yml") => Some(Dialect::Yaml),
+            _ if ends(".cf") => Some(Dialect::Ldirectord),
+            _ => None,
+        }
+    }
 }
 
 /// Looks up the names a file may use in place of numbers. The answer may change between two

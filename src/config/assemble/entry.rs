@@ -1,0 +1,338 @@
+//! One file: what it says now, and what of it is in force.
+
+use std::cell::Cell;
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::{Ask, Parser, inspect};
+use crate::config::{
+    Declared, Defaults, Diagnostic, Dialect, FileRead, Names, Place, Severity, Source,
+};
+use crate::model::{Family, FileState, FileView, Protocol, ServiceKey, Settings, VirtualService};
+
+/// A text without mistakes, and what it says.
+#[derive(Debug)]
+pub(super) struct Version {
+    pub text: Arc<str>,
+    pub services: Vec<Declared>,
+    /// The line of each service, from 1.
+    pub lines: Vec<u32>,
+    pub settings: Option<Settings>,
+    defaults: Option<Arc<Defaults>>,
+}
+
+impl Version {
+    pub fn keys(&self) -> impl Iterator<Item = ServiceKey> + '_ {
+        self.services.iter().map(|declared| declared.service.key)
+    }
+
+    /// Where the file claims this service.
+    pub fn place_of(&self, key: &ServiceKey) -> Option<&Place> {
+        self.services.iter().find(|d| d.service.key == *key).map(|d| &d.place)
+    }
+}
+
+/// What the last look at a file found.
+#[derive(Clone, PartialEq, Debug)]
+enum Newest {
+    Text(Arc<str>),
+    Unreadable(Arc<str>),
+    /// Its folder is there and it is not.
+    Gone,
+}
+
+/// Why a version without mistakes of its own is not taken.
+#[derive(Debug)]
+pub(super) struct Conflict {
+    pub diagnostic: Diagnostic,
+    /// The file it conflicts with, and the text the diagnostic points into.
+    pub other: Option<(Arc<PathBuf>, Arc<str>)>,
+}
+
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub path: Arc<PathBuf>,
+    pub dialect: Dialect,
+    newest: Newest,
+    /// The newest text with these defaults has been parsed, and what came of it.
+    parsed_with: Option<Arc<Defaults>>,
+    parsed: Result<Arc<Version>, Vec<Diagnostic>>,
+    /// Found anew at every update, for it goes away with what other files say.
+    pub conflict: Option<Conflict>,
+    /// Warnings and notes of the newest text that were not told yet.
+    pub remarks: Vec<Diagnostic>,
+    /// Whether the newest text names hosts, so that the same text may come to mean something else.
+    asked_hosts: bool,
+    /// The last good text of an earlier run, until it is parsed.
+    history: Option<Arc<str>>,
+    pub in_force: Option<Arc<Version>>,
+    /// Why the newest text is not in force, rendered.
+    pub error: Option<String>,
+    /// The digest of what was rejected last, so that it is told once.
+    pub told: Option<u64>,
+    pub rejected: u64,
+}
+
+impl Entry {
+    pub fn new(file: &FileRead, history: Option<&Arc<str>>) -> Entry {
+        Entry {
+            path: file.path.clone(),
+            dialect: file.dialect,
+            newest: Newest::Gone,
+            parsed_with: None,
+            parsed: Err(Vec::new()),
+            conflict: None,
+            remarks: Vec::new(),
+            asked_hosts: false,
+            history: history.cloned(),
+            in_force: None,
+            error: None,
+            told: None,
+            rejected: 0,
+        }
+    }
+
+    /// A file of a path that cannot be looked into, known from an earlier run only.
+    pub fn remembered(path: &Path, text: &Arc<str>) -> Entry {
+        let name = path.file_name().unwrap_or_default();
+        let file = FileRead {
+            path: Arc::new(path.to_owned()),
+            dialect: Dialect::of_file(name).unwrap_or(Dialect::Ldirectord),
+            text: Ok(text.clone()),
+        };
+        Entry::new(&file, Some(text)).with_newest(&file)
+    }
+
+    pub fn with_newest(mut self, file: &FileRead) -> Entry {
+        let newest = match &file.text {
+            Ok(text) => Newest::Text(text.clone()),
+            Err(error) => Newest::Unreadable(error.clone()),
+        };
+        if newest != self.newest {
+            self.newest = newest;
+            self.parsed_with = None;
+        }
+        self
+    }
+
+    pub fn gone(mut self) -> Entry {
+        self.newest = Newest::Gone;
+        self
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.newest == Newest::Gone
+    }
+
+    pub fn folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new(""))
+    }
+
+    /// Whether this is the configured path, or a file in it.
+    pub fn is_under(&self, root: &Path) -> bool {
+        is_under(&self.path, root)
+    }
+
+    /// The text a place in the newest or in the kept version is about.
+    pub fn text(&self) -> Option<&Arc<str>> {
+        match &self.newest {
+            Newest::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What this `global.yaml` sets for its folder.
+    pub fn defaults(&self) -> Option<Arc<Defaults>> {
+        if self.is_gone() {
+            return None;
+        }
+        let version = self.parsed.as_ref().ok().or(self.in_force.as_ref())?;
+        Some(version.defaults.clone().unwrap_or_default())
+    }
+
+    /// Another `global.yaml` speaks for this folder.
+    pub fn give_way(&mut self, other: &Arc<PathBuf>) {
+        let message = format!("{} already sets the defaults of this folder", other.display());
+        let diagnostic = error_at_start(&self.path, message, Some("keep one of the two"));
+        self.conflict = Some(Conflict { diagnostic, other: None });
+    }
+
+    /// The version to put in force, other files aside.
+    pub fn best(&self) -> Option<Arc<Version>> {
+        if self.is_gone() || self.conflict.is_some() {
+            return None;
+        }
+        self.parsed.as_ref().ok().or(self.in_force.as_ref()).cloned()
+    }
+
+    pub fn is_newest(&self, version: &Arc<Version>) -> bool {
+        self.parsed.as_ref().is_ok_and(|newest| Arc::ptr_eq(newest, version))
+    }
+
+    /// Why the newest text is not taken, if it is not.
+    pub fn rejection(&self) -> Option<Vec<Diagnostic>> {
+        match (&self.parsed, &self.conflict) {
+            (Err(diagnostics), _) => Some(diagnostics.clone()),
+            (Ok(_), Some(conflict)) => Some(vec![conflict.diagnostic.clone()]),
+            (Ok(_), None) => None,
+        }
+    }
+
+    fn reject(&mut self, diagnostic: Diagnostic) {
+        self.parsed = Err(vec![diagnostic]);
+        self.remarks.clear();
+    }
+
+    /// Parses the newest text, unless that has been done.
+    pub fn parse(&mut self, parse: Parser, defaults: &Arc<Defaults>, names: &dyn Names, ask: Ask) {
+        self.conflict = None;
+        let known = self.parsed_with.as_ref().is_some_and(|with| with == defaults);
+        if self.is_gone() || (known && !(ask.resolve && self.asked_hosts)) {
+            return;
+        }
+        self.parsed_with = Some(defaults.clone());
+        let text = match &self.newest {
+            Newest::Text(text) => text.clone(),
+            Newest::Unreadable(error) => {
+                let message = format!("read: {error}");
+                self.recall(parse, defaults, names);
+                return self.reject(error_at_start(&self.path, message, None));
+            }
+            Newest::Gone => return,
+        };
+        let same_as_before = self.history.take_if(|history| *history == text).is_some();
+        self.recall(parse, defaults, names);
+
+        let names = Asking { names, hosts: Cell::new(false) };
+        let read = read(&self.source(&text), parse, defaults, &names);
+        self.asked_hosts = names.hosts.get();
+        (self.parsed, self.remarks) = match read {
+            Ok((version, remarks)) => (Ok(self.share(version)), remarks),
+            Err(diagnostics) => (Err(diagnostics), Vec::new()),
+        };
+        if same_as_before {
+            self.in_force = self.parsed.as_ref().ok().cloned();
+        }
+        self.suspect();
+    }
+
+    /// Refuses a newest version that looks like an accident.
+    fn suspect(&mut self) {
+        let (Ok(newest), Some(in_force)) = (&self.parsed, &self.in_force) else { return };
+        if let Some(problem) = inspect::suspicious(newest, in_force) {
+            let place = Place { file: self.path.clone(), span: problem.span };
+            self.reject(error(place, problem.message, Some(problem.hint)));
+        }
+    }
+
+    /// Puts the last good text of an earlier run in force, if there is one and it still parses.
+    fn recall(&mut self, parse: Parser, defaults: &Arc<Defaults>, names: &dyn Names) {
+        let Some(text) = self.history.take() else { return };
+        let read = read(&self.source(&text), parse, defaults, names);
+        self.in_force = read.ok().map(|(version, _)| Arc::new(version));
+    }
+
+    fn source(&self, text: &Arc<str>) -> Source {
+        Source { path: self.path.clone(), dialect: self.dialect, text: text.clone() }
+    }
+
+    /// The version with those services that did not change taken from the version in force, so
+    /// that equal services are one piece of memory and compare at once.
+    fn share(&self, mut version: Version) -> Arc<Version> {
+        let Some(in_force) = &self.in_force else { return Arc::new(version) };
+        let old: HashMap<ServiceKey, &Arc<VirtualService>> =
+            in_force.services.iter().map(|d| (d.service.key, &d.service)).collect();
+        for declared in &mut version.services {
+            if let Some(same) = old.get(&declared.service.key).filter(|s| ***s == declared.service)
+            {
+                declared.service = (*same).clone();
+            }
+        }
+        Arc::new(version)
+    }
+
+    pub fn view(&self) -> FileView {
+        let waiting = || "waits for directord reload --confirm".to_owned();
+        let newest_in_force = self.in_force.as_ref().is_some_and(|v| self.is_newest(v));
+        let taken = newest_in_force && !self.is_gone();
+        FileView {
+            path: self.path.display().to_string(),
+            state: match (taken, &self.in_force) {
+                (true, _) => FileState::InForce,
+                (false, Some(_)) => FileState::LastGood,
+                (false, None) => FileState::Rejected,
+            },
+            services: self.in_force.as_ref().map_or(0, |version| version.services.len()),
+            error: (!taken).then(|| self.error.clone().unwrap_or_else(waiting)),
+            rejected: self.rejected,
+        }
+    }
+}
+
+/// Whether a file is the configured path, or in it.
+pub(super) fn is_under(path: &Path, root: &Path) -> bool {
+    path == root || path.parent() == Some(root)
+}
+
+/// Parses a text and refuses what no grammar can see.
+fn read(
+    source: &Source,
+    parse: Parser,
+    defaults: &Arc<Defaults>,
+    names: &dyn Names,
+) -> Result<(Version, Vec<Diagnostic>), Vec<Diagnostic>> {
+    // After a crash some file systems leave a file of the right length full of these.
+    if let Some(at) = source.text.find('\0') {
+        let place = Place { file: source.path.clone(), span: at..at + 1 };
+        let hint = Some("was the file damaged by a crash? write it again");
+        return Err(vec![error(place, "a NUL byte".to_owned(), hint)]);
+    }
+    let mut parsed = parse(source, defaults, names);
+    if !parsed.has_errors() {
+        parsed.diagnostics.extend(inspect::duplicates(&parsed.services));
+    }
+    if parsed.has_errors() {
+        return Err(parsed.diagnostics);
+    }
+    let version = Version {
+        lines: inspect::lines(&source.text, &parsed.services),
+        text: source.text.clone(),
+        services: parsed.services,
+        settings: parsed.settings,
+        defaults: parsed.defaults.map(Arc::new),
+    };
+    Ok((version, parsed.diagnostics))
+}
+
+pub(super) fn error(place: Place, message: String, hint: Option<&str>) -> Diagnostic {
+    let hint = hint.map(str::to_owned);
+    Diagnostic { severity: Severity::Error, message, place, hint, related: Vec::new() }
+}
+
+/// An error about the file as a whole.
+pub(super) fn error_at_start(
+    path: &Arc<PathBuf>,
+    message: String,
+    hint: Option<&str>,
+) -> Diagnostic {
+    error(Place { file: path.clone(), span: 0..0 }, message, hint)
+}
+
+/// Names that notice whether hosts were asked for.
+struct Asking<'a> {
+    names: &'a dyn Names,
+    hosts: Cell<bool>,
+}
+
+impl Names for Asking<'_> {
+    fn host(&self, name: &str, family: Family) -> Vec<IpAddr> {
+        self.hosts.set(true);
+        self.names.host(name, family)
+    }
+
+    fn port(&self, name: &str, protocol: Option<Protocol>) -> Option<u16> {
+        self.names.port(name, protocol)
+    }
+}

@@ -1,0 +1,85 @@
+//! What is wrong with a text although its grammar is right.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::entry::{Version, error};
+use crate::config::{Declared, Diagnostic};
+
+/// A text that parses and yet is not what its owner meant.
+pub(super) struct Problem {
+    pub span: Range<usize>,
+    pub message: String,
+    pub hint: &'static str,
+}
+
+/// Whether `newest` looks like `in_force` after an accident: emptied, or cut short.
+pub(super) fn suspicious(newest: &Version, in_force: &Version) -> Option<Problem> {
+    emptied(newest, in_force).or_else(|| cut_short(&newest.text, &in_force.text))
+}
+
+fn emptied(newest: &Version, in_force: &Version) -> Option<Problem> {
+    if !says_nothing(&newest.text) || says_nothing(&in_force.text) {
+        return None;
+    }
+    let message = match in_force.services.len() {
+        0 => "the file is empty".to_owned(),
+        1 => "the file is empty, and has a service in force".to_owned(),
+        n => format!("the file is empty, and has {n} services in force"),
+    };
+    let hint = "to take them away, delete the file";
+    Some(Problem { span: 0..0, message, hint })
+}
+
+/// Nothing but blanks, comments and the marks that open and close a YAML document.
+fn says_nothing(text: &str) -> bool {
+    text.lines()
+        .map(str::trim)
+        .all(|l| l.is_empty() || l.starts_with('#') || l == "---" || l == "...")
+}
+
+/// The text in force less its end, the cut being in the middle of a line. A cut between two
+/// lines cannot be told from an edit.
+fn cut_short(newest: &str, in_force: &str) -> Option<Problem> {
+    let rest = in_force.strip_prefix(newest)?;
+    let whole_line = newest.ends_with('\n') || rest.is_empty() || rest.starts_with(['\n', '\r']);
+    // Where the last line has no end, taking a few letters off it is an edit like any other.
+    let last_line = !rest.contains('\n');
+    if whole_line || last_line {
+        return None;
+    }
+    let message = format!("the file ends in the middle of line {}", newest.lines().count());
+    let hint = "it seems cut short: if it is meant to end here, end the line";
+    Some(Problem { span: newest.len()..newest.len(), message, hint })
+}
+
+/// One error for each service that one file declares twice.
+pub(super) fn duplicates(services: &[Declared]) -> Vec<Diagnostic> {
+    let mut first = HashMap::with_capacity(services.len());
+    let mut found = Vec::new();
+    for declared in services {
+        let key = declared.service.key;
+        let Some(place) = first.insert(key, &declared.place) else { continue };
+        let message = format!("{key} is declared twice");
+        let mut twice = error(declared.place.clone(), message, None);
+        twice.related.push((place.clone(), "first declared here".to_owned()));
+        found.push(twice);
+    }
+    found
+}
+
+/// The line of each service, from 1, in one walk over the text.
+pub(super) fn lines(text: &str, services: &[Declared]) -> Vec<u32> {
+    let (mut at, mut line) = (0, 1);
+    let mut line_of = |declared: &Declared| {
+        let start = declared.place.span.start.min(text.len());
+        if start < at {
+            (at, line) = (0, 1);
+        }
+        let between = &text.as_bytes()[at..start];
+        line += between.iter().filter(|b| **b == b'\n').count() as u32;
+        at = start;
+        line
+    };
+    services.iter().map(&mut line_of).collect()
+}

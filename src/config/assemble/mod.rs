@@ -1,0 +1,316 @@
+//! Joining the files into one [`Desired`], each file a transaction of its own.
+//!
+//! ```text
+//!              parsed, whole, claims nothing of others
+//!   newest  ------------------------------------------->  in force
+//!      |                                                      ^
+//!      +-- mistakes, empty, cut short, conflict, unreadable --+  the last good version stays
+//! ```
+//!
+//! A [`Store`] takes one [`Reading`] after the other. For each file it holds the newest text and
+//! the version in force; a file whose newest text is rejected keeps the version in force until a
+//! better text comes. Only a file that is gone from a folder that is there takes its services
+//! with it, and too many of those at once wait for the operator's word ([`Held`]).
+//!
+//! Everything here is pure. The texts of an earlier run come in as [`Store::new`]'s history.
+
+mod choose;
+mod entry;
+mod inspect;
+mod report;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Defaults, Dialect, Names, Parsed, Reading, Source, Unreadable};
+use crate::model::{Desired, FileState, FileView, Origin, ServiceKey, Settings, VirtualService};
+
+use entry::{Entry, Version};
+pub use report::{Report, ReportKind};
+
+/// Texts that were in force in an earlier run, by path.
+pub type History = HashMap<PathBuf, Arc<str>>;
+
+/// What the caller wants of one [`Store::update`] beyond the ordinary.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Ask {
+    /// The operator's word: apply even what removes many services.
+    pub confirm: bool,
+    /// Read files that use host names again even if they did not change: the answer may have.
+    pub resolve: bool,
+}
+
+/// The files and what is in force of each.
+#[derive(Debug)]
+pub struct Store {
+    parse: Parser,
+    /// In the order of the last reading.
+    entries: Vec<Entry>,
+    unreadable: Vec<Unreadable>,
+    /// Only until the first update, which moves what it needs.
+    history: History,
+    in_force: Option<Arc<Desired>>,
+}
+
+type Parser = fn(&Source, &Defaults, &dyn Names) -> Parsed;
+
+/// What came of one reading.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Update {
+    pub outcome: Outcome,
+    /// What to tell, once: mistakes of texts not seen before, and which files recovered.
+    pub reports: Vec<Report>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+pub enum Outcome {
+    /// This is in force now.
+    Applied { desired: Arc<Desired>, change: Change },
+    /// Nothing of it is: too much would go.
+    Held(Held),
+}
+
+/// Which services an update added, changed and removed, each in the order of their keys.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Change {
+    pub added: Vec<ServiceKey>,
+    pub changed: Vec<ServiceKey>,
+    pub removed: Vec<ServiceKey>,
+    /// Whether the daemon's settings differ.
+    pub settings: bool,
+}
+
+impl Change {
+    pub fn is_empty(&self) -> bool {
+        *self == Change::default()
+    }
+}
+
+/// `2 added, 1 changed, 0 removed`.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Change { added, changed, removed, settings } = self;
+        write!(f, "{} added, {} changed, {} removed", added.len(), changed.len(), removed.len())?;
+        if *settings {
+            f.write_str(", settings changed")?;
+        }
+        Ok(())
+    }
+}
+
+/// An update that waits for the operator's word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Held {
+    /// Services that would go.
+    pub removed: usize,
+    /// Services in force.
+    pub total: usize,
+    /// The share in percent that may go without asking.
+    pub limit: u8,
+}
+
+impl fmt::Display for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Held { removed, total, limit } = self;
+        write!(
+            f,
+            "the reload would remove {removed} of {total} services, more than {limit} %: to apply \
+             it, run directord reload --confirm"
+        )
+    }
+}
+
+impl Store {
+    /// A store with nothing in force. `history` are last good texts of an earlier run, for files
+    /// that turn out to be broken now.
+    pub fn new(history: History) -> Store {
+        Store::with_parser(super::parse, history)
+    }
+
+    fn with_parser(parse: Parser, history: History) -> Store {
+        let (entries, unreadable) = (Vec::new(), Vec::new());
+        Store { parse, entries, unreadable, history, in_force: None }
+    }
+
+    /// Takes a reading. Files whose text did not change are not parsed again.
+    pub fn update(&mut self, reading: &Reading, names: &dyn Names, ask: Ask) -> Update {
+        let mut reports = Vec::new();
+        self.take_unreadable(reading, &mut reports);
+        self.take_files(reading);
+        self.parse_files(names, ask);
+        let chosen = choose::choose(&mut self.entries);
+        report::collect(&mut self.entries, &chosen, &mut reports);
+
+        let (desired, change) = self.join(&chosen);
+        if let Some(held) = self.must_wait(&desired, &change).filter(|_| !ask.confirm) {
+            return Update { outcome: Outcome::Held(held), reports };
+        }
+        self.commit(chosen);
+        self.in_force = Some(desired.clone());
+        Update { outcome: Outcome::Applied { desired, change }, reports }
+    }
+
+    /// Every file, for `status`. Paths that could not be looked into come last.
+    pub fn files(&self) -> Vec<FileView> {
+        let unreadable = self.unreadable.iter().map(|unreadable| {
+            let kept = self.entries.iter().any(|entry| entry.is_under(&unreadable.path));
+            FileView {
+                path: unreadable.path.display().to_string(),
+                state: if kept { FileState::LastGood } else { FileState::Rejected },
+                services: 0,
+                error: Some(unreadable.error.to_string()),
+                rejected: 0,
+            }
+        });
+        self.entries.iter().map(Entry::view).chain(unreadable).collect()
+    }
+
+    /// The texts in force, to be kept for the next run.
+    pub fn texts(&self) -> Vec<(Arc<PathBuf>, Arc<str>)> {
+        let in_force = |e: &Entry| Some((e.path.clone(), e.in_force.as_ref()?.text.clone()));
+        self.entries.iter().filter_map(in_force).collect()
+    }
+
+    fn take_unreadable(&mut self, reading: &Reading, reports: &mut Vec<Report>) {
+        let news = reading.unreadable.iter().filter(|u| !self.unreadable.contains(u));
+        reports.extend(news.map(Report::unreadable));
+        self.unreadable.clone_from(&reading.unreadable);
+    }
+
+    /// Makes the entries those of the reading, plus those nothing is known of, plus those that
+    /// are gone; the latter until the update is applied.
+    fn take_files(&mut self, reading: &Reading) {
+        let history = std::mem::take(&mut self.history);
+        let mut known: HashMap<&OsStr, Entry> = HashMap::with_capacity(self.entries.len());
+        let old = std::mem::take(&mut self.entries);
+        let paths: Vec<Arc<PathBuf>> = old.iter().map(|entry| entry.path.clone()).collect();
+        known.extend(paths.iter().map(|p| p.as_os_str()).zip(old));
+
+        for file in &reading.files {
+            let before = known.remove(file.path.as_os_str());
+            let last_good = history.get(&*file.path);
+            let entry = before.unwrap_or_else(|| Entry::new(file, last_good));
+            self.entries.push(entry.with_newest(file));
+        }
+        for path in &paths {
+            let Some(entry) = known.remove(path.as_os_str()) else { continue };
+            let unknown = reading.unreadable.iter().any(|u| entry.is_under(&u.path));
+            self.entries.push(if unknown { entry } else { entry.gone() });
+        }
+        let mut remembered: Vec<_> = history.iter().collect();
+        remembered.sort();
+        for (path, text) in remembered {
+            if reading.unreadable.iter().any(|u| entry::is_under(path, &u.path)) {
+                self.entries.push(Entry::remembered(path, text));
+            }
+        }
+    }
+
+    /// Parses what changed; `global.yaml` first, for the others stand on it.
+    fn parse_files(&mut self, names: &dyn Names, ask: Ask) {
+        let nothing = Arc::new(Defaults::default());
+        let mut of_folder: BTreeMap<PathBuf, Arc<PathBuf>> = BTreeMap::new();
+        let mut globals: Vec<&mut Entry> =
+            self.entries.iter_mut().filter(|e| e.dialect == Dialect::Global).collect();
+        // Of a `global.yaml` and a `global.yml`, the one that is in force speaks.
+        globals.sort_by_key(|entry| entry.in_force.is_none());
+        let mut defaults: BTreeMap<PathBuf, Arc<Defaults>> = BTreeMap::new();
+        for entry in globals {
+            entry.parse(self.parse, &nothing, names, ask);
+            let Some(found) = entry.defaults() else { continue };
+            let folder = entry.folder().to_owned();
+            match of_folder.get(&folder) {
+                Some(other) => entry.give_way(other),
+                None => {
+                    of_folder.insert(folder.clone(), entry.path.clone());
+                    defaults.insert(folder, found);
+                }
+            }
+        }
+        for entry in self.entries.iter_mut().filter(|e| e.dialect != Dialect::Global) {
+            let found = match entry.dialect {
+                Dialect::Yaml => defaults.get(entry.folder()),
+                _ => None,
+            };
+            entry.parse(self.parse, found.unwrap_or(&nothing), names, ask);
+        }
+    }
+
+    /// The chosen versions as one configuration, and how it differs from the one in force.
+    fn join(&self, chosen: &[Option<Arc<Version>>]) -> (Arc<Desired>, Change) {
+        let same = |(entry, version): (&Entry, &Option<Arc<Version>>)| {
+            entry.in_force.as_ref().map(Arc::as_ptr) == version.as_ref().map(Arc::as_ptr)
+        };
+        let nothing_new = self.entries.iter().zip(chosen).all(same);
+        if let Some(in_force) = self.in_force.as_ref().filter(|_| nothing_new) {
+            return (in_force.clone(), Change::default());
+        }
+        let mut services: Vec<(ServiceKey, Arc<VirtualService>)> = Vec::new();
+        let mut origins: Vec<(ServiceKey, Origin)> = Vec::new();
+        for (entry, version) in self.entries.iter().zip(chosen) {
+            let Some(version) = version else { continue };
+            for (declared, line) in version.services.iter().zip(&version.lines) {
+                let key = declared.service.key;
+                services.push((key, declared.service.clone()));
+                origins.push((key, Origin { file: entry.path.clone(), line: *line }));
+            }
+        }
+        let settings = chosen.iter().flatten().find_map(|version| version.settings.clone());
+        let desired = Desired {
+            services: services.into_iter().collect(),
+            origins: origins.into_iter().collect(),
+            settings: settings.unwrap_or_default(),
+        };
+        let change = match &self.in_force {
+            Some(before) => between(before, &desired),
+            None => between(&Desired::default(), &desired),
+        };
+        (Arc::new(desired), change)
+    }
+
+    fn must_wait(&self, desired: &Desired, change: &Change) -> Option<Held> {
+        let total = self.in_force.as_ref()?.services.len();
+        let Settings { remove_limit: limit, .. } = desired.settings;
+        let removed = change.removed.len();
+        (removed * 100 > usize::from(limit) * total).then_some(Held { removed, total, limit })
+    }
+
+    fn commit(&mut self, chosen: Vec<Option<Arc<Version>>>) {
+        for (entry, version) in self.entries.iter_mut().zip(chosen) {
+            entry.in_force = version;
+        }
+        self.entries.retain(|entry| !entry.is_gone());
+    }
+}
+
+/// Every mistake in these files, with nothing remembered: for `directord check`.
+pub fn check(reading: &Reading, names: &dyn Names) -> (Arc<Desired>, Vec<Report>) {
+    let mut store = Store::new(History::new());
+    let update = store.update(reading, names, Ask::default());
+    (store.in_force.unwrap_or_default(), update.reports)
+}
+
+/// Equal services are mostly one `Arc`, so most of the comparison is of pointers.
+fn between(before: &Desired, after: &Desired) -> Change {
+    let mut change = Change { settings: before.settings != after.settings, ..Change::default() };
+    let mut old = before.services.iter().peekable();
+    for (key, service) in &after.services {
+        while let Some((gone, _)) = old.next_if(|(k, _)| *k < key) {
+            change.removed.push(*gone);
+        }
+        match old.next_if(|(k, _)| *k == key) {
+            None => change.added.push(*key),
+            Some((_, was)) if !Arc::ptr_eq(was, service) && was != service => {
+                change.changed.push(*key);
+            }
+            Some(_) => {}
+        }
+    }
+    change.removed.extend(old.map(|(key, _)| *key));
+    change
+}

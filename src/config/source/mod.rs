@@ -1,0 +1,266 @@
+//! Finding and reading files; the only file reading in this room.
+//!
+//! Whatever is found under a configured path, reading it ends: nothing but regular files is
+//! opened, and no more than [`MAX_FILE`] bytes of one are taken. The look-up of names lives here
+//! too, for it asks the system.
+
+mod names;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::fcntl::OFlag;
+
+use super::{Dialect, FileRead, Reading, Scope, Unreadable};
+
+pub use names::SystemNames;
+
+/// The longest file that is read: 16 MiB, some 200,000 real servers.
+pub const MAX_FILE: u64 = 16 << 20;
+/// The most text all files may have together: 512 MiB.
+pub const MAX_TOTAL: u64 = 512 << 20;
+/// The most files one folder may hold.
+pub const MAX_FILES: usize = 100_000;
+
+/// Reads every file under these paths once.
+pub fn read(paths: &[PathBuf]) -> Reading {
+    let mut reader = Reader::new(paths);
+    reader.refresh(&Scope::Everything);
+    reader.reading()
+}
+
+/// Reads the configured paths again and again, and remembers the texts in between, so that one
+/// changed file among 10,000 costs one read.
+#[derive(Debug)]
+pub struct Reader {
+    roots: Vec<Root>,
+}
+
+/// One configured path.
+#[derive(Debug)]
+struct Root {
+    path: Arc<PathBuf>,
+    found: Found,
+    /// The file system the folder was on when it last held files.
+    device: Option<u64>,
+}
+
+#[derive(PartialEq, Debug)]
+enum Found {
+    /// Not there, not allowed, or nothing that could hold a configuration.
+    Nothing(Arc<str>),
+    File(FileRead),
+    Folder(BTreeMap<OsString, FileRead>),
+}
+
+impl Reader {
+    /// A reader of these files and folders, which has read nothing yet.
+    pub fn new(paths: &[PathBuf]) -> Reader {
+        let mut seen = BTreeSet::new();
+        let root = |path: &PathBuf| Root {
+            path: Arc::new(path.clone()),
+            found: Found::Nothing("not read yet".into()),
+            device: None,
+        };
+        Reader { roots: paths.iter().filter(|p| seen.insert(*p)).map(root).collect() }
+    }
+
+    /// Reads what is in `scope` again; whether anything differs from before.
+    pub fn refresh(&mut self, scope: &Scope) -> bool {
+        let mut room = MAX_TOTAL.saturating_sub(match scope {
+            Scope::Everything => 0,
+            Scope::Touched(_) => self.total(),
+        });
+        let mut changed = false;
+        for root in &mut self.roots {
+            changed |= match scope {
+                Scope::Everything => root.read(&mut room),
+                Scope::Touched(paths) => root.read_touched(paths, &mut room),
+            };
+        }
+        changed
+    }
+
+    /// What was found, as of the last [`refresh`](Reader::refresh). A file that two configured
+    /// paths lead to by one spelling is listed once.
+    pub fn reading(&self) -> Reading {
+        let mut reading = Reading::default();
+        let several = self.roots.len() > 1;
+        let mut seen = BTreeSet::new();
+        for root in &self.roots {
+            if let Found::Nothing(error) = &root.found {
+                let path = root.path.clone();
+                reading.unreadable.push(Unreadable { path, error: error.clone() });
+            }
+            let news = root.files().filter(|file| !several || seen.insert(file.path.clone()));
+            reading.files.extend(news.cloned());
+        }
+        reading
+    }
+
+    fn total(&self) -> u64 {
+        let texts = self.roots.iter().flat_map(Root::files).filter_map(|f| f.text.as_ref().ok());
+        texts.map(|text| text.len() as u64).sum()
+    }
+}
+
+impl Root {
+    fn files(&self) -> Box<dyn Iterator<Item = &FileRead> + '_> {
+        match &self.found {
+            Found::Nothing(_) => Box::new(std::iter::empty()),
+            Found::File(file) => Box::new(std::iter::once(file)),
+            Found::Folder(files) => Box::new(files.values()),
+        }
+    }
+
+    fn read(&mut self, room: &mut u64) -> bool {
+        let found = self.look(room).unwrap_or_else(|error| Found::Nothing(words(&error).into()));
+        let changed = found != self.found;
+        self.found = found;
+        changed
+    }
+
+    fn look(&mut self, room: &mut u64) -> io::Result<Found> {
+        let meta = fs::metadata(&*self.path)?;
+        if meta.is_file() {
+            // ldirectord takes a file of any name, so an explicit one need not end in `.cf`.
+            let name = self.path.file_name().unwrap_or_default();
+            let dialect = Dialect::of_file(name).unwrap_or(Dialect::Ldirectord);
+            return Ok(Found::File(read_within(self.path.clone(), dialect, room)));
+        }
+        if !meta.is_dir() {
+            return Err(io::Error::other("neither a file nor a folder"));
+        }
+        let names = list(&self.path)?;
+        // The folder of an unmounted share is empty, and on another file system than before.
+        if names.is_empty() && self.device.is_some_and(|before| before != meta.dev()) {
+            let error = "empty, and on another file system than before: is a share not mounted?";
+            return Err(io::Error::other(error));
+        }
+        if !names.is_empty() {
+            self.device = Some(meta.dev());
+        }
+        let files = names.into_iter().map(|(name, dialect)| {
+            let file = read_within(Arc::new(self.path.join(&name)), dialect, room);
+            (name, file)
+        });
+        Ok(Found::Folder(files.collect()))
+    }
+
+    fn read_touched(&mut self, paths: &BTreeSet<PathBuf>, room: &mut u64) -> bool {
+        let Found::Folder(_) = &self.found else {
+            return self.concerned(paths) && self.read(room);
+        };
+        if paths.contains(&*self.path) {
+            return self.read(room);
+        }
+        let mut changed = false;
+        for path in paths.iter().filter(|path| path.parent() == Some(&self.path)) {
+            let Some(name) = path.file_name() else { continue };
+            let Some(dialect) = Dialect::of_file(name) else { continue };
+            // Gone: only believable from a folder that is itself there, so look at it all.
+            if fs::symlink_metadata(path).is_err() {
+                return self.read(room);
+            }
+            let Found::Folder(files) = &mut self.found else { continue };
+            let file = read_within(Arc::new(path.clone()), dialect, room);
+            changed |= files.get(name) != Some(&file);
+            files.insert(name.to_owned(), file);
+        }
+        changed
+    }
+
+    fn concerned(&self, paths: &BTreeSet<PathBuf>) -> bool {
+        paths.iter().any(|p| *p == *self.path || p.parent() == Some(&self.path))
+    }
+}
+
+/// The configuration files of a folder by name, with their dialects, in no order.
+fn list(folder: &Path) -> io::Result<Vec<(OsString, Dialect)>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let name = entry?.file_name();
+        let Some(dialect) = Dialect::of_file(&name) else { continue };
+        if names.len() == MAX_FILES {
+            return Err(io::Error::other(format!("more than {MAX_FILES} configuration files")));
+        }
+        names.push((name, dialect));
+    }
+    names.sort_by(|a, b| a.0.cmp(&b.0));
+    Ok(names)
+}
+
+fn read_within(path: Arc<PathBuf>, dialect: Dialect, room: &mut u64) -> FileRead {
+    let text = read_file(&path).and_then(|text| match room.checked_sub(text.len() as u64) {
+        Some(rest) => {
+            *room = rest;
+            Ok(text)
+        }
+        None => Err(format!("more than {} MiB of configuration in all", MAX_TOTAL >> 20)),
+    });
+    FileRead { path, dialect, text: text.map(Arc::from).map_err(Arc::from) }
+}
+
+/// The text of a regular file of at most [`MAX_FILE`] bytes in UTF-8, without its byte order
+/// mark; or why not, for a person.
+pub fn read_file(path: &Path) -> Result<String, String> {
+    let bytes = read_bytes(path).map_err(|error| words(&error))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        let bytes = error.as_bytes();
+        let before = String::from_utf8_lossy(&bytes[..at]);
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+        format!("not UTF-8 text: byte {:#04x} at line {line}, column {column}", bytes[at])
+    })?;
+    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+}
+
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+    // Asked before opening, because opening is an act on some files: a writer waiting at a FIFO
+    // would wake up, a watchdog device would arm. Asked again afterwards, of what was opened.
+    regular(&fs::metadata(path)?)?;
+    let file = open(path)?;
+    let meta = file.metadata()?;
+    regular(&meta)?;
+    let mut bytes = Vec::with_capacity(meta.len() as usize + 1);
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > MAX_FILE {
+        true => Err(too_long()),
+        false => Ok(bytes),
+    }
+}
+
+/// Opens without ever waiting, whatever the path has become meanwhile.
+fn open(path: &Path) -> io::Result<File> {
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
+}
+
+fn regular(meta: &fs::Metadata) -> io::Result<()> {
+    match meta.is_file() {
+        false => Err(io::Error::other("not a regular file")),
+        true if meta.len() > MAX_FILE => Err(too_long()),
+        true => Ok(()),
+    }
+}
+
+fn too_long() -> io::Error {
+    io::Error::other(format!("longer than {} MiB", MAX_FILE >> 20))
+}
+
+/// An error of the system in our style: `permission denied`, without a number.
+fn words(error: &io::Error) -> String {
+    let text = match error.raw_os_error() {
+        Some(number) => Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    };
+    let mut letters = text.chars();
+    letters.next().map(|c| c.to_lowercase().chain(letters).collect()).unwrap_or_default()
+}
