@@ -29,8 +29,8 @@ use crate::event::Event;
 use crate::health::Health;
 use crate::model::{
     CheckSpec, Command, CommandReport, Desired, Drain, Endpoint, Entry, KernelError,
-    KernelErrorKind, Memory, Origin, Outcome, Phase, RealServer, Remembered, ServiceKey, Settings,
-    StopAction, Survey, Time, Verdict, VirtualService,
+    KernelErrorKind, Memory, Outcome, Phase, RealServer, Remembered, ServiceKey, StopAction,
+    Survey, Time, Verdict, VirtualService,
 };
 use crate::plan::{self, Step};
 use crate::target::{self, Standing};
@@ -60,8 +60,8 @@ pub enum Action {
     Apply(Vec<Step>),
     /// Note durably which services are ours, before any later action is carried out.
     Own(Vec<ServiceKey>),
-    /// Note what is known of the servers.
-    Remember(Memory),
+    /// Note what is known of the servers; when `first`, before any later action is carried out.
+    Remember { memory: Memory, first: bool },
     /// All is done; the daemon may end.
     Finish,
 }
@@ -81,8 +81,7 @@ pub struct Engine {
     started: Time,
     /// Chooses the phases of the checks.
     seed: u64,
-    settings: Settings,
-    origins: BTreeMap<ServiceKey, Origin>,
+    desired: Arc<Desired>,
     services: BTreeMap<ServiceKey, Service>,
     checks: Checks,
     drains: BTreeSet<Drain>,
@@ -133,8 +132,7 @@ impl Engine {
             phase: Phase::Starting,
             started: now,
             seed,
-            settings: Settings::default(),
-            origins: BTreeMap::new(),
+            desired: Arc::default(),
             services: BTreeMap::new(),
             checks: Checks::default(),
             drains: memory.drains.iter().copied().collect(),
@@ -152,28 +150,27 @@ impl Engine {
 
     /// Takes a new configuration, whole. What did not change keeps its checks, its verdicts and
     /// its records in the kernel.
-    pub fn handle_config(&mut self, desired: Desired, now: Time) -> Changes {
+    pub fn handle_config(&mut self, desired: Arc<Desired>, now: Time) -> Changes {
         let mut changes = Changes::default();
         if self.phase == Phase::Stopping {
             return changes;
         }
-        self.settings = desired.settings;
-        self.origins = desired.origins;
         let gone = self.services.keys().filter(|key| !desired.services.contains_key(key));
         changes.removed = gone.copied().collect();
         let mut first = now;
         let mut newly_owned = false;
-        for (key, spec) in desired.services {
-            match self.services.get(&key) {
-                Some(service) if Arc::ptr_eq(&service.spec, &spec) || service.spec == spec => {
+        for (key, spec) in &desired.services {
+            match self.services.get(key) {
+                Some(service) if Arc::ptr_eq(&service.spec, spec) || service.spec == *spec => {
                     continue;
                 }
-                Some(_) => changes.changed.push(key),
-                None => changes.added.push(key),
+                Some(_) => changes.changed.push(*key),
+                None => changes.added.push(*key),
             }
-            newly_owned |= self.kernel.own(key);
-            self.install(spec, &mut first, now);
+            newly_owned |= self.kernel.own(*key);
+            self.install(spec.clone(), &mut first, now);
         }
+        self.desired = desired;
         for key in &changes.removed {
             self.uninstall(key);
         }
@@ -258,7 +255,7 @@ impl Engine {
 
     /// Takes in what a probe found.
     pub fn handle_outcome(&mut self, id: CheckId, outcome: Outcome, took: Duration, now: Time) {
-        let hold = self.settings.local_error_hold;
+        let hold = self.desired.settings.local_error_hold;
         let Some(check) = self.checks.get(id) else { return };
         let could_ask = check.health.local_error().is_none();
         let counters = (check.health.passes(), check.health.failures());
@@ -384,7 +381,7 @@ impl Engine {
         self.phase = Phase::Stopping;
         self.keep_all = keep_all;
         self.events.push_back(Event::Stopping { cause: cause.to_owned() });
-        self.remember(now);
+        self.remember(true, now);
         self.checks.stop_asking();
         self.kernel.prepare_stop();
         self.turn(now);
@@ -396,7 +393,7 @@ impl Engine {
             self.actions.push_back(Action::Probe { check, endpoint, spec });
         }
         if self.remember_at.is_some_and(|at| at <= now) {
-            self.remember(now);
+            self.remember(false, now);
         }
         self.turn(now);
     }
@@ -417,9 +414,9 @@ impl Engine {
         [self.checks.next_due(), self.remember_at, kernel].into_iter().flatten().min()
     }
 
-    fn remember(&mut self, now: Time) {
+    fn remember(&mut self, first: bool, now: Time) {
         self.remember_at = None;
-        self.actions.push_back(Action::Remember(self.memory(now)));
+        self.actions.push_back(Action::Remember { memory: self.memory(now), first });
     }
 
     fn remember_soon(&mut self, now: Time) {
@@ -540,7 +537,7 @@ impl Engine {
         if std::mem::take(&mut self.recovered) {
             // Noted before it shows in the table: a crash in between must not make the next run
             // take a server out again that carries connections.
-            self.remember(now);
+            self.remember(true, now);
         }
         self.kernel.writes += steps.len() as u64;
         Some(Action::Apply(steps))

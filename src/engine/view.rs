@@ -69,7 +69,7 @@ impl Engine {
             && self.kernel.is_read(&key)
             && self.kernel.outage.is_none()
             && observed == wanted.as_ref();
-        let origin = self.origins.get(&key);
+        let origin = self.desired.origins.get(&key);
         let servers = service.servers.iter().zip(&service.spec.servers).zip(&standings);
         ServiceView {
             service: key.to_string(),

@@ -77,12 +77,12 @@ impl World {
         self.now = self.now + pause;
         self.engine = Engine::new(self.memory.clone(), self.owned.clone(), 1, self.now);
         self.finished = false;
-        self.engine.handle_config(desired, self.now);
+        self.engine.handle_config(Arc::new(desired), self.now);
         self.carry_out();
     }
 
     pub fn load(&mut self, desired: Desired) -> directord::engine::Changes {
-        let changes = self.engine.handle_config(desired, self.now);
+        let changes = self.engine.handle_config(Arc::new(desired), self.now);
         self.carry_out();
         changes
     }
@@ -171,7 +171,7 @@ impl World {
                     self.post(KERNEL_DELAY, Letter::Applied(steps, failures));
                 }
                 Action::Own(keys) => self.owned = keys,
-                Action::Remember(memory) => self.memory = memory,
+                Action::Remember { memory, .. } => self.memory = memory,
                 Action::Finish => self.finished = true,
             }
         }
