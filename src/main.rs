@@ -1,3 +1,7 @@
 //! The door: arguments in, exit status out, nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(directord::cli::main(std::env::args_os()))
+}

@@ -211,11 +211,10 @@ pub struct PlanView {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PlanLine {
     pub sign: Sign,
-    /// `192.0.2.10:443/tcp`.
+    /// The service it belongs to: `192.0.2.10:443/tcp`.
     pub service: String,
-    /// The real server, when the line is about one of its destinations.
-    pub server: Option<String>,
-    /// The record as it would be: `gate weight=5`; for a change, `weight 5 -> 3`.
+    /// What comes, goes or changes, whole: `service 192.0.2.10:443/tcp wlc`,
+    /// `destination 10.0.0.7:443 of 192.0.2.10:443/tcp weight 5 -> 0`.
     pub text: String,
 }
 

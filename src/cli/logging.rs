@@ -1,0 +1,97 @@
+//! Log lines on standard error: subject first, then `key=value`, one line per change of state.
+
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::MetadataExt;
+
+use jiff::Timestamp;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
+use tracing_subscriber::registry::LookupSpan;
+
+use super::output::colour_wanted;
+
+/// How much is logged.
+#[derive(clap::Args)]
+pub struct Log {
+    /// What to log: error, warn, info, debug or trace, or by part, as in `info,directord::probe=debug`.
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        env = "DIRECTORD_LOG",
+        default_value = "info",
+        value_parser = |text: &str| EnvFilter::try_new(text)
+    )]
+    log_level: EnvFilter,
+}
+
+/// Sends log lines to standard error, from now on. A second call changes nothing.
+pub fn start(args: &Log) {
+    let stderr = io::stderr();
+    let colour = stderr.is_terminal() && colour_wanted();
+    let form = match (goes_to_journal(), colour) {
+        (true, _) => Form::Journal,
+        (false, colour) => Form::Stamped { colour },
+    };
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(args.log_level.clone())
+        .with_writer(io::stderr)
+        .with_ansi(colour)
+        .event_format(form)
+        .try_init();
+}
+
+/// Whether standard error is the journal's own socket, and not merely the environment of one
+/// that was redirected since.
+fn goes_to_journal() -> bool {
+    let Some(named) = std::env::var_os("JOURNAL_STREAM") else { return false };
+    std::fs::metadata("/proc/self/fd/2")
+        .is_ok_and(|stderr| named == *format!("{}:{}", stderr.dev(), stderr.ino()))
+}
+
+/// What stands before the message.
+#[derive(Clone, Copy)]
+enum Form {
+    /// The priority as journald reads it (sd-daemon(3)); the journal has its own time.
+    Journal,
+    /// Time and level: `2026-11-20T18:37:02.123Z warn `.
+    Stamped { colour: bool },
+}
+
+impl Form {
+    fn head(self, to: &mut Writer<'_>, level: Level) -> fmt::Result {
+        let (priority, word, code) = match level {
+            Level::ERROR => (3, "error", "1;31"),
+            Level::WARN => (4, "warn", "33"),
+            Level::INFO => (6, "info", "32"),
+            Level::DEBUG => (7, "debug", "2"),
+            Level::TRACE => (7, "trace", "2"),
+        };
+        match self {
+            Form::Journal => write!(to, "<{priority}>"),
+            Form::Stamped { colour: false } => write!(to, "{:.3} {word} ", Timestamp::now()),
+            Form::Stamped { colour: true } => {
+                write!(to, "\x1b[2m{:.3}\x1b[0m \x1b[{code}m{word}\x1b[0m ", Timestamp::now())
+            }
+        }
+    }
+}
+
+impl<S, N> FormatEvent<S, N> for Form
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    N: for<'a> FormatFields<'a> + 'static,
+{
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut to: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
+        self.head(&mut to, *event.metadata().level())?;
+        context.field_format().format_fields(to.by_ref(), event)?;
+        writeln!(to)
+    }
+}

@@ -1,0 +1,131 @@
+//! `directord plan`: what would change in the kernel?
+
+use std::io::Write;
+
+use super::args;
+use super::exit::{self, Failure};
+use super::output::{Out, Paint, count};
+use crate::api;
+use crate::daemon;
+use crate::model::{PlanLine, PlanView, Sign};
+
+/// Show what would change in the kernel's table, as + - ~ lines; change nothing.
+///
+/// Asks the running directord what a reload would do now. When none is running, it compares the
+/// files with the table as a start would: servers that are in the table keep their weight until
+/// their check has answered, new ones are not used yet.
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    #[command(flatten)]
+    daemon: args::Daemon,
+    /// Do not ask a running directord; compare the files with the table.
+    #[arg(long)]
+    offline: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  directord plan
+  directord plan --offline --config ./conf.d
+  directord plan | grep '^-'         what would go?
+
+Lines:
+  + comes    - goes    ~ changes, old -> new
+
+Exit statuses: 0 the plan was printed, 1 the files have mistakes, 4 no IPVS or no privilege.";
+
+pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
+    let plan = match args.offline {
+        true => None,
+        false => match args.daemon.runtime.client().plan() {
+            Ok(plan) => Some(plan),
+            Err(api::Error::NotRunning(_)) => None,
+            Err(error) => return Err(error.into()),
+        },
+    };
+    let plan = match plan {
+        Some(plan) => plan,
+        None => daemon::preview(&args.daemon.options(None))?,
+    };
+    if args.json {
+        serde_json::to_writer_pretty(&mut *out, &plan).map_err(std::io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        let paint = out.paint();
+        print(out, &plan, paint)?;
+    }
+    Ok(exit::OK)
+}
+
+fn print(out: &mut impl Write, plan: &PlanView, paint: Paint) -> std::io::Result<()> {
+    for PlanLine { sign, text, .. } in &plan.lines {
+        let line = format!("{sign} {text}");
+        match sign {
+            Sign::Add => writeln!(out, "{}", paint.good(line))?,
+            Sign::Remove => writeln!(out, "{}", paint.bad(line))?,
+            Sign::Edit => writeln!(out, "{}", paint.odd(line))?,
+        }
+    }
+    let of = |sign| plan.lines.iter().filter(|line| line.sign == sign).count();
+    match plan.lines.len() {
+        0 => writeln!(out, "# nothing to do: the table is as it should be"),
+        all => writeln!(
+            out,
+            "# {}: {} added, {} changed, {} removed",
+            count(all, "change"),
+            of(Sign::Add),
+            of(Sign::Edit),
+            of(Sign::Remove)
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn printed(lines: &[(Sign, &str)], colour: bool) -> String {
+        let line = |(sign, text): &(Sign, &str)| PlanLine {
+            sign: *sign,
+            service: String::new(),
+            text: (*text).to_owned(),
+        };
+        let plan = PlanView { lines: lines.iter().map(line).collect() };
+        let mut out = Vec::new();
+        print(&mut out, &plan, Paint(colour)).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn plan_reads_as_a_difference() {
+        let lines = [
+            (Sign::Add, "service 192.0.2.10:80/tcp wlc"),
+            (Sign::Add, "destination 10.0.0.7:80 of 192.0.2.10:80/tcp gate weight=5"),
+            (Sign::Edit, "destination 10.0.0.8:80 of 192.0.2.11:80/tcp weight 5 -> 0"),
+            (Sign::Remove, "service 192.0.2.12:80/tcp rr"),
+        ];
+        insta::assert_snapshot!(printed(&lines, false), @"
+        + service 192.0.2.10:80/tcp wlc
+        + destination 10.0.0.7:80 of 192.0.2.10:80/tcp gate weight=5
+        ~ destination 10.0.0.8:80 of 192.0.2.11:80/tcp weight 5 -> 0
+        - service 192.0.2.12:80/tcp rr
+        # 4 changes: 2 added, 1 changed, 1 removed
+        ");
+    }
+
+    #[test]
+    fn plan_without_changes_says_so() {
+        insta::assert_snapshot!(printed(&[], false), @"# nothing to do: the table is as it should be");
+    }
+
+    #[test]
+    fn plan_has_colour_only_when_asked() {
+        let lines = [(Sign::Remove, "service 192.0.2.12:80/tcp rr")];
+        assert!(printed(&lines, true).starts_with("\x1b[1;31m- service"));
+        assert!(!printed(&lines, false).contains('\x1b'));
+    }
+}

@@ -1,0 +1,42 @@
+//! `directord run`: the daemon, in the foreground.
+
+use std::path::PathBuf;
+
+use super::exit::{self, Failure};
+use super::{args, logging};
+use crate::daemon;
+
+/// Run the director in the foreground, until SIGTERM or `directord stop`.
+///
+/// Adopts the table it finds, makes the kernel agree with the files, checks the real servers and
+/// goes on doing so. Files may be changed at any time: they are read again by themselves, on
+/// SIGHUP, and on `directord reload`. Logs go to standard error.
+#[derive(clap::Args)]
+#[command(after_help = AFTER_HELP)]
+pub struct Args {
+    #[command(flatten)]
+    daemon: args::Daemon,
+    /// Write the process id here too, besides directord.pid in the runtime folder.
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
+    #[command(flatten)]
+    log: logging::Log,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  directord run
+  directord run --config ./conf.d --table memory --runtime-dir /tmp/d --state-dir /tmp/d/state
+
+Signals:
+  SIGHUP            read the files again, as `directord reload`
+  SIGTERM, SIGINT   stop; what happens to the table says on_stop in the files
+
+Exit statuses: 0 stopped as asked, 4 no IPVS or no privilege, 5 another one is running,
+70 anything else.";
+
+pub fn run(args: Args) -> Result<u8, Failure> {
+    logging::start(&args.log);
+    daemon::run(args.daemon.options(args.pid_file))?;
+    Ok(exit::OK)
+}

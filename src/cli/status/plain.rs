@@ -1,0 +1,126 @@
+//! Status for programs: one thing a line, its kind first, then `key=value`; nothing aligned,
+//! nothing relative to now. Fields are only ever added at the end of a line's fixed ones.
+
+use std::io::{self, Write};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
+use super::select::Selection;
+use crate::model::{FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot};
+
+pub fn print(
+    out: &mut impl Write,
+    snapshot: &Snapshot,
+    selection: &Selection<'_>,
+) -> io::Result<()> {
+    let Snapshot { version, pid, phase, started, .. } = snapshot;
+    let phase = phase_word(*phase);
+    writeln!(out, "directord {phase} version={version} pid={pid} since={}", stamp(*started))?;
+    kernel(out, &snapshot.kernel)?;
+    if let Some(why) = &snapshot.held_reload {
+        writeln!(out, "reload held reason={why:?}")?;
+    }
+    for view in &snapshot.files {
+        file(out, view)?;
+    }
+    for (view, servers) in &selection.0 {
+        service(out, view)?;
+        for view_of_server in servers {
+            server(out, view, view_of_server)?;
+        }
+    }
+    Ok(())
+}
+
+pub fn phase_word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Starting => "starting",
+        Phase::Running => "running",
+        Phase::Stopping => "stopping",
+    }
+}
+
+fn stamp(at: SystemTime) -> String {
+    let stamp = Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{stamp:.0}")
+}
+
+fn kernel(out: &mut impl Write, view: &KernelView) -> io::Result<()> {
+    let state = if view.error.is_some() {
+        "error"
+    } else if view.compared_seconds_ago.is_none() {
+        "unread"
+    } else if view.out_of_sync > 0 {
+        "out-of-sync"
+    } else {
+        "in-sync"
+    };
+    let KernelView { table, out_of_sync, foreign, drift_repaired, writes, .. } = view;
+    write!(out, "kernel {state} table={table} out_of_sync={out_of_sync} foreign={foreign}")?;
+    write!(out, " drift_repaired={drift_repaired} writes={writes}")?;
+    optional(out, "error", view.error.as_deref())?;
+    writeln!(out)
+}
+
+fn file(out: &mut impl Write, view: &FileView) -> io::Result<()> {
+    let state = match view.state {
+        FileState::InForce => "in-force",
+        FileState::LastGood => "last-good",
+        FileState::Rejected => "rejected",
+    };
+    write!(out, "file {} {state} services={}", word(&view.path), view.services)?;
+    write!(out, " rejected={}", view.rejected)?;
+    optional(out, "error", view.error.as_deref())?;
+    writeln!(out)
+}
+
+fn service(out: &mut impl Write, view: &ServiceView) -> io::Result<()> {
+    let state = if view.up { "up" } else { "down" };
+    let sync = if view.in_sync { "in-sync" } else { "out-of-sync" };
+    write!(out, "service {} {state} {sync} scheduler={}", view.service, view.scheduler)?;
+    if let Some(fallback) = &view.fallback {
+        let state = if view.fallback_active { "active" } else { "standby" };
+        write!(out, " fallback={fallback} fallback_state={state}")?;
+    }
+    optional(out, "name", view.name.as_deref())?;
+    optional(out, "origin", view.origin.as_deref())?;
+    optional(out, "error", view.error.as_deref())?;
+    writeln!(out)
+}
+
+/// `server SERVICE SERVER FORWARD VERDICT ...`
+fn server(out: &mut impl Write, service: &ServiceView, view: &ServerView) -> io::Result<()> {
+    let ServerView { server, forward, verdict, weight, check, .. } = view;
+    write!(out, "server {} {server} {forward} {verdict} weight={weight}", service.service)?;
+    match view.kernel_weight {
+        Some(weight) => write!(out, " kernel_weight={weight}")?,
+        None => out.write_all(b" kernel_weight=-")?,
+    }
+    write!(out, " since={}", stamp(view.since))?;
+    write!(out, " check={:?} fall={}/{}", check.what, check.failures, check.fall)?;
+    write!(out, " rise={}/{}", check.passes, check.rise)?;
+    if let Some(last) = check.last_ms {
+        write!(out, " last_ms={last:.1}")?;
+    }
+    optional(out, "held", view.held.as_deref())?;
+    optional(out, "reason", view.reason.as_deref())?;
+    optional(out, "local_error", check.local_error.as_deref())?;
+    writeln!(out)
+}
+
+/// Quoted with escapes, so that one thing stays one line and cannot do anything to a terminal.
+fn optional(out: &mut impl Write, key: &str, value: Option<&str>) -> io::Result<()> {
+    match value {
+        Some(value) => write!(out, " {key}={value:?}"),
+        None => Ok(()),
+    }
+}
+
+/// As it is when it is one plain word, else quoted.
+fn word(text: &str) -> String {
+    match text.bytes().all(|b| b.is_ascii_graphic() && b != b'"') {
+        true => text.to_owned(),
+        false => format!("{text:?}"),
+    }
+}

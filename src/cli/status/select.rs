@@ -1,0 +1,53 @@
+//! What of the snapshot is shown, and what counts as a problem.
+
+use crate::model::{ServerView, ServiceView, Snapshot};
+
+/// The services to show, each with its servers to show, in the order of the snapshot.
+pub struct Selection<'a>(pub Vec<(&'a ServiceView, Vec<&'a ServerView>)>);
+
+impl<'a> Selection<'a> {
+    /// What contains `filter` (upper and lower case alike), or everything; of that, with
+    /// `problems`, what is not as it should be.
+    pub fn new(snapshot: &'a Snapshot, filter: Option<&str>, problems: bool) -> Selection<'a> {
+        let filter = filter.map(str::to_lowercase);
+        let has = |text: &str| filter.as_ref().is_none_or(|f| text.to_lowercase().contains(f));
+        let rows = snapshot.services.iter().filter_map(|service| {
+            let whole = has(&service.service) || service.name.as_deref().is_some_and(has);
+            let servers: Vec<_> = service
+                .servers
+                .iter()
+                .filter(|server| whole || has(&server.server))
+                .filter(|server| !problems || is_troubled(server))
+                .collect();
+            let troubled = has_own_trouble(service) || !servers.is_empty();
+            let show = match problems {
+                true => troubled && (whole || !servers.is_empty()),
+                false => whole || !servers.is_empty(),
+            };
+            show.then_some((service, servers))
+        });
+        Selection(rows.collect())
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Something about the service as a whole is not as it should be.
+pub fn has_own_trouble(service: &ServiceView) -> bool {
+    !service.up || !service.in_sync || service.fallback_active || service.error.is_some()
+}
+
+/// The service, or one of its servers, is not as it should be.
+pub fn has_trouble(service: &ServiceView) -> bool {
+    has_own_trouble(service) || service.servers.iter().any(is_troubled)
+}
+
+/// The server does not take its share, or we cannot tell.
+pub fn is_troubled(server: &ServerView) -> bool {
+    server.verdict != "up"
+        || server.held.is_some()
+        || server.check.local_error.is_some()
+        || server.kernel_weight != Some(server.weight)
+}

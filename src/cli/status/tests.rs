@@ -1,0 +1,181 @@
+use std::time::{Duration, SystemTime};
+
+use super::select::Selection;
+use super::{person, plain};
+use crate::cli::output::Paint;
+use crate::model::{
+    CheckView, FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot,
+};
+
+/// 2026-11-20T03:00:00Z.
+const NOW: u64 = 1_795_143_600;
+
+fn at(seconds_ago: u64) -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(NOW - seconds_ago)
+}
+
+fn server(address: &str, verdict: &str, seconds_ago: u64) -> ServerView {
+    ServerView {
+        server: address.into(),
+        forward: "gate".into(),
+        weight: 5,
+        kernel_weight: (verdict == "up").then_some(5),
+        verdict: verdict.into(),
+        since: at(seconds_ago),
+        reason: None,
+        held: None,
+        check: CheckView {
+            what: format!("http {address}"),
+            interval_ms: 2000,
+            timeout_ms: 1000,
+            passes: 1,
+            rise: 1,
+            failures: 0,
+            fall: 3,
+            last_ms: Some(1.25),
+            local_error: None,
+        },
+    }
+}
+
+fn service(key: &str, servers: Vec<ServerView>) -> ServiceView {
+    ServiceView {
+        service: key.into(),
+        name: None,
+        origin: Some("/etc/directord/conf.d/www.yaml:1".into()),
+        scheduler: "wlc".into(),
+        up: servers.iter().any(|server| server.verdict == "up"),
+        fallback_active: false,
+        fallback: None,
+        in_sync: true,
+        error: None,
+        servers,
+    }
+}
+
+/// A night with a bit of everything.
+fn bad_night() -> Snapshot {
+    let well = service("192.0.2.10:80/tcp", vec![server("10.0.0.1:80", "up", 86_400 * 3)]);
+    let mut mixed = service(
+        "192.0.2.11:443/tcp",
+        vec![
+            server("10.0.0.7:443", "up", 400),
+            ServerView {
+                reason: Some("connect: connection refused".into()),
+                check: CheckView { failures: 3, ..server("10.0.0.8:443", "down", 0).check },
+                ..server("10.0.0.8:443", "down", 192)
+            },
+            ServerView {
+                held: Some("drain".into()),
+                kernel_weight: Some(0),
+                ..server("10.0.0.9:443", "up", 30)
+            },
+        ],
+    );
+    mixed.name = Some("shop".into());
+    let mut dead = service(
+        "[2001:db8::1]:53/udp",
+        vec![ServerView {
+            reason: Some("hostile \x1b[2J\nanswer".into()),
+            ..server("[2001:db8::7]:53", "down", 5)
+        }],
+    );
+    dead.fallback = Some("127.0.0.1:53".into());
+    dead.fallback_active = true;
+    dead.in_sync = false;
+    dead.error = Some("add service: scheduler wlc is not available (ENOENT)".into());
+    Snapshot {
+        version: "0.1.0".into(),
+        pid: 4711,
+        phase: Phase::Running,
+        started: at(86_400 * 3),
+        kernel: KernelView {
+            table: "kernel".into(),
+            out_of_sync: 1,
+            foreign: 2,
+            compared_seconds_ago: Some(0.25),
+            drift_repaired: 1,
+            writes: 12,
+            error: None,
+        },
+        files: vec![
+            FileView {
+                path: "/etc/directord/conf.d/www.yaml".into(),
+                state: FileState::InForce,
+                services: 2,
+                error: None,
+                rejected: 0,
+            },
+            FileView {
+                path: "/etc/directord/conf.d/dns zone.yaml".into(),
+                state: FileState::LastGood,
+                services: 1,
+                error: Some("error: unknown key \"shceduler\"\n --> dns zone.yaml:2:1".into()),
+                rejected: 3,
+            },
+        ],
+        held_reload: Some("would remove 2 of 3 services, the limit is 20 %".into()),
+        services: vec![well, mixed, dead],
+    }
+}
+
+fn for_person(snapshot: &Snapshot, filter: Option<&str>, problems: bool) -> String {
+    let selection = Selection::new(snapshot, filter, problems);
+    let mut out = Vec::new();
+    person::print(&mut out, snapshot, &selection, at(0), Paint(false)).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+fn for_programs(snapshot: &Snapshot, filter: Option<&str>, problems: bool) -> String {
+    let selection = Selection::new(snapshot, filter, problems);
+    let mut out = Vec::new();
+    plain::print(&mut out, snapshot, &selection).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn person_reads_what_is_wrong_first() {
+    insta::assert_snapshot!(for_person(&bad_night(), None, false));
+}
+
+#[test]
+fn programs_read_one_thing_a_line() {
+    insta::assert_snapshot!(for_programs(&bad_night(), None, false));
+}
+
+#[test]
+fn problems_leaves_out_what_is_well() {
+    let text = for_programs(&bad_night(), None, true);
+    assert!(!text.contains("192.0.2.10:80"), "{text}");
+    assert!(!text.contains("10.0.0.7:443"), "{text}");
+    assert!(text.contains("server 192.0.2.11:443/tcp 10.0.0.8:443 gate down"), "{text}");
+    assert!(text.contains("10.0.0.9:443 gate up weight=5 kernel_weight=0"), "{text}");
+}
+
+#[test]
+fn filter_takes_a_service_whole_and_a_server_alone() {
+    let servers = |filter| {
+        let text = for_programs(&bad_night(), Some(filter), false);
+        text.lines().filter(|line| line.starts_with("server ")).count()
+    };
+    assert_eq!(servers("SHOP"), 3);
+    assert_eq!(servers("192.0.2.11"), 3);
+    assert_eq!(servers("10.0.0.8:"), 1);
+    assert!(Selection::new(&bad_night(), Some("nowhere"), false).is_empty());
+}
+
+#[test]
+fn all_well_has_no_problems() {
+    let mut snapshot = bad_night();
+    snapshot.services.truncate(1);
+    assert!(Selection::new(&snapshot, None, true).is_empty());
+}
+
+#[test]
+fn nothing_hostile_reaches_the_terminal() {
+    let snapshot = bad_night();
+    for text in [for_person(&snapshot, None, false), for_programs(&snapshot, None, false)] {
+        assert!(!text.contains('\x1b'));
+        assert_eq!(text.lines().filter(|line| line.starts_with("answer")).count(), 0);
+    }
+}

@@ -1,0 +1,319 @@
+//! The binary as a black box: what it prints, and what it exits with.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant, SystemTime};
+
+use directord::api::{Handle, Request, bind, serve, socket_path};
+use directord::model::{
+    CheckView, CommandReport, KernelView, NameList, Phase, PlanLine, PlanView, ReloadReport,
+    ServerView, ServiceView, Sign, Snapshot,
+};
+use tempfile::TempDir;
+use tokio::sync::{mpsc, oneshot};
+
+/// The binary, with nothing of the tester's environment.
+fn directord(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_directord"));
+    command.env_clear().args(args).stdin(Stdio::null());
+    command
+}
+
+fn output(args: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = directord(args).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code().expect("no signal"), text(stdout), text(stderr))
+}
+
+fn utf8(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+fn snapshot(services: usize) -> Snapshot {
+    let service = |n: usize| ServiceView {
+        service: format!("10.{}.{}.1:80/tcp", n / 256, n % 256),
+        name: None,
+        origin: None,
+        scheduler: "wlc".into(),
+        up: true,
+        fallback_active: false,
+        fallback: None,
+        in_sync: true,
+        error: None,
+        servers: (0..2).map(|m| server(&format!("10.{}.{}.{}:80", n / 256, n % 256, m))).collect(),
+    };
+    Snapshot {
+        version: "0".into(),
+        pid: 1,
+        phase: Phase::Running,
+        started: SystemTime::UNIX_EPOCH,
+        kernel: KernelView {
+            table: "memory".into(),
+            out_of_sync: 0,
+            foreign: 0,
+            compared_seconds_ago: Some(0.0),
+            drift_repaired: 0,
+            writes: 0,
+            error: None,
+        },
+        files: Vec::new(),
+        held_reload: None,
+        services: (0..services).map(service).collect(),
+    }
+}
+
+fn server(address: &str) -> ServerView {
+    ServerView {
+        server: address.into(),
+        forward: "gate".into(),
+        weight: 1,
+        kernel_weight: Some(1),
+        verdict: "up".into(),
+        since: SystemTime::UNIX_EPOCH,
+        reason: None,
+        held: None,
+        check: CheckView {
+            what: format!("connect {address}"),
+            interval_ms: 1000,
+            timeout_ms: 1000,
+            passes: 1,
+            rise: 1,
+            failures: 0,
+            fall: 1,
+            last_ms: None,
+            local_error: None,
+        },
+    }
+}
+
+/// Something that listens like a daemon, with this many services, until it is dropped.
+struct Daemon {
+    dir: TempDir,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+}
+
+impl Daemon {
+    fn start(services: usize) -> Daemon {
+        let dir = TempDir::new().unwrap();
+        let path = socket_path(dir.path());
+        let (stop, stopped) = oneshot::channel();
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let runtime =
+                tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let (sender, requests) = mpsc::channel(8);
+                let listener = bind(&path).unwrap();
+                ready.send(()).unwrap();
+                let (done, is_done) = oneshot::channel();
+                tokio::spawn(answer(requests, snapshot(services), done));
+                serve(listener, Handle::new(sender), async {
+                    tokio::select! { _ = stopped => {}, _ = is_done => {} }
+                })
+                .await;
+            });
+        });
+        is_ready.recv().unwrap();
+        Daemon { dir, stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// Runs a subcommand against it.
+    fn ask(&self, args: &[&str]) -> (i32, String, String) {
+        output(&[args, &["--runtime-dir", utf8(self.dir.path())]].concat())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        let _ = self.thread.take().map(std::thread::JoinHandle::join);
+    }
+}
+
+async fn answer(
+    mut requests: mpsc::Receiver<Request>,
+    snapshot: Snapshot,
+    done: oneshot::Sender<()>,
+) {
+    while let Some(request) = requests.recv().await {
+        match request {
+            Request::Status(reply) => drop(reply.send(snapshot.clone())),
+            Request::Plan(reply) => {
+                let text = "service 192.0.2.1:80/tcp wlc".to_owned();
+                let line = PlanLine { sign: Sign::Add, service: "192.0.2.1:80/tcp".into(), text };
+                drop(reply.send(Ok(PlanView { lines: vec![line] })));
+            }
+            Request::Reload { confirm: true, reply } => {
+                drop(reply.send(ReloadReport { applied: true, ..ReloadReport::default() }));
+            }
+            Request::Reload { confirm: false, reply } => {
+                let held = Some("would remove 5 of 12 services".to_owned());
+                drop(reply.send(ReloadReport { held, ..ReloadReport::default() }));
+            }
+            Request::Stop(reply) => {
+                let _ = reply.send(());
+                let _ = done.send(());
+                return;
+            }
+            Request::Command(_, reply) if snapshot.services.is_empty() => {
+                drop(reply.send(Err("no real server 10.0.0.9:80".into())));
+            }
+            Request::Command(_, reply) => {
+                let affected = NameList::from_iter(["10.0.0.9:80 of 192.0.2.1:80/tcp"]);
+                drop(reply.send(Ok(CommandReport { affected })));
+            }
+        }
+    }
+}
+
+const SUBCOMMANDS: [&str; 10] =
+    ["run", "check", "plan", "status", "reload", "stop", "drain", "undrain", "schema", "demo"];
+
+#[test]
+fn help_goes_to_standard_output_and_knows_every_subcommand() {
+    let (status, help, errors) = output(&["--help"]);
+    assert_eq!((status, errors.as_str()), (0, ""));
+    for subcommand in SUBCOMMANDS {
+        assert!(help.contains(&format!("\n  {subcommand} ")), "{subcommand} in {help}");
+        let (status, help, _) = output(&[subcommand, "--help"]);
+        assert_eq!(status, 0, "{subcommand}");
+        assert!(help.contains("Usage:") && help.len() > 300, "{subcommand}: {help}");
+    }
+    for number in ["0  ", "1  ", "2  ", "3  ", "4  ", "5  ", "70 "] {
+        assert!(help.contains(&format!("\n  {number}")), "exit status {number} in {help}");
+    }
+}
+
+#[test]
+fn wrong_command_lines_exit_with_2() {
+    for args in [
+        &["--no-such-option"][..],
+        &["no-such-command"],
+        &[],
+        &["status", "--json", "--problems"],
+        &["run", "--table", "wood"],
+        &["run", "--log-level", "a=b=c"],
+        &["drain"],
+    ] {
+        let (status, out, errors) = output(args);
+        assert_eq!((status, out.as_str()), (2, ""), "{args:?}");
+        assert!(!errors.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn nobody_to_ask_is_3_and_says_how_to_start() {
+    let dir = TempDir::new().unwrap();
+    for args in [&["status"][..], &["reload"], &["stop"], &["drain", "10.0.0.1:80"]] {
+        let (status, out, errors) =
+            output(&[args, &["--runtime-dir", utf8(&dir.path().join("none"))]].concat());
+        assert_eq!((status, out.as_str()), (3, ""), "{args:?}");
+        assert!(errors.starts_with("directord: directord is not running"), "{errors}");
+        assert!(errors.contains("directord run"), "{errors}");
+    }
+}
+
+#[test]
+fn status_is_plain_lines_when_piped() {
+    let daemon = Daemon::start(2);
+    let (status, out, errors) = daemon.ask(&["status"]);
+    assert_eq!((status, errors.as_str()), (0, ""));
+    let kinds: Vec<_> = out.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(
+        kinds,
+        ["directord", "kernel", "service", "server", "server", "service", "server", "server"]
+    );
+    assert!(!out.contains('\x1b'));
+    let (status, out, _) = daemon.ask(&["status", "--json"]);
+    let read: Snapshot = serde_json::from_str(&out).unwrap();
+    assert_eq!((status, read), (0, snapshot(2)));
+    let (status, _, errors) = daemon.ask(&["status", "nowhere"]);
+    assert_eq!(status, 5, "{errors}");
+}
+
+#[test]
+fn closed_pipe_is_no_failure() {
+    let daemon = Daemon::start(10_000);
+    for json in [false, true] {
+        let mut args = vec!["status", "--runtime-dir", utf8(daemon.dir.path())];
+        args.extend(json.then_some("--json"));
+        let mut child =
+            directord(&args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+        assert_eq!(String::from_utf8(stderr).unwrap(), "");
+        assert_eq!(status.code(), Some(0));
+    }
+}
+
+#[test]
+fn full_disk_is_a_failure() {
+    let daemon = Daemon::start(1);
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let Output { status, stderr, .. } =
+        directord(&["status", "--runtime-dir", utf8(daemon.dir.path())])
+            .stdout(full)
+            .output()
+            .unwrap();
+    assert_eq!(status.code(), Some(70));
+    assert!(String::from_utf8(stderr).unwrap().starts_with("directord: write to standard output"));
+}
+
+#[test]
+fn ten_thousand_services_are_printed_at_once() {
+    let daemon = Daemon::start(10_000);
+    let started = Instant::now();
+    let (status, out, _) = daemon.ask(&["status"]);
+    assert_eq!((status, out.lines().count()), (0, 30_002));
+    // A second or so without optimisation; line by line it would be many.
+    assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[test]
+fn held_reload_is_5_until_confirmed() {
+    let daemon = Daemon::start(1);
+    let (status, out, _) = daemon.ask(&["reload"]);
+    assert_eq!(status, 5);
+    assert!(out.contains("directord reload --confirm"), "{out}");
+    assert_eq!(daemon.ask(&["reload", "--confirm"]).0, 0);
+}
+
+#[test]
+fn plan_asks_the_running_daemon() {
+    let daemon = Daemon::start(1);
+    let (status, out, _) = daemon.ask(&["plan"]);
+    assert_eq!(status, 0);
+    assert!(out.starts_with("+ service 192.0.2.1:80/tcp wlc\n# 1 change"), "{out}");
+    let (_, out, _) = daemon.ask(&["plan", "--json"]);
+    let plan: PlanView = serde_json::from_str(&out).unwrap();
+    assert_eq!(plan.lines.len(), 1);
+}
+
+#[test]
+fn drain_names_what_it_was_done_to_or_why_not() {
+    let (status, out, _) = Daemon::start(1).ask(&["drain", "10.0.0.9:80"]);
+    assert_eq!((status, out.as_str()), (0, "drained 10.0.0.9:80 of 192.0.2.1:80/tcp\n"));
+    let (status, _, errors) = Daemon::start(0).ask(&["undrain", "10.0.0.9:80"]);
+    assert_eq!((status, errors.as_str()), (5, "directord: no real server 10.0.0.9:80\n"));
+}
+
+#[test]
+fn stop_returns_when_nobody_listens_any_more() {
+    let daemon = Daemon::start(1);
+    let (status, out, errors) = daemon.ask(&["stop"]);
+    assert_eq!((status, out.as_str()), (0, "stopped\n"), "{errors}");
+    assert!(!socket_path(daemon.dir.path()).exists());
+    assert_eq!(daemon.ask(&["stop"]).0, 3);
+}
+
+#[test]
+fn environment_stands_in_for_options() {
+    let daemon = Daemon::start(1);
+    let status = directord(&["status"])
+        .env("DIRECTORD_RUNTIME_DIR", daemon.dir.path())
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert_eq!(status.code(), Some(0));
+}
