@@ -1,0 +1,145 @@
+//! Why a probe did not pass, and how far it had come.
+
+use std::io;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use nix::errno::Errno;
+
+use super::evidence;
+use crate::model::Outcome;
+
+/// What a probe that did not pass found; becomes an [`Outcome`].
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Miss {
+    /// The server did not answer as it should.
+    Fail(String),
+    /// The director could not ask.
+    Local(String),
+}
+
+impl From<Miss> for Outcome {
+    fn from(miss: Miss) -> Outcome {
+        match miss {
+            Miss::Fail(reason) => Outcome::Fail(reason),
+            Miss::Local(reason) => Outcome::Local(reason),
+        }
+    }
+}
+
+impl Miss {
+    /// `phase: what the system said`, as the server's failure.
+    pub fn fail(phase: Phase, error: &io::Error) -> Miss {
+        Miss::Fail(format!("{}: {}", phase.name(), describe(error)))
+    }
+}
+
+/// The system's words for an error: lower case, without its number.
+pub(super) fn describe(error: &io::Error) -> String {
+    match error.raw_os_error().map(Errno::from_raw) {
+        // The system says "no route to host", which is the director's own trouble; what arrives
+        // under this number is somebody's word that the host did not answer.
+        Some(Errno::EHOSTUNREACH) => "host unreachable".into(),
+        Some(Errno::ENETUNREACH) => "network unreachable".into(),
+        Some(Errno::EMFILE | Errno::ENFILE) => {
+            "too many open files: raise the limit of open files".into()
+        }
+        Some(errno) => lower_first(errno.desc()),
+        None => evidence::line(lower_first(&error.to_string()).as_bytes()),
+    }
+}
+
+fn lower_first(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect())
+}
+
+/// How far a probe has come; a probe that runs out of time says where it was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(super) enum Phase {
+    Connect,
+    Resolve,
+    Tls,
+    Request,
+    Headers,
+    Body,
+    /// Matching `receive`.
+    Receive,
+    FtpGreeting,
+    FtpLogin,
+    FtpTransfer,
+}
+
+impl Phase {
+    const ALL: [Phase; 10] = [
+        Phase::Connect,
+        Phase::Resolve,
+        Phase::Tls,
+        Phase::Request,
+        Phase::Headers,
+        Phase::Body,
+        Phase::Receive,
+        Phase::FtpGreeting,
+        Phase::FtpLogin,
+        Phase::FtpTransfer,
+    ];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Connect => "connect",
+            Phase::Resolve => "resolve",
+            Phase::Tls => "tls",
+            Phase::Request => "request",
+            Phase::Headers => "headers",
+            Phase::Body => "body",
+            Phase::Receive => "receive",
+            Phase::FtpGreeting => "ftp greeting",
+            Phase::FtpLogin => "ftp login",
+            Phase::FtpTransfer => "ftp transfer",
+        }
+    }
+}
+
+/// Where one probe is; written by the probe, read when its time is up.
+#[derive(Default)]
+pub(super) struct Progress(AtomicU8);
+
+impl Progress {
+    pub fn enter(&self, phase: Phase) {
+        self.0.store(phase as u8, Ordering::Relaxed);
+    }
+
+    pub fn phase(&self) -> Phase {
+        let number = usize::from(self.0.load(Ordering::Relaxed));
+        Phase::ALL.get(number).copied().unwrap_or(Phase::Connect)
+    }
+
+    /// `headers: timed out after 3 s`.
+    pub fn timed_out(&self, limit: Duration) -> Miss {
+        let limit = evidence::duration(limit);
+        Miss::Fail(format!("{}: timed out after {limit}", self.phase().name()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_phase_comes_back_as_it_went_in() {
+        let progress = Progress::default();
+        for phase in Phase::ALL {
+            progress.enter(phase);
+            assert_eq!(progress.phase(), phase);
+        }
+    }
+
+    #[test]
+    fn system_errors_read_as_words() {
+        let said = |errno: Errno| describe(&io::Error::from_raw_os_error(errno as i32));
+        assert_eq!(said(Errno::ECONNREFUSED), "connection refused");
+        assert_eq!(said(Errno::EHOSTUNREACH), "host unreachable");
+        assert_eq!(describe(&io::Error::other("Odd\u{7}thing")), "odd\\x07thing");
+    }
+}

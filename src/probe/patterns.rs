@@ -1,0 +1,120 @@
+//! Match what a server sent against `receive`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::evidence;
+use super::miss::{Miss, Phase, Progress};
+use crate::pattern::Pattern;
+
+/// Compiled patterns kept. A site has few; compiling one costs as much as a hundred probes'
+/// matching, and keeping one about 25 kB.
+const KEPT: usize = 1024;
+
+/// Larger bodies are searched on a thread that may block, so that other probes are not held up.
+const INLINE_BYTES: usize = 16 * 1024;
+
+/// Compiled patterns by their text.
+#[derive(Default)]
+pub(super) struct Patterns(Mutex<HashMap<String, Arc<Pattern>>>);
+
+impl Patterns {
+    /// Whether `pattern` occurs in `body`, of which no more than `limit` bytes were read.
+    pub async fn require(
+        &self,
+        pattern: &str,
+        body: Vec<u8>,
+        limit: usize,
+        progress: &Progress,
+    ) -> Result<(), Miss> {
+        progress.enter(Phase::Receive);
+        let compiled = self.compiled(pattern)?;
+        let (found, body) = if body.len() <= INLINE_BYTES {
+            (compiled.is_match(&body), body)
+        } else {
+            let search = move || (compiled.is_match(&body), body);
+            tokio::task::spawn_blocking(search)
+                .await
+                .map_err(|_| Miss::Local("receive: the search was broken off".into()))?
+        };
+        match found {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Miss::Fail(not_found(pattern, &body, limit))),
+            Err(why) => Err(Miss::Fail(format!("receive: {}: {why}", slashed(pattern)))),
+        }
+    }
+
+    fn compiled(&self, text: &str) -> Result<Arc<Pattern>, Miss> {
+        // A poisoned lock only means that another thread panicked between two whole states.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(known) = kept.get(text) {
+            return Ok(known.clone());
+        }
+        let fresh = Pattern::compile(text)
+            .map_err(|why| Miss::Fail(format!("receive: {}: {why}", slashed(text))))?;
+        // Which one goes does not matter, only that one goes: with more patterns than places
+        // and every one due once a round, the longest unused is the next to be asked for.
+        if kept.len() >= KEPT {
+            let victim = kept.keys().next().cloned();
+            victim.and_then(|victim| kept.remove(&victim));
+        }
+        let fresh = Arc::new(fresh);
+        kept.insert(text.to_owned(), fresh.clone());
+        Ok(fresh)
+    }
+}
+
+fn not_found(pattern: &str, body: &[u8], limit: usize) -> String {
+    let pattern = slashed(pattern);
+    match body.len() {
+        0 => format!("receive: {pattern} not found: the body is empty"),
+        length => {
+            let first = if length >= limit { "first " } else { "" };
+            let bytes = if length == 1 { "byte" } else { "bytes" };
+            let shown = evidence::excerpt(body);
+            format!("receive: {pattern} not found in the {first}{length} {bytes}: {shown}")
+        }
+    }
+}
+
+/// `/test page/`, shortened and on one line.
+fn slashed(pattern: &str) -> String {
+    format!("/{}/", evidence::text(pattern))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn verdict(pattern: &str, body: &[u8], limit: usize) -> Result<(), Miss> {
+        let patterns = Patterns::default();
+        patterns.require(pattern, body.to_vec(), limit, &Progress::default()).await
+    }
+
+    #[tokio::test]
+    async fn a_body_without_the_pattern_is_quoted() {
+        assert_eq!(verdict("test page", b"the test page.", 100).await, Ok(()));
+        let said = verdict("test page", b"<html>\n", 7).await;
+        let reason = r#"receive: /test page/ not found in the first 7 bytes: "<html>\n""#;
+        assert_eq!(said, Err(Miss::Fail(reason.into())));
+        let said = verdict("x", b"", 7).await;
+        assert_eq!(said, Err(Miss::Fail("receive: /x/ not found: the body is empty".into())));
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_searched_to_its_end() {
+        let mut body = vec![b'.'; 1 << 20];
+        assert!(verdict("needle", &body, 1 << 20).await.is_err());
+        body.extend(b"needle");
+        assert_eq!(verdict("needle", &body, 1 << 21).await, Ok(()));
+    }
+
+    #[test]
+    fn no_more_patterns_are_kept_than_there_are_places() {
+        let patterns = Patterns::default();
+        for n in 0..KEPT + 10 {
+            assert!(patterns.compiled(&n.to_string()).is_ok());
+        }
+        assert_eq!(patterns.0.lock().unwrap().len(), KEPT);
+    }
+}
