@@ -1,8 +1,14 @@
 //! A mistake in a file: where it is, what it is, what to do.
 
+mod lines;
+mod render;
+
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use lines::{Lines, Position};
+pub use render::{one_line, render};
 
 /// One thing to tell the owner of a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -28,6 +34,17 @@ pub enum Severity {
     Note,
 }
 
+impl Severity {
+    /// The word that opens a message: `error`, `warning`, `note`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        }
+    }
+}
+
 /// A stretch of one file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Place {
@@ -35,4 +52,23 @@ pub struct Place {
     /// Byte offsets into the text, on character boundaries and within it. An empty range points
     /// between two characters.
     pub span: Range<usize>,
+}
+
+/// The text in quotation marks as a message shows it: on one line, control characters escaped,
+/// and no longer than a person reads.
+pub(in crate::config) fn quoted(text: &str) -> String {
+    const LONGEST: usize = 60;
+    let mut out = String::from("\"");
+    for (count, c) in text.chars().enumerate() {
+        if count == LONGEST {
+            out.push('…');
+            break;
+        }
+        match c.is_control() {
+            true => out.extend(c.escape_default()),
+            false => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }

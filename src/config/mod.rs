@@ -10,6 +10,7 @@ pub mod assemble;
 mod diagnostic;
 mod import;
 mod reading;
+mod schema;
 pub mod source;
 mod yaml;
 
@@ -20,9 +21,10 @@ use std::sync::Arc;
 
 use crate::model::{Family, Protocol, Settings, VirtualService};
 
-pub use diagnostic::{Diagnostic, Place, Severity};
+pub use diagnostic::{Diagnostic, Lines, Place, Position, Severity, one_line, render};
 pub use reading::{FileRead, Reading, Scope, Unreadable};
-pub use yaml::Defaults;
+pub use schema::schema;
+pub use yaml::{Defaults, catalogue};
 
 /// One configuration file as read.
 #[derive(Clone, PartialEq, Eq, Debug)]

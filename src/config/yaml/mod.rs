@@ -1,15 +1,106 @@
 //! The native dialect: YAML, one service a file or a list of services.
+//!
+//! Text becomes a located tree ([`tree`]), the tree is walked by the one [`catalogue`] of keys
+//! ([`walk`], then [`service`], [`server`], [`check`] and [`global`]), and what is wrong on the
+//! way is gathered in [`findings`]. Nothing gives up before the end of the file.
 
-use super::{Names, Parsed, Source};
+mod address;
+pub mod catalogue;
+mod check;
+mod findings;
+mod global;
+mod scalar;
+mod server;
+mod service;
+mod suggest;
+mod tree;
+mod walk;
 
-/// What a `global.yaml` sets for the services of its folder that do not say otherwise.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Defaults {}
+#[cfg(test)]
+mod tests;
 
-pub(super) fn parse_services(_: &Source, _: &Defaults, _: &dyn Names) -> Parsed {
-    Parsed::default()
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::ops::Range;
+
+use findings::Findings;
+use tree::{Node, Tree, Value};
+use walk::Walk;
+
+use super::{Declared, Names, Parsed, Source};
+use crate::model::{Family, Protocol, ServiceKey};
+
+pub use global::Defaults;
+
+pub(super) fn parse_services(source: &Source, defaults: &Defaults, names: &dyn Names) -> Parsed {
+    let mut findings = Findings::new(source.path.clone());
+    let tree = Tree::parse(&source.text, &mut findings);
+    let services = match tree.root() {
+        Some(root) => services(&mut walk(source, &tree, names, &mut findings), root, defaults),
+        None => {
+            // A file that lost its content must not take its services along.
+            let hint = "remove the file to remove its services, or write [] for none";
+            findings.error(&(0..0), "the file is empty", hint);
+            Vec::new()
+        }
+    };
+    Parsed { services, diagnostics: findings.finish(), ..Parsed::default() }
 }
 
-pub(super) fn parse_global(_: &Source) -> Parsed {
-    Parsed::default()
+pub(super) fn parse_global(source: &Source) -> Parsed {
+    let mut findings = Findings::new(source.path.clone());
+    let tree = Tree::parse(&source.text, &mut findings);
+    let (settings, defaults) = match tree.root() {
+        Some(root) => walk(source, &tree, &NoNames, &mut findings).global(root),
+        None => Default::default(),
+    };
+    Parsed {
+        services: Vec::new(),
+        settings: Some(settings),
+        defaults: Some(defaults),
+        diagnostics: findings.finish(),
+    }
+}
+
+fn walk<'a>(
+    source: &'a Source,
+    tree: &'a Tree<'a>,
+    names: &'a dyn Names,
+    findings: &'a mut Findings,
+) -> Walk<'a> {
+    Walk { text: &source.text, tree, names, findings, checks: HashMap::new() }
+}
+
+fn services<'a>(walk: &mut Walk<'a>, root: &'a Node<'a>, defaults: &Defaults) -> Vec<Declared> {
+    let nodes: Vec<&'a Node<'a>> = match &root.value {
+        Value::List(items) => items.iter().map(|item| walk.node(*item)).collect(),
+        _ => vec![root],
+    };
+    let mut first: HashMap<ServiceKey, Range<usize>> = HashMap::new();
+    let mut services = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let Some(declared) = walk.service(node, defaults) else { continue };
+        let span = &declared.place.span;
+        if let Some(first) = first.get(&declared.service.key) {
+            let message = format!("virtual service {} is there twice", declared.service.key);
+            walk.findings.clash(span, message, "keep one of the two", (first, "first here"));
+            continue;
+        }
+        first.insert(declared.service.key, span.clone());
+        services.push(declared);
+    }
+    services
+}
+
+/// Where nothing is looked up.
+struct NoNames;
+
+impl Names for NoNames {
+    fn host(&self, _: &str, _: Family) -> Vec<IpAddr> {
+        Vec::new()
+    }
+
+    fn port(&self, _: &str, _: Option<Protocol>) -> Option<u16> {
+        None
+    }
 }

@@ -1,0 +1,580 @@
+//! Every key of the dialect, once: the parser's ranges and suggestions, the JSON Schema and the
+//! manual are all made from these tables.
+
+use std::time::Duration;
+
+use crate::model::{Destination, Persistence};
+
+/// One key of a mapping.
+pub struct Key {
+    pub name: &'static str,
+    /// Other spellings that are taken.
+    pub aliases: &'static [&'static str],
+    pub kind: Kind,
+    /// What holds without it, as it would be written; `None` when nothing does.
+    pub default: Option<&'static str>,
+    /// A value as it would be written.
+    pub example: &'static str,
+    /// One line for the manual.
+    pub doc: &'static str,
+}
+
+/// What a value may be.
+pub enum Kind {
+    /// Any text, at least one character.
+    Text,
+    /// `true` or `false`.
+    Flag,
+    /// One of these words.
+    Word(&'static [&'static str]),
+    /// A whole number within these bounds.
+    Integer(u64, u64),
+    /// `500ms`, `10s`, `1m30s`; within these bounds.
+    Duration(Duration, Duration),
+    /// Seconds, 1 up to this many, as a number or a duration; `true` for the default, `false`
+    /// for none.
+    Seconds(u32),
+    /// A number of bytes within these bounds, also as `64KiB`.
+    Size(u64, u64),
+    /// `20%`, or the bare number.
+    Percent,
+    /// `ADDRESS:PORT`.
+    Endpoint,
+    /// A dotted quad or a prefix length.
+    Netmask,
+    /// A name of up to 15 letters, digits, `_` and `-`; the usual ones are listed.
+    KernelName(&'static [&'static str]),
+    /// A list of these words.
+    Words(&'static [&'static str]),
+    /// Status codes and ranges of them: `204`, `"200-299"`, or a list of both.
+    Status,
+    /// A list of text.
+    Argv,
+    /// A mapping with these keys.
+    Mapping(&'static Section),
+    /// A mapping with these keys, or nothing, or `true`: the thing has no need of them.
+    Options(&'static Section),
+    /// Nothing, or `true`.
+    Nothing,
+    /// A line of words, or a mapping with these keys.
+    Line(&'static Section),
+    /// A list of what the inner kind says.
+    List(&'static Kind),
+    /// One of these words, or a mapping with these keys.
+    WordOr(&'static [&'static str], &'static Section),
+    /// A list of text, or a mapping with these keys.
+    ArgvOr(&'static Section),
+}
+
+/// A mapping's keys.
+pub struct Section {
+    /// What the mapping is, for messages: `a service`.
+    pub name: &'static str,
+    pub keys: &'static [&'static Key],
+    /// Keys of which exactly one is written; or, when not `required`, at most one.
+    pub choice: &'static [&'static Key],
+    pub required: bool,
+}
+
+impl Key {
+    const fn new(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+        Key { name, aliases: &[], kind, default: None, example: "", doc }
+    }
+
+    const fn default(self, default: &'static str) -> Key {
+        Key { default: Some(default), ..self }
+    }
+
+    const fn example(self, example: &'static str) -> Key {
+        Key { example, ..self }
+    }
+
+    const fn aliases(self, aliases: &'static [&'static str]) -> Key {
+        Key { aliases, ..self }
+    }
+}
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const METHODS: &[&str] = &["gate", "masq", "ipip"];
+
+/// Thresholds are compared with a signed counter in the kernel.
+const MAX_THRESHOLD: u64 = i32::MAX as u64;
+
+/// What is kept of an answer at most: a check asks for a word, not for a download.
+const MAX_BODY: u64 = 16 << 20;
+
+// Keys of a service.
+
+pub static VIRTUAL: Key = Key::new("virtual", Kind::Endpoint, "what clients reach: ADDRESS:PORT, an IPv6 address in brackets; port 0 is every port and needs persistent")
+    .example("10.0.0.3:80");
+pub static FWMARK: Key = Key::new(
+    "fwmark",
+    Kind::Integer(1, u32::MAX as u64),
+    "in place of virtual: packets with this firewall mark",
+)
+.example("1");
+pub static FAMILY: Key =
+    Key::new("family", Kind::Word(&["ipv4", "ipv6"]), "which packets with the firewall mark")
+        .default("ipv4")
+        .example("ipv6");
+pub static NAME: Key =
+    Key::new("name", Kind::Text, "what people call the service, in logs and status")
+        .example("shop");
+pub static PROTOCOL: Key =
+    Key::new("protocol", Kind::Word(&["tcp", "udp", "sctp"]), "the transport protocol of virtual")
+        .default("tcp")
+        .example("udp");
+pub static SCHEDULER: Key = Key::new(
+    "scheduler",
+    Kind::KernelName(SCHEDULERS),
+    "how the kernel picks a real server for a new connection",
+)
+.default("wlc")
+.example("wrr");
+pub static SCHEDULER_FLAGS: Key = Key::new("scheduler_flags", Kind::Words(&["fallback", "port", "flag-1", "flag-2", "flag-3", "sh-fallback", "sh-port", "mh-fallback", "mh-port"]), "options of the scheduler; with sh and mh, fallback picks another server when the hashed one is out, port hashes the port too")
+    .example("[fallback, port]");
+pub static ONE_PACKET: Key =
+    Key::new("one_packet", Kind::Flag, "schedule each datagram afresh; udp and fwmark only")
+        .default("false")
+        .example("true");
+pub static FORWARD: Key = Key::new(
+    "forward",
+    Kind::Word(METHODS),
+    "how packets reach a real server: gate (direct routing), masq (NAT) or ipip (tunnel)",
+)
+.default("gate")
+.example("masq");
+pub static TUNNEL: Key = Key::new(
+    "tunnel",
+    Kind::Mapping(&TUNNEL_KEYS),
+    "what an ipip real server's packets are wrapped in",
+)
+.example("{type: gue, port: 6080}");
+pub static PERSISTENT: Key = Key::new("persistent", Kind::Seconds(Persistence::MAX_TIMEOUT), "a client returns to the same real server for so long, in seconds or as a duration, up to 31 days; true is 300 seconds")
+    .default("false").example("5m");
+pub static NETMASK: Key = Key::new("netmask", Kind::Netmask, "which client addresses count as one client: a dotted quad or a prefix length; every address alone when not given")
+    .example("255.255.255.0");
+pub static ENGINE: Key = Key::new(
+    "engine",
+    Kind::KernelName(&["sip"]),
+    "the persistence engine, which tells clients apart by more than their address",
+)
+.aliases(&["pe"])
+.example("sip");
+pub static WEIGHT: Key = Key::new(
+    "weight",
+    Kind::Integer(0, Destination::MAX_WEIGHT as u64),
+    "share of new connections; 0 takes none",
+)
+.default("1")
+.example("5");
+pub static UPPER: Key = Key::new(
+    "upper",
+    Kind::Integer(0, MAX_THRESHOLD),
+    "no new connections at this many connections; 0 is no limit",
+)
+.default("0")
+.example("1000");
+pub static LOWER: Key = Key::new(
+    "lower",
+    Kind::Integer(0, MAX_THRESHOLD),
+    "after upper was reached, new connections again below this many; 0 is three quarters of upper",
+)
+.default("0")
+.example("800");
+pub static FALLBACK: Key = Key::new(
+    "fallback",
+    Kind::Line(&FALLBACK_KEYS),
+    "takes over while no real server is up: ADDRESS[:PORT] [gate|masq|ipip]",
+)
+.example("127.0.0.1:80");
+pub static REAL: Key = Key::new("real", Kind::List(&Kind::Line(&REAL_KEYS)), "the real servers: ADDRESS[:PORT] [gate|masq|ipip] [weight=N] [upper=N] [lower=N] [maintenance], or a mapping")
+    .example("[\"192.168.0.1:80 weight=5\"]");
+pub static CHECK: Key = Key::new("check", Kind::WordOr(BARE_CHECKS, &CHECK_KEYS), "how real servers are checked; when not given connect, and ping for udp, sctp and where there is no port")
+    .example("{http: {request: /.testpage, receive: \"test page\"}, interval: 10s}");
+pub static ON_FAILURE: Key = Key::new(
+    "on_failure",
+    Kind::Word(&["remove", "quiesce"]),
+    "a failed real server is removed, or kept with weight 0 so that its connections run on",
+)
+.default("remove")
+.example("quiesce");
+pub static ON_STOP: Key = Key::new(
+    "on_stop",
+    Kind::Word(&["remove", "keep"]),
+    "what becomes of the service in the kernel when the daemon stops",
+)
+.default("remove")
+.example("keep");
+
+/// The schedulers of Linux 6.
+pub const SCHEDULERS: &[&str] = &[
+    "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf", "twos",
+];
+
+// Keys of a real server and of a fallback server that a service has not.
+
+pub static ADDRESS: Key =
+    Key::new("address", Kind::Endpoint, "the real server: ADDRESS or ADDRESS:PORT")
+        .example("192.168.0.1:80");
+pub static PORT: Key = Key::new(
+    "port",
+    Kind::Integer(0, 65_535),
+    "its port, when not written with the address; the service's port when not given",
+)
+.example("8080");
+pub static MAINTENANCE: Key = Key::new(
+    "maintenance",
+    Kind::Flag,
+    "takes no new connections whatever its check says; those it has run on",
+)
+.default("false")
+.example("true");
+
+// Keys of a tunnel.
+
+pub static TUNNEL_TYPE: Key = Key::new(
+    "type",
+    Kind::Word(&["ipip", "gue", "gre"]),
+    "plain IP in IP, generic UDP encapsulation, or GRE",
+)
+.default("ipip")
+.example("gue");
+pub static TUNNEL_PORT: Key =
+    Key::new("port", Kind::Integer(1, 65_535), "the UDP port; gue only, and needed there")
+        .example("6080");
+pub static TUNNEL_CHECKSUM: Key = Key::new(
+    "checksum",
+    Kind::Word(&["none", "csum", "remcsum"]),
+    "csum with gue and gre, remcsum (remote checksum offload) with gue",
+)
+.default("none")
+.example("csum");
+
+// Keys of a check.
+
+pub static PING: Key =
+    Key::new("ping", Kind::Options(&PING_KEYS), "ICMP echo").example("{count: 3}");
+pub static CONNECT: Key = Key::new("connect", Kind::Nothing, "a TCP connection is made and closed");
+pub static HTTP: Key = Key::new("http", Kind::Options(&HTTP_KEYS), "an HTTP request")
+    .example("{request: /.testpage, receive: \"test page\"}");
+pub static HTTPS: Key = Key::new("https", Kind::Options(&HTTPS_KEYS), "an HTTP request over TLS")
+    .example("{request: /, host: www.example.com, verify: true}");
+pub static FTP: Key = Key::new(
+    "ftp",
+    Kind::Options(&FTP_KEYS),
+    "log in to an FTP server and, with request, fetch a file",
+)
+.example("{login: check, password: secret}");
+pub static EXTERNAL: Key = Key::new(
+    "external",
+    Kind::ArgvOr(&EXTERNAL_KEYS),
+    "a program whose exit status 0 means well; as a list, never through a shell",
+)
+.example("[/usr/local/bin/check-ldap, \"{address}\", \"{port}\"]");
+pub static ON: Key = Key::new("on", Kind::Nothing, "no check: the real server counts as up");
+pub static OFF: Key = Key::new("off", Kind::Nothing, "no check: the real server counts as down");
+pub static INTERVAL: Key = Key::new(
+    "interval",
+    Kind::Duration(ms(10), DAY),
+    "from the start of one probe to the start of the next",
+)
+.default("5s")
+.example("10s");
+pub static TIMEOUT: Key = Key::new(
+    "timeout",
+    Kind::Duration(ms(1), DAY),
+    "for the whole probe: connect, TLS, headers, body",
+)
+.default("3s")
+.example("5s");
+pub static RETRY: Key = Key::new(
+    "retry",
+    Kind::Duration(ms(10), DAY),
+    "the interval while the last probe failed; interval when not given",
+)
+.example("1s");
+pub static RISE: Key = Key::new(
+    "rise",
+    Kind::Integer(1, u16::MAX as u64),
+    "passes in a row that bring a real server back",
+)
+.default("1")
+.example("2");
+pub static FALL: Key = Key::new(
+    "fall",
+    Kind::Integer(1, u16::MAX as u64),
+    "failures in a row that take a real server out; 1 for quick detection, as with ldirectord",
+)
+.default("1")
+.example("3");
+pub static CHECK_PORT: Key = Key::new(
+    "port",
+    Kind::Integer(1, 65_535),
+    "where the check goes; the real server's port when not given",
+)
+.aliases(&["checkport"])
+.example("8080");
+pub static PING_COUNT: Key = Key::new(
+    "count",
+    Kind::Integer(1, 20),
+    "echo requests before giving up, spread over the timeout; one answer is enough",
+)
+.default("3")
+.example("5");
+
+// Keys of http, https, ftp and external.
+
+pub static REQUEST: Key =
+    Key::new("request", Kind::Text, "path and query to ask for, or an absolute URI")
+        .default("/")
+        .example("/.testpage");
+pub static RECEIVE: Key =
+    Key::new("receive", Kind::Text, "a Perl regular expression the answer must match")
+        .example("test page");
+pub static METHOD: Key =
+    Key::new("method", Kind::Text, "the request method").default("GET").example("HEAD");
+pub static HOST: Key = Key::new("host", Kind::Text, "the virtual host: the Host header, and with https the name asked for in TLS; the real server's address when not given")
+    .aliases(&["virtualhost"]).example("www.example.com");
+pub static STATUS: Key =
+    Key::new("status", Kind::Status, "status codes that pass: one, a range, or a list of both")
+        .default("200-299")
+        .example("[200, \"301-302\"]");
+pub static BODY_LIMIT: Key =
+    Key::new("body_limit", Kind::Size(1, MAX_BODY), "how much of the answer is read for receive")
+        .default("1MiB")
+        .example("64KiB");
+pub static REDIRECTS: Key = Key::new(
+    "redirects",
+    Kind::Integer(0, 20),
+    "redirects to follow; with 0 a redirect is judged by its own status",
+)
+.default("0")
+.example("3");
+pub static LOGIN: Key = Key::new("login", Kind::Text, "user name").example("check");
+pub static PASSWORD: Key =
+    Key::new("password", Kind::Text, "password of login").aliases(&["passwd"]).example("secret");
+pub static VERIFY: Key =
+    Key::new("verify", Kind::Flag, "whether the certificate must be valid for host")
+        .default("false")
+        .example("true");
+pub static CA_FILE: Key = Key::new(
+    "ca_file",
+    Kind::Text,
+    "certificates (PEM) to verify against in place of the system's",
+)
+.example("/etc/ssl/our-ca.pem");
+pub static FTP_LOGIN: Key =
+    Key::new("login", Kind::Text, "user name").default("anonymous").example("check");
+pub static FTP_PASSWORD: Key = Key::new("password", Kind::Text, "password")
+    .aliases(&["passwd"])
+    .default("directord@")
+    .example("secret");
+pub static FTP_REQUEST: Key =
+    Key::new("request", Kind::Text, "a file to fetch; logging in is enough when not given")
+        .example("status.txt");
+pub static COMMAND: Key = Key::new("command", Kind::Argv, "the program and its arguments; {address}, {port}, {virtual_address} and {virtual_port} stand for the real server and the service")
+    .example("[/usr/local/bin/check-ldap, \"{address}\"]");
+
+// Keys of global.yaml.
+
+pub static REMOVE_LIMIT: Key = Key::new("remove_limit", Kind::Percent, "a reload that would remove more than this share of the services waits for \"directord reload --confirm\"; 100% never waits")
+    .default("20%").example("50%");
+pub static SYSCTL: Key = Key::new(
+    "sysctl",
+    Kind::Word(&["set", "warn"]),
+    "set the kernel's settings the director relies on, or only say when they are not as needed",
+)
+.default("set")
+.example("warn");
+pub static LOCAL_ERROR_HOLD: Key = Key::new("local_error_hold", Kind::Duration(Duration::ZERO, DAY), "how long a verdict holds while the director itself cannot ask, for want of a route or a file descriptor")
+    .default("1m").example("30s");
+pub static DEFAULTS: Key = Key::new(
+    "defaults",
+    Kind::Mapping(&DEFAULT_KEYS),
+    "what holds for the services of this folder's YAML files that do not say otherwise",
+)
+.example("{scheduler: wrr, check: {interval: 2s}}");
+pub static DEFAULT_CHECK: Key = Key::new(
+    "check",
+    Kind::WordOr(BARE_CHECKS, &DEFAULT_CHECK_KEYS),
+    "how real servers are checked, or only how often",
+)
+.example("{interval: 2s, timeout: 1s}");
+
+/// Checks that need no more than their name.
+pub const BARE_CHECKS: &[&str] = &["ping", "connect", "http", "https", "ftp", "on", "off"];
+
+pub static SERVICE: Section = Section {
+    name: "a service",
+    keys: &[
+        &VIRTUAL,
+        &FWMARK,
+        &FAMILY,
+        &NAME,
+        &PROTOCOL,
+        &SCHEDULER,
+        &SCHEDULER_FLAGS,
+        &ONE_PACKET,
+        &FORWARD,
+        &TUNNEL,
+        &PERSISTENT,
+        &NETMASK,
+        &ENGINE,
+        &WEIGHT,
+        &UPPER,
+        &LOWER,
+        &REAL,
+        &FALLBACK,
+        &CHECK,
+        &ON_FAILURE,
+        &ON_STOP,
+    ],
+    choice: &[&VIRTUAL, &FWMARK],
+    required: true,
+};
+pub static REAL_KEYS: Section = Section {
+    name: "a real server",
+    keys: &[&ADDRESS, &PORT, &FORWARD, &TUNNEL, &WEIGHT, &UPPER, &LOWER, &MAINTENANCE, &CHECK],
+    choice: &[&ADDRESS],
+    required: true,
+};
+pub static FALLBACK_KEYS: Section = Section {
+    name: "a fallback server",
+    keys: &[&ADDRESS, &PORT, &FORWARD, &TUNNEL],
+    choice: &[&ADDRESS],
+    required: true,
+};
+pub static TUNNEL_KEYS: Section = Section {
+    name: "a tunnel",
+    keys: &[&TUNNEL_TYPE, &TUNNEL_PORT, &TUNNEL_CHECKSUM],
+    choice: &[],
+    required: false,
+};
+/// The keys of which a check has exactly one.
+pub const CHECK_CHOICE: &[&Key] = &[&PING, &CONNECT, &HTTP, &HTTPS, &FTP, &EXTERNAL, &ON, &OFF];
+pub static CHECK_KEYS: Section = Section {
+    name: "a check",
+    keys: &[
+        &PING,
+        &CONNECT,
+        &HTTP,
+        &HTTPS,
+        &FTP,
+        &EXTERNAL,
+        &ON,
+        &OFF,
+        &INTERVAL,
+        &TIMEOUT,
+        &RETRY,
+        &RISE,
+        &FALL,
+        &CHECK_PORT,
+    ],
+    choice: CHECK_CHOICE,
+    required: true,
+};
+pub static DEFAULT_CHECK_KEYS: Section = Section {
+    name: "a default check",
+    keys: CHECK_KEYS.keys,
+    choice: CHECK_CHOICE,
+    required: false,
+};
+pub static PING_KEYS: Section =
+    Section { name: "ping", keys: &[&PING_COUNT], choice: &[], required: false };
+pub static HTTP_KEYS: Section = Section {
+    name: "http",
+    keys: &[
+        &REQUEST,
+        &RECEIVE,
+        &METHOD,
+        &HOST,
+        &STATUS,
+        &BODY_LIMIT,
+        &REDIRECTS,
+        &LOGIN,
+        &PASSWORD,
+    ],
+    choice: &[],
+    required: false,
+};
+pub static HTTPS_KEYS: Section = Section {
+    name: "https",
+    keys: &[
+        &REQUEST,
+        &RECEIVE,
+        &METHOD,
+        &HOST,
+        &STATUS,
+        &BODY_LIMIT,
+        &REDIRECTS,
+        &LOGIN,
+        &PASSWORD,
+        &VERIFY,
+        &CA_FILE,
+    ],
+    choice: &[],
+    required: false,
+};
+pub static FTP_KEYS: Section = Section {
+    name: "ftp",
+    keys: &[&FTP_LOGIN, &FTP_PASSWORD, &FTP_REQUEST, &RECEIVE, &BODY_LIMIT],
+    choice: &[],
+    required: false,
+};
+pub static EXTERNAL_KEYS: Section =
+    Section { name: "external", keys: &[&COMMAND], choice: &[&COMMAND], required: true };
+pub static GLOBAL: Section = Section {
+    name: "global.yaml",
+    keys: &[&REMOVE_LIMIT, &SYSCTL, &LOCAL_ERROR_HOLD, &ON_STOP, &DEFAULTS],
+    choice: &[],
+    required: false,
+};
+pub static DEFAULT_KEYS: Section = Section {
+    name: "defaults",
+    keys: &[
+        &SCHEDULER,
+        &SCHEDULER_FLAGS,
+        &FORWARD,
+        &TUNNEL,
+        &PERSISTENT,
+        &NETMASK,
+        &WEIGHT,
+        &UPPER,
+        &LOWER,
+        &DEFAULT_CHECK,
+        &ON_FAILURE,
+        &ON_STOP,
+    ],
+    choice: &[],
+    required: false,
+};
+
+/// Every section, for what is made of the whole catalogue.
+pub static SECTIONS: &[&Section] = &[
+    &SERVICE,
+    &REAL_KEYS,
+    &FALLBACK_KEYS,
+    &TUNNEL_KEYS,
+    &CHECK_KEYS,
+    &DEFAULT_CHECK_KEYS,
+    &PING_KEYS,
+    &HTTP_KEYS,
+    &HTTPS_KEYS,
+    &FTP_KEYS,
+    &EXTERNAL_KEYS,
+    &GLOBAL,
+    &DEFAULT_KEYS,
+];
+
+impl Section {
+    /// The key of this name or alias.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        let named = |key: &&&'static Key| key.name == name || key.aliases.contains(&name);
+        self.keys.iter().find(named).copied()
+    }
+}

@@ -1,0 +1,95 @@
+//! `global.yaml`: the daemon's settings, and defaults for the services of the folder.
+
+use super::catalogue as keys;
+use super::check::CheckDraft;
+use super::scalar::{self, Mask};
+use super::tree::Node;
+use super::walk::{Entry, Walk};
+use crate::config::diagnostic::quoted;
+use crate::model::{
+    FailureAction, ForwardingMethod, KernelName, SchedulerFlags, Settings, StopAction,
+    SysctlPolicy, Tunnel,
+};
+
+/// What a `global.yaml` sets for the services of its folder that do not say otherwise.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Defaults {
+    pub(super) scheduler: Option<KernelName>,
+    pub(super) scheduler_flags: SchedulerFlags,
+    pub(super) forward: Option<ForwardingMethod>,
+    pub(super) tunnel: Option<Tunnel>,
+    /// Seconds; 0 for none.
+    pub(super) persistent: Option<u32>,
+    pub(super) netmask: Option<Mask>,
+    pub(super) weight: Option<u32>,
+    pub(super) upper: Option<u32>,
+    pub(super) lower: Option<u32>,
+    pub(super) check: CheckDraft,
+    pub(super) on_failure: Option<FailureAction>,
+    pub(super) on_stop: Option<StopAction>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn global(&mut self, node: &'a Node<'a>) -> (Settings, Defaults) {
+        let mut settings = Settings::default();
+        let Some(fields) = self.fields(node, &keys::GLOBAL) else {
+            return (settings, Defaults::default());
+        };
+        if let Some(limit) = fields.entry(&keys::REMOVE_LIMIT).and_then(|e| self.percent(e)) {
+            settings.remove_limit = limit;
+        }
+        if let Some(word) = fields.entry(&keys::SYSCTL).and_then(|e| self.word(e)) {
+            settings.sysctl = if word == "warn" { SysctlPolicy::Warn } else { SysctlPolicy::Set };
+        }
+        if let Some(hold) = fields.entry(&keys::LOCAL_ERROR_HOLD).and_then(|e| self.duration(e)) {
+            settings.local_error_hold = hold;
+        }
+        let on_stop = fields.entry(&keys::ON_STOP).and_then(|e| self.on_stop(e));
+        let defaults = fields.entry(&keys::DEFAULTS).map(|e| self.defaults(e));
+        let mut defaults = defaults.unwrap_or_default();
+        defaults.on_stop = defaults.on_stop.or(on_stop);
+        (settings, defaults)
+    }
+
+    fn defaults(&mut self, entry: &Entry<'a>) -> Defaults {
+        if entry.value.is_null() {
+            return Defaults::default();
+        }
+        let Some(fields) = self.fields(entry.value, &keys::DEFAULT_KEYS) else {
+            return Defaults::default();
+        };
+        let scheduler = fields.entry(&keys::SCHEDULER).and_then(|e| self.kernel_name(e));
+        let flags = fields.entry(&keys::SCHEDULER_FLAGS);
+        let defaults = Defaults {
+            scheduler,
+            scheduler_flags: flags.map(|e| self.scheduler_flags(e, scheduler)).unwrap_or_default(),
+            forward: fields.entry(&keys::FORWARD).and_then(|e| self.method_of(e)),
+            tunnel: fields.entry(&keys::TUNNEL).and_then(|e| self.tunnel(e)),
+            persistent: fields.entry(&keys::PERSISTENT).and_then(|e| self.persistent(e)),
+            netmask: fields.entry(&keys::NETMASK).and_then(|e| self.netmask(e)),
+            weight: fields.entry(&keys::WEIGHT).and_then(|e| self.integer(e)),
+            upper: fields.entry(&keys::UPPER).and_then(|e| self.integer(e)),
+            lower: fields.entry(&keys::LOWER).and_then(|e| self.integer(e)),
+            check: fields.entry(&keys::DEFAULT_CHECK).map(|e| self.check(e)).unwrap_or_default(),
+            on_failure: fields.entry(&keys::ON_FAILURE).and_then(|e| self.on_failure(e)),
+            on_stop: fields.entry(&keys::ON_STOP).and_then(|e| self.on_stop(e)),
+        };
+        if let (Some(lower), Some(entry)) = (defaults.lower, fields.entry(&keys::LOWER))
+            && lower > defaults.upper.unwrap_or(0)
+            && !fields.entry(&keys::UPPER).is_some_and(|_| defaults.upper.is_none())
+        {
+            self.thresholds(entry.span(), defaults.upper.unwrap_or(0), lower);
+        }
+        defaults
+    }
+
+    fn percent(&mut self, entry: &Entry<'a>) -> Option<u8> {
+        let text = self.scalar(entry)?;
+        let percent = scalar::percent(text);
+        if percent.is_none() {
+            let message = format!("is a share from 0% to 100%, not {}", quoted(text));
+            return self.refuse(entry, message, super::walk::example(entry.key));
+        }
+        percent
+    }
+}

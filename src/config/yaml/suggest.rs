@@ -1,0 +1,133 @@
+//! What somebody meant who wrote a word we do not know.
+
+use super::catalogue::{DEFAULT_KEYS, SECTIONS, Section};
+use crate::config::diagnostic::quoted;
+
+/// Words of other programs and other years, with what they are called here.
+const FOREIGN: &[(&str, &str)] = &[
+    ("checktype", "write check: with ping, connect, http, https, ftp, external, on or off"),
+    ("service", "write check: {http: ...} to say what is asked"),
+    ("checkinterval", "write check: {..., interval: 10s}"),
+    ("delay_loop", "write check: {..., interval: 10s}"),
+    ("checktimeout", "write check: {..., timeout: 5s}"),
+    ("negotiatetimeout", "write check: {..., timeout: 5s}"),
+    ("connect_timeout", "write check: {..., timeout: 5s}"),
+    ("checkcount", "write check: {..., fall: 3}"),
+    ("failurecount", "write check: {..., fall: 3}"),
+    ("checkcommand", "write check: {external: [command, argument]}"),
+    ("httpmethod", "write check: {http: {method: HEAD}}"),
+    ("quiescent", "write on_failure: quiesce"),
+    ("cleanstop", "write on_stop: remove or on_stop: keep"),
+    ("lb_algo", "write scheduler:"),
+    ("lvs_sched", "write scheduler:"),
+    ("lb_kind", "write forward: with gate, masq or ipip"),
+    ("lvs_method", "write forward: with gate, masq or ipip"),
+    ("method", "write forward: with gate, masq or ipip"),
+    ("persistence_timeout", "write persistent:"),
+    ("ops", "write one_packet: true"),
+    ("sorry_server", "write fallback:"),
+    ("servers", "write real:"),
+    ("backends", "write real:"),
+    ("u_threshold", "write upper:"),
+    ("l_threshold", "write lower:"),
+    ("schedflags", "write scheduler_flags: [fallback, port]"),
+    ("vip", "write virtual: ADDRESS:PORT"),
+    ("address", "write virtual: ADDRESS:PORT"),
+];
+
+/// A hint for an unknown key of this section.
+pub(super) fn key(section: &Section, name: &str) -> Option<String> {
+    let known = section.keys.iter().map(|key| key.name);
+    if let Some(near) = nearest(name, known) {
+        return Some(format!("did you mean {}?", quoted(near)));
+    }
+    if let Some((_, hint)) = FOREIGN.iter().find(|(word, _)| *word == name) {
+        return Some((*hint).to_owned());
+    }
+    let home =
+        SECTIONS.iter().find(|other| other.key(name).is_some() && !std::ptr::eq(**other, section));
+    match home {
+        Some(home) if std::ptr::eq(*home, &DEFAULT_KEYS) => None,
+        Some(home) => Some(format!("this is a key of {}", home.name)),
+        None => Some(format!("known keys: {}", list(section.keys.iter().map(|key| key.name)))),
+    }
+}
+
+/// A hint for a word that is none of these.
+pub(super) fn word(words: &[&'static str], given: &str) -> String {
+    match nearest(given, words.iter().copied()) {
+        Some(near) => format!("did you mean {}?", quoted(near)),
+        None => format!("write one of: {}", list(words.iter().copied())),
+    }
+}
+
+pub(super) fn list<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// The known word that a slip of the fingers would turn into `given`, if there is one: at most
+/// a third of the letters are wrong.
+fn nearest<'w>(given: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+    const LONGEST: usize = 40;
+    let given: Vec<char> = given.chars().take(LONGEST + 1).flat_map(char::to_lowercase).collect();
+    if given.len() > LONGEST {
+        return None;
+    }
+    let most = (given.len() / 3).max(1);
+    known
+        .map(|word| (distance(&given, word), word))
+        .filter(|(distance, word)| *distance <= most && *distance < word.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| word)
+}
+
+/// Insertions, deletions, replacements and swaps of neighbours from one word to the other;
+/// `-` and `_` count as the same.
+fn distance(from: &[char], to: &str) -> usize {
+    let plain = |c: char| if c == '-' { '_' } else { c };
+    let from: Vec<char> = from.iter().copied().map(plain).collect();
+    let to: Vec<char> = to.chars().map(plain).collect();
+    let mut before = vec![0; to.len() + 1];
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in to.iter().enumerate() {
+            let mut best = (last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
+                best = best.min(before[j - 1] + 1);
+            }
+            row.push(best);
+        }
+        before = std::mem::replace(&mut last, row);
+    }
+    last[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::catalogue::SERVICE;
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_fingers_finds_its_key() {
+        for (given, meant) in [
+            ("shceduler", "scheduler"),
+            ("schedular", "scheduler"),
+            ("Virtual", "virtual"),
+            ("reals", "real"),
+            ("fall-back", "fallback"),
+            ("one-packet", "one_packet"),
+            ("wieght", "weight"),
+        ] {
+            assert_eq!(key(&SERVICE, given), Some(format!("did you mean \"{meant}\"?")), "{given}");
+        }
+    }
+
+    #[test]
+    fn keys_of_other_places_and_programs_are_sent_home() {
+        assert_eq!(key(&SERVICE, "interval").as_deref(), Some("this is a key of a check"));
+        assert_eq!(key(&SERVICE, "quiescent").as_deref(), Some("write on_failure: quiesce"));
+        assert!(key(&SERVICE, "xyzzy").unwrap_or_default().starts_with("known keys: virtual"));
+        assert!(key(&SERVICE, &"x".repeat(100_000)).is_some());
+    }
+}
