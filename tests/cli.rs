@@ -140,8 +140,8 @@ async fn answer(
         match request {
             Request::Status(reply) => drop(reply.send(snapshot.clone())),
             Request::Plan(reply) => {
-                let text = "service 192.0.2.1:80/tcp wlc".to_owned();
-                let line = PlanLine { sign: Sign::Add, service: "192.0.2.1:80/tcp".into(), text };
+                let (service, text) = ("192.0.2.1:80/tcp".to_owned(), "wlc".to_owned());
+                let line = PlanLine { sign: Sign::Add, service, server: None, text };
                 drop(reply.send(Ok(PlanView { lines: vec![line] })));
             }
             Request::Reload { confirm: true, reply } => {
@@ -284,7 +284,7 @@ fn plan_asks_the_running_daemon() {
     let daemon = Daemon::start(1);
     let (status, out, _) = daemon.ask(&["plan"]);
     assert_eq!(status, 0);
-    assert!(out.starts_with("+ service 192.0.2.1:80/tcp wlc\n# 1 change"), "{out}");
+    assert!(out.starts_with("+ 192.0.2.1:80/tcp wlc\n# 1 change"), "{out}");
     let (_, out, _) = daemon.ask(&["plan", "--json"]);
     let plan: PlanView = serde_json::from_str(&out).unwrap();
     assert_eq!(plan.lines.len(), 1);
