@@ -317,3 +317,38 @@ fn environment_stands_in_for_options() {
         .unwrap();
     assert_eq!(status.code(), Some(0));
 }
+
+fn write(dir: &Path, name: &str, text: &[u8]) {
+    std::fs::write(dir.join(name), text).unwrap();
+}
+
+#[test]
+fn check_is_1_for_mistakes_and_prints_them_all() {
+    let dir = TempDir::new().unwrap();
+    write(dir.path(), "bytes.yaml", b"virtual: \xff\xfe\n");
+    nix::unistd::mkfifo(&dir.path().join("pipe.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::os::unix::fs::symlink("loop.yaml", dir.path().join("loop.yaml")).unwrap();
+    let (status, out, errors) = output(&["check", "--config", utf8(dir.path())]);
+    assert_eq!((status, errors.as_str()), (1, ""), "{out}");
+    for name in ["bytes.yaml", "pipe.yaml", "loop.yaml"] {
+        assert!(out.contains(name), "{name} in {out}");
+    }
+    assert!(out.lines().last().unwrap().starts_with("3 files, 0 good services: "), "{out}");
+}
+
+#[test]
+fn check_is_1_for_a_folder_that_is_not_there() {
+    let dir = TempDir::new().unwrap();
+    let missing = dir.path().join("missing");
+    let (status, out, _) = output(&["check", "--config", utf8(&missing)]);
+    assert_eq!(status, 1);
+    assert!(out.contains(utf8(&missing)), "{out}");
+}
+
+#[test]
+fn check_is_0_for_an_empty_folder() {
+    let dir = TempDir::new().unwrap();
+    let (status, out, errors) = output(&["check", "--config", utf8(dir.path())]);
+    assert_eq!((status, errors.as_str()), (0, ""));
+    assert_eq!(out, "0 files, 0 services: no mistakes\n");
+}
