@@ -140,8 +140,8 @@ async fn answer(
         match request {
             Request::Status(reply) => drop(reply.send(snapshot.clone())),
             Request::Plan(reply) => {
-                let text = "service 192.0.2.1:80/tcp wlc".to_owned();
-                let line = PlanLine { sign: Sign::Add, service: "192.0.2.1:80/tcp".into(), text };
+                let (service, text) = ("192.0.2.1:80/tcp".to_owned(), "wlc".to_owned());
+                let line = PlanLine { sign: Sign::Add, service, server: None, text };
                 drop(reply.send(Ok(PlanView { lines: vec![line] })));
             }
             Request::Reload { confirm: true, reply } => {
@@ -284,7 +284,7 @@ fn plan_asks_the_running_daemon() {
     let daemon = Daemon::start(1);
     let (status, out, _) = daemon.ask(&["plan"]);
     assert_eq!(status, 0);
-    assert!(out.starts_with("+ service 192.0.2.1:80/tcp wlc\n# 1 change"), "{out}");
+    assert!(out.starts_with("+ 192.0.2.1:80/tcp wlc\n# 1 change"), "{out}");
     let (_, out, _) = daemon.ask(&["plan", "--json"]);
     let plan: PlanView = serde_json::from_str(&out).unwrap();
     assert_eq!(plan.lines.len(), 1);
@@ -316,4 +316,39 @@ fn environment_stands_in_for_options() {
         .status()
         .unwrap();
     assert_eq!(status.code(), Some(0));
+}
+
+fn write(dir: &Path, name: &str, text: &[u8]) {
+    std::fs::write(dir.join(name), text).unwrap();
+}
+
+#[test]
+fn check_is_1_for_mistakes_and_prints_them_all() {
+    let dir = TempDir::new().unwrap();
+    write(dir.path(), "bytes.yaml", b"virtual: \xff\xfe\n");
+    nix::unistd::mkfifo(&dir.path().join("pipe.yaml"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    std::os::unix::fs::symlink("loop.yaml", dir.path().join("loop.yaml")).unwrap();
+    let (status, out, errors) = output(&["check", "--config", utf8(dir.path())]);
+    assert_eq!((status, errors.as_str()), (1, ""), "{out}");
+    for name in ["bytes.yaml", "pipe.yaml", "loop.yaml"] {
+        assert!(out.contains(name), "{name} in {out}");
+    }
+    assert!(out.lines().last().unwrap().starts_with("3 files, 0 good services: "), "{out}");
+}
+
+#[test]
+fn check_is_1_for_a_folder_that_is_not_there() {
+    let dir = TempDir::new().unwrap();
+    let missing = dir.path().join("missing");
+    let (status, out, _) = output(&["check", "--config", utf8(&missing)]);
+    assert_eq!(status, 1);
+    assert!(out.contains(utf8(&missing)), "{out}");
+}
+
+#[test]
+fn check_is_0_for_an_empty_folder() {
+    let dir = TempDir::new().unwrap();
+    let (status, out, errors) = output(&["check", "--config", utf8(dir.path())]);
+    assert_eq!((status, errors.as_str()), (0, ""));
+    assert_eq!(out, "0 files, 0 services: no mistakes\n");
 }

@@ -36,7 +36,8 @@ fn plan_view() -> PlanView {
     let line = PlanLine {
         sign: Sign::Add,
         service: "192.0.2.1:80/tcp".into(),
-        text: "service 192.0.2.1:80/tcp wlc".into(),
+        server: None,
+        text: "wlc".into(),
     };
     PlanView { lines: vec![line] }
 }

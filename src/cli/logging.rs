@@ -30,7 +30,7 @@ pub struct Log {
 /// Sends log lines to standard error, from now on. A second call changes nothing.
 pub fn start(args: &Log) {
     let stderr = io::stderr();
-    let colour = stderr.is_terminal() && colour_wanted();
+    let colour = colour_wanted(stderr.is_terminal());
     let form = match (goes_to_journal(), colour) {
         (true, _) => Form::Journal,
         (false, colour) => Form::Stamped { colour },

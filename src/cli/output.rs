@@ -17,7 +17,7 @@ impl Out {
     pub fn stdout() -> Out {
         let person = io::stdout().is_terminal();
         let to = BufWriter::with_capacity(64 << 10, Box::new(io::stdout()) as Box<dyn Write>);
-        Out { to, person, colour: person && colour_wanted() }
+        Out { to, person, colour: colour_wanted(person) }
     }
 
     pub fn is_person(&self) -> bool {
@@ -39,10 +39,13 @@ impl Write for Out {
     }
 }
 
-/// By the convention of no-color.org, and of terminals that cannot.
-pub fn colour_wanted() -> bool {
-    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !no_color && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+/// Whether to use colour, by the conventions of no-color.org and bixense.com/clicolors: not when
+/// told not to, on a terminal that can, and elsewhere when told to.
+pub fn colour_wanted(terminal: bool) -> bool {
+    let is_set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let forced = std::env::var_os("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+    let able = terminal && std::env::var_os("TERM").is_none_or(|term| term != "dumb");
+    !is_set("NO_COLOR") && (forced || able)
 }
 
 /// Colours, or not.

@@ -7,7 +7,7 @@ use super::exit::{self, Failure};
 use super::output::{Out, Paint, count};
 use crate::api;
 use crate::daemon;
-use crate::model::{PlanLine, PlanView, Sign};
+use crate::model::{PlanView, Sign};
 
 /// Show what would change in the kernel's table, as + - ~ lines; change nothing.
 ///
@@ -62,9 +62,8 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
 }
 
 fn print(out: &mut impl Write, plan: &PlanView, paint: Paint) -> std::io::Result<()> {
-    for PlanLine { sign, text, .. } in &plan.lines {
-        let line = format!("{sign} {text}");
-        match sign {
+    for line in &plan.lines {
+        match line.sign {
             Sign::Add => writeln!(out, "{}", paint.good(line))?,
             Sign::Remove => writeln!(out, "{}", paint.bad(line))?,
             Sign::Edit => writeln!(out, "{}", paint.odd(line))?,
@@ -87,14 +86,15 @@ fn print(out: &mut impl Write, plan: &PlanView, paint: Paint) -> std::io::Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::PlanLine;
 
-    fn printed(lines: &[(Sign, &str)], colour: bool) -> String {
-        let line = |(sign, text): &(Sign, &str)| PlanLine {
-            sign: *sign,
-            service: String::new(),
-            text: (*text).to_owned(),
-        };
-        let plan = PlanView { lines: lines.iter().map(line).collect() };
+    fn line(sign: Sign, service: &str, server: Option<&str>, text: &str) -> PlanLine {
+        let server = server.map(str::to_owned);
+        PlanLine { sign, service: service.into(), server, text: text.into() }
+    }
+
+    fn printed(lines: &[PlanLine], colour: bool) -> String {
+        let plan = PlanView { lines: lines.to_vec() };
         let mut out = Vec::new();
         print(&mut out, &plan, Paint(colour)).unwrap();
         String::from_utf8(out).unwrap()
@@ -103,16 +103,16 @@ mod tests {
     #[test]
     fn plan_reads_as_a_difference() {
         let lines = [
-            (Sign::Add, "service 192.0.2.10:80/tcp wlc"),
-            (Sign::Add, "destination 10.0.0.7:80 of 192.0.2.10:80/tcp gate weight=5"),
-            (Sign::Edit, "destination 10.0.0.8:80 of 192.0.2.11:80/tcp weight 5 -> 0"),
-            (Sign::Remove, "service 192.0.2.12:80/tcp rr"),
+            line(Sign::Add, "192.0.2.10:80/tcp", None, "wlc"),
+            line(Sign::Add, "192.0.2.10:80/tcp", Some("10.0.0.7:80"), "gate weight=5"),
+            line(Sign::Edit, "192.0.2.11:80/tcp", Some("10.0.0.8:80"), "weight 5 -> 0"),
+            line(Sign::Remove, "192.0.2.12:80/tcp", None, "rr"),
         ];
         insta::assert_snapshot!(printed(&lines, false), @"
-        + service 192.0.2.10:80/tcp wlc
-        + destination 10.0.0.7:80 of 192.0.2.10:80/tcp gate weight=5
-        ~ destination 10.0.0.8:80 of 192.0.2.11:80/tcp weight 5 -> 0
-        - service 192.0.2.12:80/tcp rr
+        + 192.0.2.10:80/tcp wlc
+        + 192.0.2.10:80/tcp 10.0.0.7:80 gate weight=5
+        ~ 192.0.2.11:80/tcp 10.0.0.8:80 weight 5 -> 0
+        - 192.0.2.12:80/tcp rr
         # 4 changes: 2 added, 1 changed, 1 removed
         ");
     }
@@ -124,8 +124,8 @@ mod tests {
 
     #[test]
     fn plan_has_colour_only_when_asked() {
-        let lines = [(Sign::Remove, "service 192.0.2.12:80/tcp rr")];
-        assert!(printed(&lines, true).starts_with("\x1b[1;31m- service"));
+        let lines = [line(Sign::Remove, "192.0.2.12:80/tcp", None, "rr")];
+        assert!(printed(&lines, true).starts_with("\x1b[1;31m- 192"));
         assert!(!printed(&lines, false).contains('\x1b'));
     }
 }

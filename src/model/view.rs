@@ -211,10 +211,11 @@ pub struct PlanView {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PlanLine {
     pub sign: Sign,
-    /// The service it belongs to: `192.0.2.10:443/tcp`.
+    /// `192.0.2.10:443/tcp`.
     pub service: String,
-    /// What comes, goes or changes, whole: `service 192.0.2.10:443/tcp wlc`,
-    /// `destination 10.0.0.7:443 of 192.0.2.10:443/tcp weight 5 -> 0`.
+    /// The real server, when the line is about one of its destinations.
+    pub server: Option<String>,
+    /// The record: `wlc`, `gate weight=5`; for a change, `weight 5 -> 3`.
     pub text: String,
 }
 
