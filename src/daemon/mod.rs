@@ -1,8 +1,60 @@
-//! A stand-in for the daemon, to compile the command line against.
+//! Wiring: the loop, the clock, signals, readiness, and the threads that touch the world.
+//!
+//! ```text
+//! loader thread   files  --> Loaded                +--> probe tasks   --> Outcome
+//! watcher task    inotify -> FilesTouched          |
+//! signals                 -> Hangup, Terminate  director --> kernel thread -> Surveyed, Read, Applied
+//! control socket          -> api::Request          |
+//!                                                  +--> scribe thread: what a restart must know
+//! ```
+//!
+//! [`director`] is the loop. Whatever may block has a thread of its own, so that nothing delays
+//! a check.
 
+#![forbid(unsafe_code)]
+
+mod clock;
+mod director;
+pub mod disk;
+mod kernel;
+pub mod last_good;
+mod loader;
+pub mod lock;
+mod rehearsal;
+mod relied_on;
+mod scribe;
+mod service_manager;
+pub mod state;
+pub mod watch;
+
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
-use crate::model::{KernelError, PlanView};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedSender, channel, unbounded_channel};
+use tokio::sync::oneshot;
+
+use crate::api;
+use crate::config::Scope;
+use crate::config::assemble::{Ask, Outcome};
+use crate::engine::{CheckId, Engine};
+use crate::event::Event;
+use crate::ipvs::{Fake, Kernel, Netlink};
+use crate::model::{
+    Desired, Entry, KernelError, Memory, PlanView, ServiceKey, Survey,
+};
+use crate::plan::Step;
+use crate::probe::Prober;
+
+use director::Director;
+use last_good::LastGood;
+use lock::PidFile;
+use state::StateFiles;
+use watch::Watcher;
+
+pub use rehearsal::preview;
 
 /// What `run` and `plan` need to know before they start.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -10,7 +62,9 @@ pub struct Options {
     /// Files and folders.
     pub config: Vec<PathBuf>,
     pub table: TableChoice,
+    /// Socket, pid, ownership and health; made when missing.
     pub runtime_dir: PathBuf,
+    /// Last good copies; made when missing.
     pub state_dir: PathBuf,
     /// Written besides the one in the runtime directory.
     pub pid_file: Option<PathBuf>,
@@ -19,27 +73,235 @@ pub struct Options {
 /// Where the records go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TableChoice {
+    /// The kernel's IPVS table.
     Kernel,
+    /// A table in memory, gone with the process: nothing is forwarded.
     Memory,
+}
+
+impl TableChoice {
+    fn name(self) -> &'static str {
+        match self {
+            TableChoice::Kernel => "kernel",
+            TableChoice::Memory => "memory",
+        }
+    }
+
+    fn open(self) -> Result<Box<dyn Kernel>, Error> {
+        match self {
+            TableChoice::Kernel => Ok(Box::new(Netlink::open().map_err(Error::Kernel)?)),
+            TableChoice::Memory => Ok(Box::new(Fake::new())),
+        }
+    }
 }
 
 /// Why the daemon did not start, or had to end.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// IPVS is not there, or not for us.
     #[error("{0}")]
     Kernel(KernelError),
     #[error("{0}")]
     AlreadyRunning(String),
+    /// No file has a version that could be put in force.
+    #[error("{0}")]
+    Config(String),
     #[error("{0}")]
     Startup(String),
 }
 
-/// Runs until stopped.
-pub fn run(_: Options) -> Result<(), Error> {
-    Err(Error::Startup("not wired".into()))
+/// Something that happened.
+#[derive(Debug)]
+pub enum Input {
+    Outcome { check: CheckId, outcome: crate::model::Outcome, took: Duration },
+    /// With the processor time it cost.
+    Surveyed(Result<Survey, KernelError>, Duration),
+    Read(Vec<ServiceKey>, Result<Vec<Option<Entry>>, KernelError>),
+    Applied(Vec<Step>, Vec<(usize, KernelError)>),
+    FilesTouched(Scope),
+    Loaded(Box<loader::Loaded>),
+    Preview(
+        Result<std::sync::Arc<Desired>, String>,
+        oneshot::Sender<Result<PlanView, String>>,
+    ),
+    Hangup,
+    Terminate(&'static str),
+    Told(Event),
 }
 
-/// What a start with these files would change in the table, without changing it.
-pub fn preview(_: &Options) -> Result<PlanView, Error> {
-    Err(Error::Startup("not wired".into()))
+/// Threads that carry checks. The work of a check is waiting; two keep one slow wake-up from
+/// holding the loop.
+const WORKERS: usize = 2;
+
+/// Requests on the control socket that may wait for the loop.
+const WAITING_REQUESTS: usize = 64;
+
+/// How long tasks may take to end: those of external checks kill what they started.
+const FAREWELL: Duration = Duration::from_millis(250);
+
+/// Runs until stopped.
+///
+/// # Errors
+///
+/// When it cannot start: see [`Error`]. Once it runs it goes on, whatever is refused to it.
+pub fn run(options: Options) -> Result<(), Error> {
+    disk::make_folder(&options.runtime_dir, 0o755).map_err(startup)?;
+    disk::make_folder(&options.state_dir, 0o750).map_err(startup)?;
+    let _pid_files = take_pid_files(&options)?;
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .thread_name("checks")
+        .enable_all()
+        .build()
+        .map_err(startup)?;
+    let ended = runtime.block_on(direct(options));
+    runtime.shutdown_timeout(FAREWELL);
+    ended
+}
+
+/// Everything between having a runtime and having stopped.
+async fn direct(options: Options) -> Result<(), Error> {
+    let files = StateFiles::new(&options.runtime_dir);
+    let (owned, memory) = recollect(&files);
+    let mut loader = loader::Loader::new(&options.config, last_good(&options));
+    let (update, file_views) = loader.load(&Scope::Everything, Ask::default());
+    update.reports.iter().for_each(director::tell_report);
+    let Outcome::Applied { desired, .. } = update.outcome else {
+        return Err(Error::Config("the first configuration was held back".into()));
+    };
+    if desired.services.is_empty() {
+        return Err(nothing_to_do(&options));
+    }
+    let kernel = options.table.open()?;
+    let listener = api::bind(&api::socket_path(&options.runtime_dir)).map_err(startup)?;
+    relied_on::ensure(&desired, options.table).iter().for_each(director::tell);
+    director::tell(&Event::Started {
+        version: env!("CARGO_PKG_VERSION"),
+        pid: std::process::id(),
+        table: options.table.name(),
+    });
+
+    let (inputs, mut from_inputs) = unbounded_channel();
+    let (requests, mut from_requests) = channel(WAITING_REQUESTS);
+    let (hang_up, hung_up) = oneshot::channel::<()>();
+    let server = tokio::spawn(api::serve(listener, api::Handle::new(requests), async {
+        let _ = hung_up.await;
+    }));
+    watch_signals(&inputs)?;
+    tokio::spawn(watch_files(options.config.clone(), inputs.clone()));
+
+    let clock = clock::Clock::start();
+    if let Err(what) = loader.keep() {
+        director::tell(&Event::Trouble { what });
+    }
+    let mut engine = Engine::new(memory, owned, seed(), clock.now());
+    engine.handle_config(desired, clock.now());
+    let (notes, scribe) = scribe::start(files, inputs.clone());
+    let mut director = Director {
+        clock,
+        engine,
+        table: options.table,
+        prober: Prober::new(),
+        kernel: kernel::start(kernel, inputs.clone()),
+        loader: loader::start(loader, inputs.clone()),
+        notes,
+        inputs,
+        files: file_views,
+        held_reload: None,
+        pending: Vec::new(),
+        told_ready: false,
+        stopping: None,
+    };
+    director.run(&mut from_inputs, &mut from_requests).await;
+
+    drop(director);
+    let _ = hang_up.send(());
+    let _ = server.await;
+    if let Some(scribe) = scribe {
+        // Its queue is closed and short; what an heir must know is worth the wait.
+        let _ = scribe.join();
+    }
+    Ok(())
+}
+
+fn recollect(files: &StateFiles) -> (BTreeSet<ServiceKey>, Memory) {
+    let (services, health) = (files.load_services(), files.load_health());
+    for what in [services.warning, health.warning].into_iter().flatten() {
+        director::tell(&Event::Trouble { what });
+    }
+    (services.value, health.value)
+}
+
+fn last_good(options: &Options) -> LastGood {
+    let loaded = LastGood::load(&options.state_dir);
+    if let Some(what) = loaded.warning {
+        director::tell(&Event::Trouble { what });
+    }
+    loaded.value
+}
+
+/// A director without a single service is a mistake (a folder not mounted, a path misspelt), and
+/// taking it at its word would remove what the last run served.
+fn nothing_to_do(options: &Options) -> Error {
+    let paths: Vec<_> = options.config.iter().map(|path| path.display().to_string()).collect();
+    Error::Config(format!(
+        "no service to serve in {}: the kernel's table was not touched: see directord check",
+        paths.join(", ")
+    ))
+}
+
+fn take_pid_files(options: &Options) -> Result<Vec<PidFile>, Error> {
+    let own = options.runtime_dir.join("directord.pid");
+    let paths = std::iter::once(&own).chain(&options.pid_file);
+    let take = |path: &PathBuf| PidFile::take(path);
+    paths.map(take).collect::<Result<_, _>>().map_err(|error| match error {
+        lock::LockError::Held { .. } => Error::AlreadyRunning(error.to_string()),
+        error => startup(error),
+    })
+}
+
+/// A check in flight has a descriptor or two, and there may be as many as there are servers.
+fn raise_file_limit() {
+    let raise = || {
+        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    };
+    if let Err(error) = raise() {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
+}
+
+/// Phases of checks differ from director to director and from start to start.
+fn seed() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}
+
+fn watch_signals(inputs: &UnboundedSender<Input>) -> Result<(), Error> {
+    let watch = |kind, to_input: fn() -> Input| {
+        let mut stream = signal(kind).map_err(startup)?;
+        let inputs = inputs.clone();
+        tokio::spawn(async move {
+            while stream.recv().await.is_some() && inputs.send(to_input()).is_ok() {}
+        });
+        Ok(())
+    };
+    watch(SignalKind::hangup(), || Input::Hangup)?;
+    watch(SignalKind::terminate(), || Input::Terminate("SIGTERM"))?;
+    watch(SignalKind::interrupt(), || Input::Terminate("SIGINT"))
+}
+
+async fn watch_files(paths: Vec<PathBuf>, inputs: UnboundedSender<Input>) {
+    let mut watcher = Watcher::new(&paths);
+    loop {
+        let scope = watcher.changed().await;
+        if inputs.send(Input::FilesTouched(scope)).is_err() {
+            return;
+        }
+    }
+}
+
+fn startup(error: impl std::fmt::Display) -> Error {
+    Error::Startup(error.to_string())
 }

@@ -211,22 +211,17 @@ pub struct PlanView {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct PlanLine {
     pub sign: Sign,
-    /// `192.0.2.10:443/tcp`.
+    /// The service it belongs to: `192.0.2.10:443/tcp`.
     pub service: String,
-    /// The real server, when the line is about one of its destinations.
-    pub server: Option<String>,
-    /// The record: `wlc`, `gate weight=5`; for a change, `weight 5 -> 3`.
+    /// What comes, goes or changes, whole: `service 192.0.2.10:443/tcp wlc`,
+    /// `destination 10.0.0.7:443 of 192.0.2.10:443/tcp weight 5 -> 0`.
     pub text: String,
 }
 
-/// `~ 192.0.2.10:443/tcp 10.0.0.7:443 weight 5 -> 0`
+/// `~ destination 10.0.0.7:443 of 192.0.2.10:443/tcp weight 5 -> 0`
 impl fmt::Display for PlanLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.sign, self.service)?;
-        if let Some(server) = &self.server {
-            write!(f, " {server}")?;
-        }
-        write!(f, " {}", self.text)
+        write!(f, "{} {}", self.sign, self.text)
     }
 }
 

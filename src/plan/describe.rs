@@ -3,7 +3,8 @@
 use std::fmt;
 
 use crate::model::{
-    Destinations, Entry, Persistence, PlanLine, SchedulerFlags, ServiceKey, ServiceSettings, Sign,
+    Destinations, Endpoint, Entry, Persistence, PlanLine, SchedulerFlags, ServiceKey,
+    ServiceSettings, Sign,
 };
 
 /// What differs between the `before` and the `after` of one service; nothing when they agree.
@@ -25,7 +26,10 @@ fn settings_line(
     before: Option<&Entry>,
     after: Option<&Entry>,
 ) -> Option<PlanLine> {
-    let line = |sign, text| PlanLine { sign, service: service.to_string(), server: None, text };
+    let line = |sign, what: String| {
+        let text = format!("service {service} {what}");
+        PlanLine { sign, service: service.to_string(), text }
+    };
     let settings = |entry: &Entry| Settings(entry.settings).to_string();
     match (before, after) {
         (None, None) => None,
@@ -44,9 +48,9 @@ fn destination_lines(
     after: &Destinations,
     lines: &mut Vec<PlanLine>,
 ) {
-    let mut say = |sign, endpoint: &_, text| {
-        let server = Some(format!("{endpoint}"));
-        lines.push(PlanLine { sign, service: service.to_string(), server, text });
+    let mut say = |sign, endpoint: &Endpoint, what: String| {
+        let text = format!("destination {endpoint} of {service} {what}");
+        lines.push(PlanLine { sign, service: service.to_string(), text });
     };
     for (endpoint, new) in after.iter() {
         match before.get(endpoint) {

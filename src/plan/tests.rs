@@ -157,10 +157,10 @@ fn difference_is_told_in_words() {
     assert_eq!(
         lines,
         [
-            "~ fwmark:1 rr -> wlc",
-            "~ fwmark:1 10.0.0.1:80 weight 5 -> 0",
-            "+ fwmark:1 10.0.0.3:80 gate weight=5",
-            "- fwmark:1 10.0.0.2:80 gate weight=5",
+            "~ service fwmark:1 rr -> wlc",
+            "~ destination 10.0.0.1:80 of fwmark:1 weight 5 -> 0",
+            "+ destination 10.0.0.3:80 of fwmark:1 gate weight=5",
+            "- destination 10.0.0.2:80 of fwmark:1 gate weight=5",
         ]
     );
 }

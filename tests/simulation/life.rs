@@ -247,11 +247,13 @@ fn drift_is_found_repaired_and_told_within_ten_seconds() {
     world.run(10 * SECOND);
     assert_eq!(world.kernel.table(), right);
     let lines = world.take_lines();
-    assert!(lines.contains(
-        &"drift repaired service=192.0.2.5:80/tcp found=\"~ 192.0.2.5:80/tcp 10.0.0.5:80 weight 5 \
-          -> 1\""
-            .to_owned()
-    ));
+    assert!(
+        lines.contains(
+            &"drift repaired service=192.0.2.5:80/tcp found=\"~ destination 10.0.0.5:80 of \
+          192.0.2.5:80/tcp weight 5 -> 1\""
+                .to_owned()
+        )
+    );
     assert_eq!(lines.iter().filter(|line| line.starts_with("drift")).count(), 3, "{lines:#?}");
     assert_eq!(world.snapshot().kernel.drift_repaired, 3);
 }
@@ -406,11 +408,11 @@ fn preview_tells_what_a_reload_would_do_and_does_nothing() {
     assert_eq!(
         lines,
         [
-            "~ 192.0.2.1:80/tcp 10.0.0.1:80 weight 5 -> 1",
-            "+ 192.0.2.3:80/tcp wlc",
-            "+ 192.0.2.3:80/tcp 10.0.0.1:80 masq weight=5",
-            "- 192.0.2.2:80/tcp wlc",
-            "- 192.0.2.2:80/tcp 10.0.0.2:80 masq weight=5",
+            "~ destination 10.0.0.1:80 of 192.0.2.1:80/tcp weight 5 -> 1",
+            "+ service 192.0.2.3:80/tcp wlc",
+            "+ destination 10.0.0.1:80 of 192.0.2.3:80/tcp masq weight=5",
+            "- service 192.0.2.2:80/tcp wlc",
+            "- destination 10.0.0.2:80 of 192.0.2.2:80/tcp masq weight=5",
         ]
     );
     world.run(SECOND / 100);

@@ -45,8 +45,8 @@ pub struct Ask {
     pub resolve: bool,
 }
 
-/// The files and what is in force of each.
-#[derive(Debug)]
+/// The files and what is in force of each. A clone is cheap: it shares the texts.
+#[derive(Clone, Debug)]
 pub struct Store {
     parse: Parser,
     /// In the order of the last reading.

@@ -1,0 +1,318 @@
+//! The loop: wait for an input or the deadline, hand it in, carry out what comes out.
+//!
+//! No decision is taken here; the engine takes them all.
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant, SystemTime};
+
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
+use tokio::sync::oneshot;
+
+use super::clock::Clock;
+use super::scribe::Note;
+use super::{Input, TableChoice, kernel, loader, relied_on, service_manager};
+use crate::api;
+use crate::config::Scope;
+use crate::config::assemble::{Ask, Outcome, Report, ReportKind};
+use crate::engine::{Action, Engine, Surroundings};
+use crate::event::{Event, Level};
+use crate::model::{
+    FileState, FileView, Phase, PlanView, RejectedFile, ReloadReport, Snapshot, Time,
+};
+use crate::probe::Prober;
+
+/// Inputs taken before the clock is looked at again.
+const BURST: usize = 256;
+
+/// How long a stop may take: whoever stops us waits 2 s.
+const STOP_LIMIT: Duration = Duration::from_millis(1500);
+
+/// The state of the loop: the engine, and the ways to those who act.
+pub struct Director {
+    pub clock: Clock,
+    pub engine: Engine,
+    pub table: TableChoice,
+    pub prober: Prober,
+    pub inputs: UnboundedSender<Input>,
+    pub kernel: mpsc::Sender<kernel::Job>,
+    pub loader: mpsc::Sender<loader::Job>,
+    pub notes: mpsc::Sender<Note>,
+    pub files: Vec<FileView>,
+    pub held_reload: Option<String>,
+    /// Notes that must be on disk before the next change of the table.
+    pub pending: Vec<mpsc::Receiver<()>>,
+    pub told_ready: bool,
+    pub stopping: Option<Stop>,
+}
+
+/// A stop under way.
+pub struct Stop {
+    deadline: Instant,
+    finished: bool,
+    replies: Vec<oneshot::Sender<()>>,
+}
+
+impl Director {
+    /// Turns until stopped.
+    pub async fn run(
+        &mut self,
+        inputs: &mut UnboundedReceiver<Input>,
+        requests: &mut Receiver<api::Request>,
+    ) {
+        let mut watchdog = service_manager::watchdog_interval().map(tokio::time::interval);
+        let mut burst = Vec::with_capacity(BURST);
+        self.carry_out();
+        while !self.is_over() {
+            let deadline = self.deadline();
+            tokio::select! {
+                _ = inputs.recv_many(&mut burst, BURST) => {}
+                Some(request) = requests.recv() => self.answer(request),
+                () = until(deadline) => {}
+                () = tick(&mut watchdog) => service_manager::alive(),
+            }
+            for input in burst.drain(..) {
+                self.take(input);
+            }
+            let now = self.clock.now();
+            if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+                self.engine.handle_timeout(now);
+            }
+            self.carry_out();
+        }
+        for reply in self.stopping.iter_mut().flat_map(|stop| stop.replies.drain(..)) {
+            let _ = reply.send(());
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.stopping.as_ref().is_some_and(|s| s.finished || Instant::now() >= s.deadline)
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let timeout = self.engine.poll_timeout().map(|at| self.clock.instant(at));
+        timeout.into_iter().chain(self.stopping.as_ref().map(|stop| stop.deadline)).min()
+    }
+
+    fn take(&mut self, input: Input) {
+        let now = self.clock.now();
+        match input {
+            Input::Outcome { check, outcome, took } => {
+                self.engine.handle_outcome(check, outcome, took, now);
+            }
+            Input::Surveyed(survey, cost) => self.engine.handle_survey(survey, cost, now),
+            Input::Read(keys, records) => self.engine.handle_read(&keys, records, now),
+            Input::Applied(steps, failures) => {
+                self.engine.handle_applied(&steps, &failures, now);
+            }
+            Input::FilesTouched(scope) => self.reload(scope, Ask::default(), None),
+            Input::Hangup => {
+                service_manager::reloading();
+                self.told_ready = false;
+                let ask = Ask { resolve: true, ..Ask::default() };
+                self.reload(Scope::Everything, ask, None);
+            }
+            Input::Terminate(signal) => self.stop(signal, false, None),
+            Input::Loaded(loaded) => self.loaded(*loaded, now),
+            Input::Preview(desired, reply) => {
+                let plan = desired.map(|d| PlanView { lines: self.engine.preview(&d) });
+                let _ = reply.send(plan);
+            }
+            Input::Told(event) => tell(&event),
+        }
+    }
+
+    fn answer(&mut self, request: api::Request) {
+        let now = self.clock.now();
+        match request {
+            api::Request::Status(reply) => {
+                let _ = reply.send(self.snapshot(now));
+            }
+            api::Request::Plan(reply) => {
+                let _ = self.loader.send(loader::Job::Preview { reply });
+            }
+            api::Request::Reload { confirm, reply } => {
+                let ask = Ask { confirm, resolve: true };
+                self.reload(Scope::Everything, ask, Some(reply));
+            }
+            api::Request::Stop { keep, reply } => self.stop("request", keep, Some(reply)),
+            api::Request::Command(command, reply) => {
+                let _ = reply.send(self.engine.handle_command(&command, now));
+            }
+        }
+    }
+
+    fn snapshot(&self, now: Time) -> Snapshot {
+        let around = Surroundings {
+            pid: std::process::id(),
+            table: self.table.name(),
+            files: self.files.clone(),
+            held_reload: self.held_reload.clone(),
+            wall: SystemTime::now(),
+        };
+        self.engine.snapshot(around, now)
+    }
+
+    fn reload(&mut self, scope: Scope, ask: Ask, reply: Option<oneshot::Sender<ReloadReport>>) {
+        let _ = self.loader.send(loader::Job::Load { scope, ask, reply });
+    }
+
+    fn loaded(&mut self, loaded: loader::Loaded, now: Time) {
+        let loader::Loaded { update, files, reply } = loaded;
+        self.files = files;
+        update.reports.iter().for_each(tell_report);
+        let mut report = ReloadReport {
+            rejected: rejected(&self.files),
+            ..ReloadReport::default()
+        };
+        match update.outcome {
+            Outcome::Applied { desired, change } => {
+                self.held_reload = None;
+                report.applied = true;
+                report.added = change.added.iter().collect();
+                report.changed = change.changed.iter().collect();
+                report.removed = change.removed.iter().collect();
+                if !change.is_empty() {
+                    self.engine.handle_config(desired.clone(), now);
+                    relied_on::ensure(&desired, self.table).iter().for_each(tell);
+                }
+            }
+            Outcome::Held(held) => {
+                let text = held.to_string();
+                if self.held_reload.as_ref() != Some(&text) {
+                    tell(&Event::ReloadHeld {
+                        removed: held.removed,
+                        services: held.total,
+                        limit_percent: held.limit,
+                    });
+                }
+                self.held_reload = Some(text.clone());
+                report.held = Some(text);
+            }
+        }
+        if let Some(reply) = reply {
+            let _ = reply.send(report);
+        }
+    }
+
+    fn stop(&mut self, cause: &str, keep: bool, reply: Option<oneshot::Sender<()>>) {
+        service_manager::stopping();
+        self.engine.handle_stop(cause, keep, self.clock.now());
+        let fresh = || Stop {
+            deadline: Instant::now() + STOP_LIMIT,
+            finished: false,
+            replies: Vec::new(),
+        };
+        self.stopping.get_or_insert_with(fresh).replies.extend(reply);
+    }
+
+    /// Does what the engine asks, and tells what it says.
+    fn carry_out(&mut self) {
+        while let Some(action) = self.engine.poll_action() {
+            match action {
+                Action::Probe { check, endpoint, spec } => {
+                    let (prober, inputs) = (self.prober.clone(), self.inputs.clone());
+                    tokio::spawn(async move {
+                        let started = Instant::now();
+                        let outcome = prober.probe(endpoint, &spec).await;
+                        let took = started.elapsed();
+                        let _ = inputs.send(Input::Outcome { check, outcome, took });
+                    });
+                }
+                Action::Survey => self.ask_kernel(kernel::Job::Survey),
+                Action::Read(keys) => self.ask_kernel(kernel::Job::Read(keys)),
+                Action::Apply(steps) => {
+                    let after = std::mem::take(&mut self.pending);
+                    self.ask_kernel(kernel::Job::Apply { steps, after });
+                }
+                Action::Own(services) => {
+                    let done = self.barrier(true);
+                    let _ = self.notes.send(Note::Services { services, done });
+                }
+                Action::Remember { memory, first } => {
+                    let done = self.barrier(first);
+                    let _ = self.notes.send(Note::Health { memory, done });
+                }
+                Action::Finish => {
+                    if let Some(stop) = &mut self.stopping {
+                        stop.finished = true;
+                    }
+                }
+            }
+        }
+        while let Some(event) = self.engine.poll_event() {
+            tell(&event);
+        }
+        if !self.told_ready && self.engine.phase() == Phase::Running {
+            self.told_ready = true;
+            service_manager::ready("the table is as the files ask");
+        }
+    }
+
+    fn ask_kernel(&self, job: kernel::Job) {
+        // The thread ends only with the channel, and so with us.
+        let _ = self.kernel.send(job);
+    }
+
+    /// A sender whose end the next change of the table waits for, if it matters.
+    fn barrier(&mut self, matters: bool) -> mpsc::Sender<()> {
+        let (done, noted) = mpsc::channel();
+        if matters {
+            self.pending.push(noted);
+        }
+        done
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn tick(interval: &mut Option<tokio::time::Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// One event, one line.
+pub fn tell(event: &Event) {
+    match event.level() {
+        Level::Error => tracing::error!("{event}"),
+        Level::Warn => tracing::warn!("{event}"),
+        Level::Info => tracing::info!("{event}"),
+    }
+}
+
+/// What is to be said of a file, its mistakes line by line.
+pub fn tell_report(report: &Report) {
+    let file = report.file.display().to_string();
+    let lines = report.lines();
+    match report.kind {
+        ReportKind::Rejected { kept } => {
+            tell(&Event::FileRejected {
+                file,
+                last_good: kept.is_some(),
+                reason: lines.first().cloned().unwrap_or_default(),
+                mistakes: lines.len(),
+            });
+            lines.iter().skip(1).for_each(|line| tracing::warn!("{line}"));
+        }
+        ReportKind::Remarks => lines.iter().for_each(|line| tracing::info!("{line}")),
+        ReportKind::Recovered => tell(&Event::FileAccepted { file }),
+    }
+}
+
+fn rejected(files: &[FileView]) -> Vec<RejectedFile> {
+    let not_in_force = files.iter().filter(|file| file.state != FileState::InForce);
+    let rejected = |file: &FileView| RejectedFile {
+        path: file.path.clone(),
+        state: file.state,
+        diagnostics: file.error.clone().unwrap_or_default(),
+    };
+    not_in_force.map(rejected).collect()
+}

@@ -1,0 +1,83 @@
+//! What a start would do, without doing it: the engine, on a copy of the table.
+
+use super::state::StateFiles;
+use super::{Error, Options, TableChoice, clock, last_good, recollect};
+use crate::config::Scope;
+use crate::config::assemble::{Ask, Outcome};
+use crate::engine::{Action, Engine};
+use crate::ipvs::{Fake, Kernel};
+use crate::model::{Entry, PlanView, ServiceKey, Survey, Table};
+use crate::plan;
+
+/// What a start with these files would change in the table at once, before any check answered.
+///
+/// # Errors
+///
+/// When the table cannot be read.
+pub fn preview(options: &Options) -> Result<PlanView, Error> {
+    let (owned, memory) = recollect(&StateFiles::new(&options.runtime_dir));
+    let mut loader = super::loader::Loader::new(&options.config, last_good(options));
+    let (update, _) = loader.load(&Scope::Everything, Ask { confirm: true, resolve: true });
+    update.reports.iter().for_each(super::director::tell_report);
+    let Outcome::Applied { desired, .. } = update.outcome else {
+        return Err(Error::Config("the configuration was held back".into()));
+    };
+    let mut kernel = match options.table {
+        TableChoice::Kernel => options.table.open()?,
+        TableChoice::Memory => Box::new(Fake::new()),
+    };
+    let ours = owned.iter().chain(desired.services.keys()).copied();
+    let before = read(&mut *kernel, ours).map_err(Error::Kernel)?;
+    let stage = Fake::holding(before.clone());
+    let now = clock::Clock::start().now();
+    let mut engine = Engine::new(memory, owned, 0, now);
+    engine.handle_config(desired, now);
+    rehearse(&mut engine, stage.clone(), now);
+    Ok(PlanView { lines: difference(&before, &stage.table()) })
+}
+
+fn read(
+    kernel: &mut dyn Kernel,
+    ours: impl Iterator<Item = ServiceKey>,
+) -> Result<Table, crate::model::KernelError> {
+    let Survey { services, .. } = kernel.survey()?;
+    let mut keys: Vec<_> = ours.filter(|key| services.contains_key(key)).collect();
+    keys.sort_unstable();
+    keys.dedup();
+    let records = kernel.read(&keys)?;
+    let present = keys.into_iter().zip(records).filter_map(|(k, r): (_, Option<Entry>)| Some((k, r?)));
+    Ok(Table { services: present.collect() })
+}
+
+/// Lets the engine have its way with the copy; nobody is asked how he is.
+fn rehearse(engine: &mut Engine, mut stage: Fake, now: crate::model::Time) {
+    let mut surveys = 0;
+    while let Some(action) = engine.poll_action() {
+        match action {
+            // A second survey means that the first turn is over.
+            Action::Survey if surveys > 0 => return,
+            Action::Survey => {
+                surveys += 1;
+                engine.handle_survey(stage.survey(), std::time::Duration::ZERO, now);
+            }
+            Action::Read(keys) => {
+                let records = stage.read(&keys);
+                engine.handle_read(&keys, records, now);
+            }
+            Action::Apply(steps) => {
+                let failures = stage.apply(&steps);
+                engine.handle_applied(&steps, &failures, now);
+            }
+            Action::Probe { .. } | Action::Own(_) | Action::Remember { .. } | Action::Finish => {}
+        }
+    }
+}
+
+fn difference(before: &Table, after: &Table) -> Vec<crate::model::PlanLine> {
+    let gone = before.services.keys().filter(|key| !after.services.contains_key(key));
+    let keys = after.services.keys().chain(gone);
+    let lines = keys.flat_map(|key| {
+        plan::describe(key, before.services.get(key), after.services.get(key))
+    });
+    lines.collect()
+}
