@@ -79,9 +79,10 @@ impl Client {
     }
 
     /// Stops the daemon; returns when the table is as `on_stop` asks, a moment before the
-    /// process ends.
-    pub fn stop(&self) -> Result<(), Error> {
-        self.ask(LONG, Method::POST, "/v1/stop", Vec::new()).map(|_: serde_json::Value| ())
+    /// process ends. `keep` leaves every service in the kernel.
+    pub fn stop(&self, keep: bool) -> Result<(), Error> {
+        let path = if keep { "/v1/stop?keep=true" } else { "/v1/stop" };
+        self.ask(LONG, Method::POST, path, Vec::new()).map(|_: serde_json::Value| ())
     }
 
     /// Carries out a command.

@@ -8,7 +8,7 @@
 //! | `GET /v1/status` | [`Snapshot`] |
 //! | `GET /v1/plan` | [`PlanView`]: what a reload would change in the kernel |
 //! | `POST /v1/reload?confirm=false` | [`ReloadReport`], once the reload is done or held |
-//! | `POST /v1/stop` | `{}`, once the table is as `on_stop` asks |
+//! | `POST /v1/stop?keep=false` | `{}`, once the table is as `on_stop` asks |
 //! | `POST /v1/command` with a [`Command`] | [`CommandReport`] |
 //!
 //! Whatever is not answered with 200 carries `{"error": ..., "hint": ...}`. Only root and the
@@ -55,7 +55,11 @@ pub enum Request {
         reply: oneshot::Sender<ReloadReport>,
     },
     /// Answered when the table is as `on_stop` asks.
-    Stop(oneshot::Sender<()>),
+    Stop {
+        /// Leave every service in the kernel, whatever its `on_stop`: for a restart.
+        keep: bool,
+        reply: oneshot::Sender<()>,
+    },
     /// Answered with what it was done to, or why it was not done.
     Command(Command, oneshot::Sender<Result<CommandReport, String>>),
 }

@@ -140,8 +140,20 @@ async fn reload(
     Ok(json(StatusCode::OK, &report))
 }
 
-async fn stop(State(handle): State<Handle>) -> Result<Response, Failure> {
-    handle.ask(LONG_ANSWER, Request::Stop).await?;
+#[derive(Deserialize)]
+struct Stop {
+    #[serde(default)]
+    keep: bool,
+}
+
+async fn stop(
+    State(handle): State<Handle>,
+    query: Result<Query<Stop>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let Query(Stop { keep }) = query.map_err(|_| {
+        Failure::new(StatusCode::BAD_REQUEST, "stop: keep is neither true nor false")
+    })?;
+    handle.ask(LONG_ANSWER, |reply| Request::Stop { keep, reply }).await?;
     Ok(json(StatusCode::OK, &serde_json::json!({})))
 }
 

@@ -17,6 +17,10 @@ use super::output::Out;
 pub struct Args {
     #[command(flatten)]
     runtime: args::Runtime,
+    /// Leave every service in the kernel, whatever its on_stop says: the next start takes the
+    /// table over as it is and no connection is lost.
+    #[arg(long)]
+    keep: bool,
 }
 
 /// The daemon answers when the table is done; all that is left to it then is to go.
@@ -24,7 +28,7 @@ const LAST_STEPS: Duration = Duration::from_secs(5);
 
 pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     let client = args.runtime.client();
-    client.stop()?;
+    client.stop(args.keep)?;
     let end = Instant::now() + LAST_STEPS;
     while client.is_running() {
         if Instant::now() > end {

@@ -107,7 +107,6 @@ impl Director {
             Input::FilesTouched(scope) => self.reload(scope, Ask::default(), None),
             Input::Hangup => {
                 service_manager::reloading();
-                self.told_ready = false;
                 let ask = Ask { resolve: true, ..Ask::default() };
                 self.reload(Scope::Everything, ask, None);
             }
@@ -159,11 +158,11 @@ impl Director {
     fn loaded(&mut self, loaded: loader::Loaded, now: Time) {
         let loader::Loaded { update, files, reply } = loaded;
         self.files = files;
+        // The manager may have been told of a reload, and waits to hear that it is over.
+        self.told_ready = false;
         update.reports.iter().for_each(tell_report);
-        let mut report = ReloadReport {
-            rejected: rejected(&self.files),
-            ..ReloadReport::default()
-        };
+        let mut report =
+            ReloadReport { rejected: rejected(&self.files), ..ReloadReport::default() };
         match update.outcome {
             Outcome::Applied { desired, change } => {
                 self.held_reload = None;
@@ -197,11 +196,8 @@ impl Director {
     fn stop(&mut self, cause: &str, keep: bool, reply: Option<oneshot::Sender<()>>) {
         service_manager::stopping();
         self.engine.handle_stop(cause, keep, self.clock.now());
-        let fresh = || Stop {
-            deadline: Instant::now() + STOP_LIMIT,
-            finished: false,
-            replies: Vec::new(),
-        };
+        let fresh =
+            || Stop { deadline: Instant::now() + STOP_LIMIT, finished: false, replies: Vec::new() };
         self.stopping.get_or_insert_with(fresh).replies.extend(reply);
     }
 

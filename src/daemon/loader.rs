@@ -3,8 +3,8 @@
 //! Reading files, looking up names and parsing may take long; the loop goes on meanwhile.
 
 use std::path::PathBuf;
-use std::sync::mpsc::{self, Sender};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
 use std::thread;
 
 use tokio::sync::mpsc::UnboundedSender;
@@ -12,9 +12,9 @@ use tokio::sync::oneshot;
 
 use super::Input;
 use super::last_good::LastGood;
+use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome, Store, Update};
 use crate::config::source::{Reader, SystemNames};
-use crate::config::Scope;
 use crate::event::Event;
 use crate::model::{Desired, FileView, PlanView, ReloadReport};
 

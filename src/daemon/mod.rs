@@ -20,6 +20,7 @@ mod kernel;
 pub mod last_good;
 mod loader;
 pub mod lock;
+mod lookout;
 mod rehearsal;
 mod relied_on;
 mod scribe;
@@ -42,9 +43,7 @@ use crate::config::assemble::{Ask, Outcome};
 use crate::engine::{CheckId, Engine};
 use crate::event::Event;
 use crate::ipvs::{Fake, Kernel, Netlink};
-use crate::model::{
-    Desired, Entry, KernelError, Memory, PlanView, ServiceKey, Survey,
-};
+use crate::model::{Desired, Entry, KernelError, Memory, PlanView, ServiceKey, Survey};
 use crate::plan::Step;
 use crate::probe::Prober;
 
@@ -113,17 +112,18 @@ pub enum Error {
 /// Something that happened.
 #[derive(Debug)]
 pub enum Input {
-    Outcome { check: CheckId, outcome: crate::model::Outcome, took: Duration },
+    Outcome {
+        check: CheckId,
+        outcome: crate::model::Outcome,
+        took: Duration,
+    },
     /// With the processor time it cost.
     Surveyed(Result<Survey, KernelError>, Duration),
     Read(Vec<ServiceKey>, Result<Vec<Option<Entry>>, KernelError>),
     Applied(Vec<Step>, Vec<(usize, KernelError)>),
     FilesTouched(Scope),
     Loaded(Box<loader::Loaded>),
-    Preview(
-        Result<std::sync::Arc<Desired>, String>,
-        oneshot::Sender<Result<PlanView, String>>,
-    ),
+    Preview(Result<std::sync::Arc<Desired>, String>, oneshot::Sender<Result<PlanView, String>>),
     Hangup,
     Terminate(&'static str),
     Told(Event),
@@ -256,7 +256,7 @@ fn take_pid_files(options: &Options) -> Result<Vec<PidFile>, Error> {
     let paths = std::iter::once(&own).chain(&options.pid_file);
     let take = |path: &PathBuf| PidFile::take(path);
     paths.map(take).collect::<Result<_, _>>().map_err(|error| match error {
-        lock::LockError::Held { .. } => Error::AlreadyRunning(error.to_string()),
+        lock::LockError::Busy { .. } => Error::AlreadyRunning(error.to_string()),
         error => startup(error),
     })
 }

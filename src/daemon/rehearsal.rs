@@ -45,7 +45,8 @@ fn read(
     keys.sort_unstable();
     keys.dedup();
     let records = kernel.read(&keys)?;
-    let present = keys.into_iter().zip(records).filter_map(|(k, r): (_, Option<Entry>)| Some((k, r?)));
+    let present =
+        keys.into_iter().zip(records).filter_map(|(k, r): (_, Option<Entry>)| Some((k, r?)));
     Ok(Table { services: present.collect() })
 }
 
@@ -76,8 +77,7 @@ fn rehearse(engine: &mut Engine, mut stage: Fake, now: crate::model::Time) {
 fn difference(before: &Table, after: &Table) -> Vec<crate::model::PlanLine> {
     let gone = before.services.keys().filter(|key| !after.services.contains_key(key));
     let keys = after.services.keys().chain(gone);
-    let lines = keys.flat_map(|key| {
-        plan::describe(key, before.services.get(key), after.services.get(key))
-    });
+    let lines =
+        keys.flat_map(|key| plan::describe(key, before.services.get(key), after.services.get(key)));
     lines.collect()
 }

@@ -229,6 +229,7 @@ impl State {
                 self.table.services.remove(&service).ok_or(Errno::ESRCH)?;
             }
             Step::AddDestination { service, endpoint, destination } => {
+                let destination = as_read(destination);
                 let entry = self.entry(&service)?;
                 check_destination(&service, &endpoint, &destination)?;
                 if entry.destinations.get(&endpoint).is_some() {
@@ -236,13 +237,14 @@ impl State {
                 }
                 // Checked on NEW only, and after the look-up.
                 check_address(endpoint.address)?;
-                entry.destinations.insert(endpoint, as_read(destination));
+                entry.destinations.insert(endpoint, destination);
             }
             Step::EditDestination { service, endpoint, destination } => {
+                let destination = as_read(destination);
                 let entry = self.entry(&service)?;
                 check_destination(&service, &endpoint, &destination)?;
                 entry.destinations.get(&endpoint).ok_or(Errno::ENOENT)?;
-                entry.destinations.insert(endpoint, as_read(destination));
+                entry.destinations.insert(endpoint, destination);
             }
             Step::RemoveDestination { service, endpoint } => {
                 self.entry(&service)?.destinations.remove(&endpoint).ok_or(Errno::ENOENT)?;
@@ -295,7 +297,7 @@ fn check_address(address: IpAddr) -> Result<(), Errno> {
     if takes { Ok(()) } else { Err(Errno::EINVAL) }
 }
 
-/// A destination as it reads back: tunnel options count with method `ipip` only.
+/// A destination as it is written and reads back: tunnel options go with method `ipip` only.
 fn as_read(destination: Destination) -> Destination {
     match destination.forward {
         ForwardingMethod::Ipip => destination,
@@ -368,7 +370,10 @@ mod tests {
             with("[2001:db8::1]:80", |_| ()),
             with("10.0.1.1:80", |d| d.weight = 1 << 31),
             with("10.0.1.1:80", |d| (d.upper, d.lower) = (1, 2)),
-            with("10.0.1.1:80", |d| d.tunnel.kind = TunnelKind::Gue),
+            with("10.0.1.1:80", |d| {
+                d.forward = ForwardingMethod::Ipip;
+                d.tunnel.kind = TunnelKind::Gue;
+            }),
         ];
         let failures = fake.apply(&steps);
         assert_eq!(failures.len(), steps.len(), "{failures:#?}");

@@ -5,13 +5,23 @@
 
 #![forbid(unsafe_code)]
 
+mod codec;
 mod fake;
+mod module;
+mod proc;
+mod record;
 mod refusal;
+mod socket;
+pub mod sysctl;
+mod table;
+
+use std::time::Duration;
 
 use crate::model::{Entry, KernelError, ServiceKey, Survey};
 use crate::plan::Step;
 
 pub use fake::{Counters, Fake, Fault};
+pub use table::Netlink;
 
 /// An IPVS table that can be read and written. One writer, one request at a time.
 pub trait Kernel: Send {
@@ -24,4 +34,23 @@ pub trait Kernel: Send {
     /// Carries out the steps in order, going on after one that fails. Returns the failures with
     /// the index of their step; a step without one was done.
     fn apply(&mut self, steps: &[Step]) -> Vec<(usize, KernelError)>;
+}
+
+/// Sizes of the conversation with the kernel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tuning {
+    /// Steps to a send. At most 200, or the answers of a batch that fails as a whole do not fit
+    /// the usual socket buffer (277 do on Linux 6.1, 221 on 6.12) and get lost.
+    pub batch: usize,
+    /// The socket's buffer for answers, in bytes; `None` is the system's default.
+    pub receive_buffer: Option<usize>,
+    /// How long to wait for an answer, in whole seconds, at least 1. The kernel has answered
+    /// when a send returns, so this passes only when an answer got lost.
+    pub patience: Duration,
+}
+
+impl Default for Tuning {
+    fn default() -> Tuning {
+        Tuning { batch: 200, receive_buffer: Some(8 << 20), patience: Duration::from_secs(5) }
+    }
 }

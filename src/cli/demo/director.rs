@@ -124,7 +124,7 @@ impl Director {
 
     /// Asks it to stop, and waits.
     pub fn stop(mut self) -> Result<(), Failure> {
-        self.client.stop()?;
+        self.client.stop(false)?;
         self.wait();
         Ok(())
     }
@@ -146,7 +146,7 @@ impl Home {
 impl Drop for Director {
     fn drop(&mut self) {
         if matches!(self.process.try_wait(), Ok(None)) {
-            let _ = self.client.stop();
+            let _ = self.client.stop(false);
             self.wait();
             let _ = self.process.kill();
             let _ = self.process.wait();
