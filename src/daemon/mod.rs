@@ -20,6 +20,7 @@ mod kernel;
 pub mod last_good;
 mod loader;
 pub mod lock;
+mod lookout;
 mod rehearsal;
 mod relied_on;
 mod scribe;

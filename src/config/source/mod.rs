@@ -210,7 +210,7 @@ fn read_within(path: Arc<PathBuf>, dialect: Dialect, room: &mut u64) -> FileRead
 /// The text of a regular file of at most [`MAX_FILE`] bytes in UTF-8, without its byte order
 /// mark; or why not, for a person.
 pub fn read_file(path: &Path) -> Result<String, String> {
-    let bytes = read_bytes(path).map_err(|error| words(&error))?;
+    let bytes = read_bytes(path, MAX_FILE).map_err(|error| words(&error))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
@@ -222,17 +222,18 @@ pub fn read_file(path: &Path) -> Result<String, String> {
     Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
 }
 
-fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+/// The content of a regular file of at most `max` bytes. Never waits for anything but the disk.
+pub fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     // Asked before opening, because opening is an act on some files: a writer waiting at a FIFO
     // would wake up, a watchdog device would arm. Asked again afterwards, of what was opened.
-    regular(&fs::metadata(path)?)?;
+    regular(&fs::metadata(path)?, max)?;
     let file = open(path)?;
     let meta = file.metadata()?;
-    regular(&meta)?;
+    regular(&meta, max)?;
     let mut bytes = Vec::with_capacity(meta.len() as usize + 1);
-    file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > MAX_FILE {
-        true => Err(too_long()),
+    file.take(max + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > max {
+        true => Err(too_long(max)),
         false => Ok(bytes),
     }
 }
@@ -243,20 +244,20 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
 }
 
-fn regular(meta: &fs::Metadata) -> io::Result<()> {
+fn regular(meta: &fs::Metadata, max: u64) -> io::Result<()> {
     match meta.is_file() {
         false => Err(io::Error::other("not a regular file")),
-        true if meta.len() > MAX_FILE => Err(too_long()),
+        true if meta.len() > max => Err(too_long(max)),
         true => Ok(()),
     }
 }
 
-fn too_long() -> io::Error {
-    io::Error::other(format!("longer than {} MiB", MAX_FILE >> 20))
+fn too_long(max: u64) -> io::Error {
+    io::Error::other(format!("longer than {} MiB", max >> 20))
 }
 
 /// An error of the system in our style: `permission denied`, without a number.
-fn words(error: &io::Error) -> String {
+pub fn words(error: &io::Error) -> String {
     let text = match error.raw_os_error() {
         Some(number) => Errno::from_raw(number).desc().to_owned(),
         None => error.to_string(),

@@ -1,0 +1,366 @@
+//! What the configuration files look like, compared with the last look.
+
+#![forbid(unsafe_code)]
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fs::{self, Metadata};
+use std::hash::{DefaultHasher, Hasher};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::sys::statfs::{self, FsType, statfs};
+use notify::{INotifyWatcher, RecursiveMode, Watcher};
+
+use super::watch::News;
+use crate::config::Dialect;
+use crate::config::source::{MAX_FILE, MAX_FILES, read_bytes};
+
+/// Where the content has to be looked at, every file has its turn once in so many looks: half a
+/// minute, at a look every five seconds.
+const ROTATION: usize = 6;
+
+/// File systems of this machine alone, which report every change and stamp every write.
+const LOCAL: [FsType; 9] = [
+    statfs::EXT4_SUPER_MAGIC, // ext2 and ext3 as well
+    statfs::XFS_SUPER_MAGIC,
+    statfs::BTRFS_SUPER_MAGIC,
+    statfs::F2FS_SUPER_MAGIC,
+    statfs::TMPFS_MAGIC,
+    statfs::OVERLAYFS_SUPER_MAGIC,
+    statfs::REISERFS_SUPER_MAGIC,
+    FsType(0x8584_58f6), // ramfs
+    FsType(0x2fc1_2fc1), // ZFS
+];
+
+/// Looks at files and folders again and again, and makes news of what looks different.
+#[derive(Debug)]
+pub(super) struct Lookout {
+    roots: Vec<Root>,
+    /// The folders inotify watches: the configured ones, and those they are in, which tell when
+    /// a configured one is replaced. By what they were when last seen.
+    watches: HashMap<PathBuf, Option<Identity>>,
+    heard: bool,
+    news: Arc<News>,
+    looks: usize,
+}
+
+#[derive(Debug)]
+struct Root {
+    path: PathBuf,
+    seen: Seen,
+}
+
+#[derive(Debug)]
+enum Seen {
+    Nothing,
+    File(Look),
+    Folder(Identity, HashMap<OsString, Look>),
+}
+
+/// Device and inode.
+type Identity = (u64, u64);
+
+/// Everything about a file that changes when it is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Stamp {
+    identity: Identity,
+    mode: u32,
+    size: u64,
+    modified: (i64, i64),
+    /// Cannot be set back, unlike `modified`.
+    changed: (i64, i64),
+}
+
+#[derive(Debug)]
+struct Look {
+    /// `None`: a link to nowhere.
+    stamp: Option<Stamp>,
+    /// Of the content, once it had its turn.
+    content: Option<u64>,
+    /// The number of the look that saw it.
+    at: usize,
+}
+
+impl Lookout {
+    pub fn new(paths: &[PathBuf], news: Arc<News>) -> Lookout {
+        let root = |path: &PathBuf| Root { path: path.clone(), seen: Seen::Nothing };
+        let folders = paths.iter().flat_map(|path| [Some(path.clone()), above(path)]).flatten();
+        Lookout {
+            roots: paths.iter().map(root).collect(),
+            watches: folders.map(|folder| (folder, None)).collect(),
+            heard: false,
+            news,
+            looks: 0,
+        }
+    }
+
+    /// Makes sure that inotify watches what is there now. Look afterwards: what changed before
+    /// a watch was set is not heard.
+    pub fn listen(&mut self, inotify: Option<&mut INotifyWatcher>) {
+        self.heard = inotify.is_some();
+        let Some(inotify) = inotify else { return };
+        for (folder, watched) in &mut self.watches {
+            let now = fs::metadata(folder).ok().filter(Metadata::is_dir).map(|m| identity(&m));
+            if now != *watched {
+                // The watch would follow the old folder to where it went. An error means that
+                // `notify` noticed that by itself.
+                let _ = inotify.unwatch(folder);
+            }
+            // Renewed even if nothing changed: a folder that was moved away and back again is
+            // the same, and yet `notify` has dropped the watch.
+            let set =
+                now.is_some_and(|_| inotify.watch(folder, RecursiveMode::NonRecursive).is_ok());
+            self.heard &= set || now.is_none();
+            *watched = now.filter(|_| set);
+        }
+    }
+
+    /// Compares, remembers, and tells the news. Opens no file where the file system can be
+    /// trusted to report changes.
+    pub fn look(&mut self) {
+        self.looks += 1;
+        for root in &mut self.roots {
+            let trusted = self.heard && is_local(&root.path);
+            let look = Glance { at: self.looks, trusted, news: &self.news };
+            root.look(&look);
+        }
+    }
+}
+
+/// One look at one root.
+struct Glance<'a> {
+    at: usize,
+    /// Whether stamps and inotify tell everything there is to tell.
+    trusted: bool,
+    news: &'a News,
+}
+
+impl Root {
+    fn look(&mut self, glance: &Glance) {
+        let meta = fs::metadata(&self.path);
+        let path = &self.path;
+        match (&mut self.seen, meta) {
+            (Seen::File(look), Ok(meta)) if !meta.is_dir() => {
+                glance.compare(path, 0, look, Some(stamp(&meta)));
+            }
+            (Seen::Folder(before, looks), Ok(meta))
+                if meta.is_dir() && *before == identity(&meta) =>
+            {
+                glance.compare_folder(path, looks);
+            }
+            (Seen::Nothing, Err(_)) => {}
+            (_, meta) => {
+                glance.news.everything();
+                self.seen = match meta {
+                    Err(_) => Seen::Nothing,
+                    Ok(meta) if meta.is_dir() => {
+                        let mut looks = HashMap::new();
+                        glance.compare_folder(path, &mut looks);
+                        Seen::Folder(identity(&meta), looks)
+                    }
+                    Ok(meta) => {
+                        let stamp = Some(stamp(&meta));
+                        Seen::File(Look { stamp, content: None, at: glance.at })
+                    }
+                };
+            }
+        }
+    }
+}
+
+impl Glance<'_> {
+    fn compare_folder(&self, folder: &Path, looks: &mut HashMap<OsString, Look>) {
+        // One that cannot be listed looks as before; the reader says what is wrong with it.
+        let Ok(entries) = fs::read_dir(folder) else { return };
+        let mut number = 0;
+        for entry in entries {
+            let Ok(entry) = entry else { return };
+            let name = entry.file_name();
+            if Dialect::of_file(&name).is_none() {
+                continue;
+            }
+            number += 1;
+            if number > MAX_FILES {
+                return;
+            }
+            // Cheaper than by its path, but it does not follow links.
+            let meta = match entry.metadata() {
+                Ok(meta) if meta.is_symlink() => fs::metadata(entry.path()),
+                other => other,
+            };
+            let stamp = meta.ok().map(|meta| stamp(&meta));
+            match looks.get_mut(&name) {
+                Some(look) => self.compare(&entry.path(), number, look, stamp),
+                None => {
+                    self.news.touched(entry.path());
+                    looks.insert(name, Look { stamp, content: None, at: self.at });
+                }
+            }
+        }
+        looks.retain(|name, look| {
+            let here = look.at == self.at;
+            if !here {
+                self.news.touched(folder.join(name));
+            }
+            here
+        });
+    }
+
+    fn compare(&self, path: &Path, number: usize, look: &mut Look, stamp: Option<Stamp>) {
+        look.at = self.at;
+        if stamp != look.stamp {
+            look.stamp = stamp;
+            look.content = None;
+            self.news.touched(path.to_owned());
+        } else if !self.trusted && (self.at + number).is_multiple_of(ROTATION) {
+            // News the first time as well: who knows what was there when it was last read.
+            let content = read_bytes(path, MAX_FILE).ok().map(|bytes| {
+                let mut hasher = DefaultHasher::new();
+                hasher.write(&bytes);
+                hasher.finish()
+            });
+            if content != look.content {
+                look.content = content;
+                self.news.touched(path.to_owned());
+            }
+        }
+    }
+}
+
+fn above(path: &Path) -> Option<PathBuf> {
+    match path.parent()? {
+        above if above.as_os_str().is_empty() => Some(PathBuf::from(".")),
+        above => Some(above.to_owned()),
+    }
+}
+
+fn is_local(path: &Path) -> bool {
+    statfs(path).is_ok_and(|found| LOCAL.contains(&found.filesystem_type()))
+}
+
+fn identity(meta: &Metadata) -> Identity {
+    (meta.dev(), meta.ino())
+}
+
+fn stamp(meta: &Metadata) -> Stamp {
+    Stamp {
+        identity: identity(meta),
+        mode: meta.mode(),
+        size: meta.size(),
+        modified: (meta.mtime(), meta.mtime_nsec()),
+        changed: (meta.ctime(), meta.ctime_nsec()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+    use crate::config::Scope;
+
+    /// A lookout that has had its first look.
+    fn lookout(path: &Path) -> Lookout {
+        let mut lookout = Lookout::new(&[path.to_owned()], Arc::default());
+        lookout.look();
+        lookout.news.take();
+        lookout
+    }
+
+    fn look(lookout: &mut Lookout) -> Option<Scope> {
+        lookout.look();
+        lookout.news.take()
+    }
+
+    fn touched(path: PathBuf) -> Option<Scope> {
+        Some(Scope::Touched([path].into()))
+    }
+
+    /// As if inotify worked: no content is read.
+    fn trusting(mut lookout: Lookout) -> Lookout {
+        lookout.heard = true;
+        lookout
+    }
+
+    #[test]
+    fn a_change_is_seen_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let a = folder.path().join("a.yaml");
+        let mut lookout = trusting(lookout(folder.path()));
+        fs::write(&a, "1").unwrap();
+        assert_eq!(look(&mut lookout), touched(a.clone()));
+        assert_eq!(look(&mut lookout), None);
+        fs::write(&a, "22").unwrap();
+        assert_eq!(look(&mut lookout), touched(a.clone()));
+        assert_eq!(look(&mut lookout), None);
+        fs::write(folder.path().join("b"), "33").unwrap();
+        assert_eq!(look(&mut lookout), None);
+        fs::rename(folder.path().join("b"), &a).unwrap();
+        assert_eq!(look(&mut lookout), touched(a.clone()));
+        fs::remove_file(&a).unwrap();
+        assert_eq!(look(&mut lookout), touched(a.clone()));
+        assert_eq!(look(&mut lookout), None);
+    }
+
+    #[test]
+    fn a_change_behind_a_link_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("conf.d")).unwrap();
+        let (link, target) = (folder.path().join("conf.d/a.yaml"), folder.path().join("target"));
+        symlink(&target, &link).unwrap();
+        let mut lookout = trusting(lookout(&folder.path().join("conf.d")));
+        fs::write(&target, "1").unwrap();
+        assert_eq!(look(&mut lookout), touched(link.clone()));
+        fs::write(&target, "22").unwrap();
+        assert_eq!(look(&mut lookout), touched(link));
+    }
+
+    #[test]
+    fn a_folder_that_comes_goes_or_is_replaced_is_everything() {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = folder.path().join("conf.d");
+        let mut lookout = trusting(lookout(&conf));
+        assert_eq!(look(&mut lookout), None);
+        fs::create_dir(&conf).unwrap();
+        assert_eq!(look(&mut lookout), Some(Scope::Everything));
+        fs::create_dir(folder.path().join("new")).unwrap();
+        fs::rename(folder.path().join("new"), &conf).unwrap();
+        assert_eq!(look(&mut lookout), Some(Scope::Everything));
+        fs::remove_dir(&conf).unwrap();
+        assert_eq!(look(&mut lookout), Some(Scope::Everything));
+        assert_eq!(look(&mut lookout), None);
+    }
+
+    #[test]
+    fn a_single_file_is_seen_too() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("www");
+        fs::write(&file, "1").unwrap();
+        let mut lookout = trusting(lookout(&file));
+        assert_eq!(look(&mut lookout), None);
+        fs::write(&file, "22").unwrap();
+        assert_eq!(look(&mut lookout), touched(file));
+    }
+
+    #[test]
+    fn content_is_compared_where_stamps_cannot_be_trusted() {
+        let folder = tempfile::tempdir().unwrap();
+        let a = folder.path().join("a.yaml");
+        fs::write(&a, "1").unwrap();
+        let mut lookout = lookout(folder.path());
+        let round = |lookout: &mut Lookout| {
+            let seen: Vec<_> = (0..ROTATION).filter_map(|_| look(lookout)).collect();
+            seen.len()
+        };
+        assert_eq!(round(&mut lookout), 1);
+        assert_eq!(round(&mut lookout), 0);
+        // A server that hands out the old stamp with the new content.
+        fs::write(&a, "2").unwrap();
+        let now = Some(stamp(&fs::metadata(&a).unwrap()));
+        let Seen::Folder(_, looks) = &mut lookout.roots[0].seen else { panic!("a folder") };
+        looks.values_mut().for_each(|look| look.stamp = now);
+        assert_eq!(round(&mut lookout), 1);
+    }
+}
