@@ -44,14 +44,14 @@ enum Newest {
 }
 
 /// Why a version without mistakes of its own is not taken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Conflict {
     pub diagnostic: Diagnostic,
     /// The file it conflicts with, and the text the diagnostic points into.
     pub other: Option<(Arc<PathBuf>, Arc<str>)>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub path: Arc<PathBuf>,
     pub dialect: Dialect,
