@@ -23,7 +23,7 @@ pub struct PidFile {
 #[derive(Debug)]
 pub enum LockError {
     /// Another process holds it.
-    Busy {
+    Held {
         path: PathBuf,
         /// As the file says; `None` when it does not.
         pid: Option<u32>,
@@ -34,7 +34,7 @@ pub enum LockError {
 impl fmt::Display for LockError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LockError::Busy { path, pid } => {
+            LockError::Held { path, pid } => {
                 write!(f, "lock {}: another directord", path.display())?;
                 if let Some(pid) = pid {
                     write!(f, " (pid {pid})")?;
@@ -109,7 +109,7 @@ fn busy(path: &Path, file: File) -> LockError {
     let mut text = String::new();
     let read = file.take(32).read_to_string(&mut text);
     let pid = read.ok().and_then(|_| text.trim().parse().ok());
-    LockError::Busy { path: path.to_owned(), pid }
+    LockError::Held { path: path.to_owned(), pid }
 }
 
 #[cfg(test)]

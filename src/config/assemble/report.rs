@@ -1,11 +1,12 @@
 //! What to tell about a file, once.
 
+use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::entry::{Entry, Version, error_at_start};
-use crate::config::{Diagnostic, Severity, Unreadable};
+use crate::config::{Diagnostic, Lines, Unreadable, one_line, render};
 
 /// Something to tell about one file. Told when it is new, not at every reading.
 #[derive(Clone, PartialEq, Debug)]
@@ -47,9 +48,37 @@ impl Report {
     }
 
     /// One line for each diagnostic: `web.yaml:3:12: error: unknown key "shceduler": did you
-    /// mean "scheduler"?`
+    /// mean "scheduler"?` At most [`LINES`](Self::LINES), and one that counts the rest.
     pub fn lines(&self) -> Vec<String> {
-        self.diagnostics.iter().map(|d| one_line(d, &self.sources)).collect()
+        let mut lines = Vec::new();
+        let mut cut: HashMap<&PathBuf, Option<Lines>> = HashMap::new();
+        for diagnostic in self.diagnostics.iter().take(Self::LINES) {
+            let text = self.text_of(&diagnostic.place.file);
+            let cut = cut.entry(&diagnostic.place.file).or_insert_with(|| text.map(Lines::of));
+            let at = diagnostic.place.span.start;
+            let position = cut.as_ref().zip(text).map(|(cut, text)| cut.position(text, at));
+            lines.push(one_line(diagnostic, position));
+        }
+        if let more @ 1.. = self.diagnostics.len().saturating_sub(Self::LINES) {
+            lines.push(format!("{}: and {more} more", self.file.display()));
+        }
+        lines
+    }
+
+    /// The most lines that [`lines`](Self::lines) gives for diagnostics.
+    pub const LINES: usize = 50;
+
+    /// Every diagnostic with its line and a caret; see [`render`].
+    pub fn render(&self, colour: bool) -> String {
+        render(&self.diagnostics, &|path| self.source(path).cloned(), colour)
+    }
+
+    fn text_of(&self, path: &Path) -> Option<&str> {
+        self.source(path).map(|text| &**text)
+    }
+
+    fn source(&self, path: &Path) -> Option<&Arc<str>> {
+        self.sources.iter().find(|(of, _)| of.as_path() == path).map(|(_, text)| text)
     }
 }
 
@@ -111,27 +140,4 @@ fn taken(entry: &mut Entry) -> Option<Report> {
     let sources = entry.text().map(|text| (entry.path.clone(), text.clone()));
     let sources = sources.into_iter().collect();
     Some(Report { file: entry.path.clone(), kind, diagnostics, sources })
-}
-
-fn one_line(diagnostic: &Diagnostic, sources: &[(Arc<PathBuf>, Arc<str>)]) -> String {
-    let Diagnostic { severity, message, place, hint, related: _ } = diagnostic;
-    let mut line = place.file.display().to_string();
-    if let Some((_, text)) = sources.iter().find(|(path, _)| *path == place.file) {
-        let before = &text.as_bytes()[..place.span.start.min(text.len())];
-        let row = before.iter().filter(|b| **b == b'\n').count() + 1;
-        let start = before.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
-        // Characters, not bytes: the bytes that continue one do not count.
-        let column = before[start..].iter().filter(|b| **b & 0xc0 != 0x80).count() + 1;
-        line += &format!(":{row}:{column}");
-    }
-    let severity = match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-        Severity::Note => "note",
-    };
-    line += &format!(": {severity}: {message}");
-    if let Some(hint) = hint {
-        line += &format!(": {hint}");
-    }
-    line
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
-use super::{Diagnostic, Lines, Place, Severity};
+use super::{Diagnostic, Lines, Place, Position, Severity};
 
 /// Diagnostics shown for one file; the rest is counted. A file that is not what its name says
 /// has a mistake on every line.
@@ -55,12 +55,15 @@ pub fn render(
     out
 }
 
-/// A diagnostic on one line, for logs: `file:line:column: error: message: hint`.
-pub fn one_line(diagnostic: &Diagnostic, text: &str) -> String {
+/// A diagnostic on one line, for logs: `file:line:column: error: message: hint`; the position is
+/// left out of what is about a file as a whole.
+pub fn one_line(diagnostic: &Diagnostic, position: Option<Position>) -> String {
     let Diagnostic { severity, message, place, hint, .. } = diagnostic;
-    let position = Lines::of(text).position(text, place.span.start);
-    let mut out =
-        format!("{}:{position}: {}: {message}", place.file.to_string_lossy(), severity.name());
+    let mut out = place.file.to_string_lossy().into_owned();
+    if let Some(position) = position {
+        out.push_str(&format!(":{position}"));
+    }
+    out.push_str(&format!(": {}: {message}", severity.name()));
     if let Some(hint) = hint {
         out.push_str(": ");
         out.push_str(hint);
@@ -278,7 +281,7 @@ error: unknown key \"shceduler\"
     #[test]
     fn a_line_for_the_log_has_place_message_and_hint() {
         assert_eq!(
-            one_line(&diagnostic(3..4), "a\nb\nc"),
+            one_line(&diagnostic(3..4), Some(Position { line: 2, column: 2 })),
             "conf.d/web.yaml:2:2: error: unknown key \"shceduler\": did you mean \"scheduler\"?"
         );
     }
