@@ -256,7 +256,7 @@ fn take_pid_files(options: &Options) -> Result<Vec<PidFile>, Error> {
     let paths = std::iter::once(&own).chain(&options.pid_file);
     let take = |path: &PathBuf| PidFile::take(path);
     paths.map(take).collect::<Result<_, _>>().map_err(|error| match error {
-        lock::LockError::Busy { .. } => Error::AlreadyRunning(error.to_string()),
+        lock::LockError::Held { .. } => Error::AlreadyRunning(error.to_string()),
         error => startup(error),
     })
 }
