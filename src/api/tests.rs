@@ -36,8 +36,7 @@ fn plan_view() -> PlanView {
     let line = PlanLine {
         sign: Sign::Add,
         service: "192.0.2.1:80/tcp".into(),
-        server: None,
-        text: "wlc".into(),
+        text: "service 192.0.2.1:80/tcp wlc".into(),
     };
     PlanView { lines: vec![line] }
 }

@@ -50,6 +50,7 @@ impl Failure {
             Failure::Daemon(error) => match error {
                 daemon::Error::Kernel(_) => UNAVAILABLE,
                 daemon::Error::AlreadyRunning(_) => REFUSED,
+                daemon::Error::Config(_) => MISTAKES,
                 daemon::Error::Startup(_) => INTERNAL,
             },
             Failure::Other(status, _) => *status,

@@ -2,9 +2,9 @@
 
 use std::io::Write;
 
-use super::args;
 use super::exit::{self, Failure};
 use super::output::{Out, Paint, count};
+use super::{args, logging};
 use crate::api;
 use crate::daemon;
 use crate::model::{PlanView, Sign};
@@ -36,7 +36,9 @@ Examples:
 Lines:
   + comes    - goes    ~ changes, old -> new
 
-Exit statuses: 0 the plan was printed, 1 the files have mistakes, 4 no IPVS or no privilege.";
+A file with mistakes is planned with its last good version; directord check shows the mistakes.
+
+Exit statuses: 0 the plan was printed, 4 no IPVS or no privilege.";
 
 pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     let plan = match args.offline {
@@ -49,7 +51,11 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     };
     let plan = match plan {
         Some(plan) => plan,
-        None => daemon::preview(&args.daemon.options(None))?,
+        None => {
+            // Files that are not taken are told by the log, as a start would.
+            logging::start(&logging::Log::quiet());
+            daemon::preview(&args.daemon.options(None))?
+        }
     };
     if args.json {
         serde_json::to_writer_pretty(&mut *out, &plan).map_err(std::io::Error::from)?;
@@ -88,9 +94,8 @@ mod tests {
     use super::*;
     use crate::model::PlanLine;
 
-    fn line(sign: Sign, service: &str, server: Option<&str>, text: &str) -> PlanLine {
-        let server = server.map(str::to_owned);
-        PlanLine { sign, service: service.into(), server, text: text.into() }
+    fn line(sign: Sign, text: &str) -> PlanLine {
+        PlanLine { sign, service: String::new(), text: text.into() }
     }
 
     fn printed(lines: &[PlanLine], colour: bool) -> String {
@@ -103,16 +108,16 @@ mod tests {
     #[test]
     fn plan_reads_as_a_difference() {
         let lines = [
-            line(Sign::Add, "192.0.2.10:80/tcp", None, "wlc"),
-            line(Sign::Add, "192.0.2.10:80/tcp", Some("10.0.0.7:80"), "gate weight=5"),
-            line(Sign::Edit, "192.0.2.11:80/tcp", Some("10.0.0.8:80"), "weight 5 -> 0"),
-            line(Sign::Remove, "192.0.2.12:80/tcp", None, "rr"),
+            line(Sign::Add, "service 192.0.2.10:80/tcp wlc"),
+            line(Sign::Add, "destination 10.0.0.7:80 of 192.0.2.10:80/tcp gate weight=5"),
+            line(Sign::Edit, "destination 10.0.0.8:80 of 192.0.2.11:80/tcp weight 5 -> 0"),
+            line(Sign::Remove, "service 192.0.2.12:80/tcp rr"),
         ];
         insta::assert_snapshot!(printed(&lines, false), @"
-        + 192.0.2.10:80/tcp wlc
-        + 192.0.2.10:80/tcp 10.0.0.7:80 gate weight=5
-        ~ 192.0.2.11:80/tcp 10.0.0.8:80 weight 5 -> 0
-        - 192.0.2.12:80/tcp rr
+        + service 192.0.2.10:80/tcp wlc
+        + destination 10.0.0.7:80 of 192.0.2.10:80/tcp gate weight=5
+        ~ destination 10.0.0.8:80 of 192.0.2.11:80/tcp weight 5 -> 0
+        - service 192.0.2.12:80/tcp rr
         # 4 changes: 2 added, 1 changed, 1 removed
         ");
     }
@@ -124,8 +129,8 @@ mod tests {
 
     #[test]
     fn plan_has_colour_only_when_asked() {
-        let lines = [line(Sign::Remove, "192.0.2.12:80/tcp", None, "rr")];
-        assert!(printed(&lines, true).starts_with("\x1b[1;31m- 192"));
+        let lines = [line(Sign::Remove, "service 192.0.2.12:80/tcp rr")];
+        assert!(printed(&lines, true).starts_with("\x1b[1;31m- service"));
         assert!(!printed(&lines, false).contains('\x1b'));
     }
 }
