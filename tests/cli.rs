@@ -140,8 +140,8 @@ async fn answer(
         match request {
             Request::Status(reply) => drop(reply.send(snapshot.clone())),
             Request::Plan(reply) => {
-                let (service, text) = ("192.0.2.1:80/tcp".to_owned(), "wlc".to_owned());
-                let line = PlanLine { sign: Sign::Add, service, server: None, text };
+                let text = "service 192.0.2.1:80/tcp wlc".to_owned();
+                let line = PlanLine { sign: Sign::Add, service: "192.0.2.1:80/tcp".into(), text };
                 drop(reply.send(Ok(PlanView { lines: vec![line] })));
             }
             Request::Reload { confirm: true, reply } => {
@@ -284,7 +284,7 @@ fn plan_asks_the_running_daemon() {
     let daemon = Daemon::start(1);
     let (status, out, _) = daemon.ask(&["plan"]);
     assert_eq!(status, 0);
-    assert!(out.starts_with("+ 192.0.2.1:80/tcp wlc\n# 1 change"), "{out}");
+    assert!(out.starts_with("+ service 192.0.2.1:80/tcp wlc\n# 1 change"), "{out}");
     let (_, out, _) = daemon.ask(&["plan", "--json"]);
     let plan: PlanView = serde_json::from_str(&out).unwrap();
     assert_eq!(plan.lines.len(), 1);
@@ -334,6 +334,27 @@ fn check_is_1_for_mistakes_and_prints_them_all() {
         assert!(out.contains(name), "{name} in {out}");
     }
     assert!(out.lines().last().unwrap().starts_with("3 files, 0 good services: "), "{out}");
+}
+
+#[test]
+fn check_shows_the_place_of_each_mistake_and_what_to_do() {
+    let dir = TempDir::new().unwrap();
+    let text = "virtual: 192.0.2.10:80\nshceduler: wlc\nreal: [\"10.0.0.1:80 wieght=5\"]\n";
+    write(dir.path(), "www.yaml", text.as_bytes());
+    let (status, out, _) = output(&["check", "--config", utf8(dir.path())]);
+    assert_eq!(status, 1);
+    for part in ["www.yaml:2:1", "\n2 | shceduler: wlc\n", "^^^^", "www.yaml:3:21", "\"weight\""] {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    assert!(out.ends_with("\n1 file, 0 good services: 2 mistakes\n"), "{out}");
+}
+
+#[test]
+fn schema_is_json() {
+    let (status, out, _) = output(&["schema"]);
+    let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(status, 0);
+    assert!(schema.get("$schema").is_some(), "{out}");
 }
 
 #[test]

@@ -1,13 +1,15 @@
 //! `directord check`: are the files right?
 
 use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
 
 use super::args;
 use super::exit::{self, Failure};
-use super::output::{Out, Paint, count, harmless};
+use super::output::{Out, Paint, count};
 use crate::config::assemble::{self, Report};
 use crate::config::source::{self, SystemNames};
-use crate::config::{Diagnostic, Severity};
+use crate::config::{Diagnostic, Severity, render};
 
 /// Read the files and print every mistake in them; change nothing.
 ///
@@ -32,9 +34,11 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     let (desired, reports) = assemble::check(&reading, &SystemNames::new());
     let paint = out.paint();
     for report in &reports {
-        for line in report.lines() {
-            writeln!(out, "{}", harmless(&line))?;
-        }
+        let text_of = |path: &Path| {
+            let found = report.sources.iter().find(|(file, _)| file.as_path() == path);
+            found.map(|(_, text)| Arc::clone(text))
+        };
+        out.write_all(render(&report.diagnostics, &text_of, paint.0).as_bytes())?;
     }
     let (files, services) = (reading.files.len(), desired.services.len());
     writeln!(out, "{}", summary(files, services, &reports, paint))?;
@@ -65,7 +69,6 @@ fn summary(files: usize, services: usize, reports: &[Report], paint: Paint) -> S
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
-    use std::sync::Arc;
 
     use super::*;
     use crate::config::Place;

@@ -27,6 +27,13 @@ pub struct Log {
     log_level: EnvFilter,
 }
 
+impl Log {
+    /// Only what somebody should look at: for commands that are no daemon.
+    pub fn quiet() -> Log {
+        Log { log_level: EnvFilter::new("warn") }
+    }
+}
+
 /// Sends log lines to standard error, from now on. A second call changes nothing.
 pub fn start(args: &Log) {
     let stderr = io::stderr();
