@@ -151,7 +151,7 @@ async fn answer(
                 let held = Some("would remove 5 of 12 services".to_owned());
                 drop(reply.send(ReloadReport { held, ..ReloadReport::default() }));
             }
-            Request::Stop(reply) => {
+            Request::Stop { reply, .. } => {
                 let _ = reply.send(());
                 let _ = done.send(());
                 return;
