@@ -3,6 +3,11 @@
 //! Listing destinations by netlink takes two system calls a service; this file takes one per
 //! 4 KiB of text. It shows too little to compare records by (no thresholds, tunnels or flags)
 //! but enough to notice where to look.
+//!
+//! A row that is there is true; a row that is missing says nothing. Up to 6.x the kernel resumes
+//! the listing after each page at a position that it counts over all network namespaces but
+//! looks up in one: where others hold services too, whole pages of ours are left out (measured
+//! on 6.1: 1000 of 2000 services, beside 2000 of another namespace).
 
 use std::collections::HashMap;
 use std::fs::File;

@@ -296,4 +296,58 @@ mod tests {
         wire.family = None;
         assert_eq!(destination_from_wire(Family::Ipv6, &wire).unwrap().0, at);
     }
+
+    /// Every datagram of a recorded conversation, as bytes.
+    fn recorded() -> Vec<Vec<u8>> {
+        let text = include_str!("../../tests/recorded/netlink-replies.hex");
+        let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16);
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        lines.map(|line| line.as_bytes().chunks(2).map(|b| byte(b).unwrap()).collect()).collect()
+    }
+
+    // The record holds numbers in the byte order of the machine it was made on.
+    #[cfg(target_endian = "little")]
+    #[test]
+    fn a_recorded_table_reads_as_what_ipvsadm_was_told() {
+        use crate::ipvs::codec::{Reply, messages};
+        use std::fmt::Write;
+
+        let mut told = String::new();
+        let mut family = Family::Ipv4;
+        for datagram in recorded() {
+            for message in messages(&datagram) {
+                match message.unwrap().reply {
+                    Reply::Service(service) => {
+                        let (key, settings) = service_from_wire(&service).unwrap();
+                        family = key.family();
+                        let ServiceSettings { scheduler, persistence, engine, .. } = settings;
+                        let flags = settings.scheduler_flags.bits();
+                        writeln!(told, "{key} {scheduler} {flags} {persistence:?} {engine:?}")
+                    }
+                    Reply::Destination(row) => {
+                        let (at, row) = destination_from_wire(family, &row).unwrap();
+                        writeln!(told, "  {at} {row}")
+                    }
+                    _ => Ok(()),
+                }
+                .unwrap();
+            }
+        }
+        // The list of services first, then each with its destinations, newest first.
+        let (_, in_full) = told.split_at(told.find("  10.0.0.3").unwrap());
+        assert_eq!(
+            in_full.lines().collect::<Vec<_>>(),
+            [
+                "  10.0.0.3:80 ipip(gue:6080+csum) weight=0",
+                "  10.0.0.2:8080 masq weight=1",
+                "  10.0.0.1:80 gate weight=5 upper=9 lower=2",
+                "[2001:db8::1]:53/udp sh 1 Some(Persistence { timeout: 60, netmask: V6(64) }) Some(\"sip\")",
+                "  10.0.0.9:53 ipip weight=1",
+                "fwmark:7/ipv6 rr 0 None None",
+            ]
+        );
+        let first = "192.0.2.1:80/tcp wlc 0 \
+                     Some(Persistence { timeout: 300, netmask: V4(255.255.255.0) }) None";
+        assert!(told.contains(first), "{told}");
+    }
 }

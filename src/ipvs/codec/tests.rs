@@ -1,5 +1,12 @@
 use proptest::prelude::*;
 
+use netlink_packet_core::{
+    NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLM_F_REQUEST, NLMSG_ERROR, NetlinkBuffer,
+};
+use nix::errno::Errno;
+
+use super::reader::{Malformed, Message, trimmed};
+use super::writer::SETTABLE_FLAGS;
 use super::*;
 
 const FAMILY_ID: u16 = 0x1c;
