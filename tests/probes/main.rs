@@ -4,6 +4,7 @@
 //! it came in time.
 
 mod http;
+mod ping;
 mod tls;
 
 use std::future::Future;
