@@ -16,6 +16,7 @@
 
 mod connect;
 mod evidence;
+mod ftp;
 mod http;
 mod miss;
 mod patterns;
@@ -71,6 +72,12 @@ impl Prober {
             Probe::Http(probe) => {
                 let work = async |progress: &Progress| {
                     http::run(&self.shared, endpoint, probe, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Ftp(probe) => {
+                let work = async |progress: &Progress| {
+                    ftp::run(&self.shared, endpoint, probe, spec.timeout, progress).await
                 };
                 Box::pin(within(spec.timeout, work)).await
             }
