@@ -16,6 +16,7 @@
 
 mod connect;
 mod evidence;
+mod external;
 mod ftp;
 mod http;
 mod miss;
@@ -47,6 +48,7 @@ struct Shared {
     lookups: resolve::Lookups,
     tls: tls::Configs,
     ping: ping::Engine,
+    slots: external::Slots,
 }
 
 impl Prober {
@@ -84,7 +86,9 @@ impl Prober {
             Probe::Ping(probe) => {
                 Box::pin(self.shared.ping.run(endpoint.address, probe, spec.timeout)).await
             }
-            _ => Err(Miss::Local("not built yet".into())),
+            Probe::External(probe) => {
+                Box::pin(self.shared.slots.run(endpoint, probe, spec.timeout)).await
+            }
         };
         done.map_or_else(Outcome::from, |()| Outcome::Pass)
     }
