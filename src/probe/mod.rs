@@ -16,14 +16,18 @@
 
 mod connect;
 mod evidence;
+mod external;
+mod ftp;
 mod http;
 mod miss;
 mod patterns;
+mod ping;
 mod resolve;
 mod stream;
 mod tls;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -43,6 +47,8 @@ struct Shared {
     patterns: patterns::Patterns,
     lookups: resolve::Lookups,
     tls: tls::Configs,
+    ping: ping::Engine,
+    slots: external::Slots,
 }
 
 impl Prober {
@@ -56,30 +62,46 @@ impl Prober {
     /// To be called in a tokio runtime with time and I/O. Dropping the future ends the probe at
     /// once and leaves nothing behind.
     pub async fn probe(&self, endpoint: Endpoint, spec: &CheckSpec) -> Outcome {
-        let progress = Progress::default();
-        let work = self.carry_out(endpoint, spec, &progress);
-        match timeout(spec.timeout, work).await {
-            Ok(Ok(())) => Outcome::Pass,
-            Ok(Err(miss)) => miss.into(),
-            Err(_) => progress.timed_out(spec.timeout).into(),
-        }
-    }
-
-    /// The larger probes are boxed, so that the many small ones stay small.
-    async fn carry_out(
-        &self,
-        endpoint: Endpoint,
-        spec: &CheckSpec,
-        progress: &Progress,
-    ) -> Result<(), Miss> {
-        match &spec.probe {
+        let done = match &spec.probe {
             Probe::On => Ok(()),
             Probe::Off => Err(Miss::Fail("switched off".into())),
-            Probe::Connect => connect::open(endpoint, progress).await.map(drop),
-            Probe::Http(probe) => {
-                Box::pin(http::run(&self.shared, endpoint, probe, progress)).await
+            Probe::Connect => {
+                let work =
+                    async |progress: &Progress| connect::open(endpoint, progress).await.map(drop);
+                within(spec.timeout, work).await
             }
-            _ => Err(Miss::Local("not built yet".into())),
-        }
+            // The larger ones are boxed, so that the many small ones stay small.
+            Probe::Http(probe) => {
+                let work = async |progress: &Progress| {
+                    http::run(&self.shared, endpoint, probe, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Ftp(probe) => {
+                let work = async |progress: &Progress| {
+                    ftp::run(&self.shared, endpoint, probe, spec.timeout, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Ping(probe) => {
+                Box::pin(self.shared.ping.run(endpoint.address, probe, spec.timeout)).await
+            }
+            Probe::External(probe) => {
+                Box::pin(self.shared.slots.run(endpoint, probe, spec.timeout)).await
+            }
+        };
+        done.map_or_else(Outcome::from, |()| Outcome::Pass)
+    }
+}
+
+/// Does `work` and, when it is not done by `limit`, says how far it came.
+async fn within(
+    limit: Duration,
+    work: impl AsyncFnOnce(&Progress) -> Result<(), Miss>,
+) -> Result<(), Miss> {
+    let progress = Progress::default();
+    match timeout(limit, work(&progress)).await {
+        Ok(done) => done,
+        Err(_) => Err(progress.timed_out(limit)),
     }
 }

@@ -3,7 +3,10 @@
 //! Each server is a few lines; what is asserted is the whole outcome, reason included, and that
 //! it came in time.
 
+mod external;
+mod ftp;
 mod http;
+mod ping;
 mod tls;
 
 use std::future::Future;

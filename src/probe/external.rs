@@ -1,0 +1,199 @@
+//! Ask a program of the owner's: exit status 0 means the server is well.
+//!
+//! Never through a shell. The program leads a process group of its own, and when its time is up,
+//! or nobody wants to know any more, the whole group is killed, grandchildren included. What a
+//! program that ended by itself left running is its own affair.
+
+use std::env;
+use std::io;
+use std::net::IpAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::process::{Child, Command};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
+
+use super::evidence;
+use super::miss::{Miss, describe};
+use crate::model::{Endpoint, ExternalProbe};
+
+/// Programs running at once. More would only slow each other down, and a director's memory is
+/// not sized for a program per real server.
+const AT_ONCE: usize = 64;
+
+/// What is kept of a program's output, in bytes of each stream; the rest is read and forgotten.
+const MAX_OUTPUT: usize = 4096;
+
+/// Longer time limits are cut to this, so that points of time stay representable.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
+
+/// What a program sees of the director's environment.
+const ENVIRONMENT: [&str; 5] = ["HOME", "LANG", "LC_ALL", "PATH", "TZ"];
+
+/// The search path when the director itself has none.
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The places for programs.
+pub(super) struct Slots(Semaphore);
+
+impl Default for Slots {
+    fn default() -> Slots {
+        Slots(Semaphore::new(AT_ONCE))
+    }
+}
+
+impl Slots {
+    /// Runs the program and judges its exit status, all within `limit`.
+    ///
+    /// Waiting for a place is part of the time, but not the server's fault: a program that did
+    /// not get its turn, or lost more than a tenth of its time waiting for it and did not finish
+    /// in the rest, is the director's trouble.
+    pub async fn run(
+        &self,
+        endpoint: Endpoint,
+        probe: &ExternalProbe,
+        limit: Duration,
+    ) -> Result<(), Miss> {
+        let began = Instant::now();
+        let deadline = began + limit.min(FOREVER);
+        let place = timeout_at(deadline, self.0.acquire()).await;
+        let waited = began.elapsed();
+        let Ok(Ok(_place)) = place else { return Err(no_place(waited)) };
+        let (program, mut group) = start(endpoint, probe)?;
+        match timeout_at(deadline, group.run()).await {
+            Ok(Ok((status, _))) if status.success() => Ok(()),
+            Ok(Ok((status, said))) => Err(Miss::Fail(complaint(status, &said))),
+            Ok(Err(error)) => Err(Miss::Local(format!("external: {}", describe(&error)))),
+            Err(_) if waited > limit / 10 => Err(no_place(waited)),
+            Err(_) => Err(Miss::Fail(format!(
+                "external: timed out after {}: {program} was killed",
+                evidence::duration(limit)
+            ))),
+        }
+    }
+}
+
+fn no_place(waited: Duration) -> Miss {
+    Miss::Local(format!(
+        "external: {AT_ONCE} programs are running already: waited {} for a place",
+        evidence::duration(waited)
+    ))
+}
+
+/// Starts the program; returns its name and what holds it.
+fn start(endpoint: Endpoint, probe: &ExternalProbe) -> Result<(String, Group), Miss> {
+    let [program, arguments @ ..] = &probe.argv[..] else {
+        return Err(Miss::Local("external: no program is given".into()));
+    };
+    let shown = evidence::text(program);
+    let mut command = Command::new(program);
+    command
+        .args(arguments.iter().map(|argument| fill_in(argument, endpoint, probe)))
+        .env_clear()
+        .env("PATH", PATH)
+        .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, env::var_os(name)?))))
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    let child = command.spawn().map_err(|error| {
+        let reason = format!("external: {shown}: {}", describe(&error));
+        if is_shortage(&error) { Miss::Local(reason) } else { Miss::Fail(reason) }
+    })?;
+    Ok((shown, Group { child }))
+}
+
+/// Puts the server and the service in the place of `{address}` and its like. IPv6 addresses
+/// stand in brackets, as ldirectord passes them.
+fn fill_in(argument: &str, endpoint: Endpoint, probe: &ExternalProbe) -> String {
+    let address = match endpoint.address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
+    // No value holds a brace, so that the order does not matter.
+    argument
+        .replace("{address}", &address)
+        .replace("{port}", &endpoint.port.to_string())
+        .replace("{virtual_address}", &probe.virtual_address)
+        .replace("{virtual_port}", &probe.virtual_port.to_string())
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE)
+    )
+}
+
+/// A running program and all it started; killed when dropped before it has ended.
+struct Group {
+    child: Child,
+}
+
+impl Group {
+    /// Waits for the end; returns the status and the first line of what was said.
+    async fn run(&mut self) -> io::Result<(ExitStatus, String)> {
+        let (mut errors, mut output) = (Vec::new(), Vec::new());
+        let status = {
+            let stderr = keep_reading(self.child.stderr.take(), &mut errors);
+            let stdout = keep_reading(self.child.stdout.take(), &mut output);
+            let mut reading = std::pin::pin!(async { tokio::join!(stderr, stdout) });
+            let mut ended = std::pin::pin!(self.child.wait());
+            tokio::select! {
+                biased;
+                // Both streams closed; the program may still run.
+                _ = &mut reading => ended.await?,
+                status = &mut ended => {
+                    // What it said before its end is in the pipes already. The pipes may stay
+                    // open: a grandchild can hold them.
+                    let _ = tokio::time::timeout(Duration::ZERO, &mut reading).await;
+                    status?
+                }
+            }
+        };
+        let said = if errors.trim_ascii().is_empty() { output } else { errors };
+        Ok((status, evidence::line(said.trim_ascii_start())))
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // While the child is not reaped nobody else can have its number; afterwards there is
+        // none to be asked for.
+        let leader = self.child.id().and_then(|id| i32::try_from(id).ok());
+        if let Some(leader) = leader.filter(|&leader| leader > 1) {
+            // Fails only when the whole group has ended.
+            let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
+        }
+    }
+}
+
+/// Reads to the end so that the program is never held up, keeps the beginning.
+async fn keep_reading(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
+    let Some(mut stream) = stream else { return };
+    let mut chunk = vec![0; MAX_OUTPUT];
+    while let Ok(length @ 1..) = stream.read(&mut chunk).await {
+        let room = MAX_OUTPUT - kept.len();
+        kept.extend_from_slice(chunk.get(..length.min(room)).unwrap_or_default());
+    }
+}
+
+fn complaint(status: ExitStatus, said: &str) -> String {
+    let how = match (status.code(), status.signal()) {
+        (Some(code), _) => format!("exit status {code}"),
+        (None, Some(signal)) => {
+            let name = Signal::try_from(signal).map_or("a signal", Signal::as_str);
+            format!("killed by {name}")
+        }
+        (None, None) => "ended oddly".into(),
+    };
+    let colon = if said.is_empty() { "" } else { ": " };
+    format!("external: {how}{colon}{said}")
+}
