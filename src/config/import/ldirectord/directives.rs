@@ -1,0 +1,354 @@
+//! One directive at a time: its value checked by itself and put into the draft.
+
+use super::catalogue;
+use super::draft::{APPLICATIONS, CheckType, Draft, Globals, Shared};
+use super::lines::{Piece, Statement};
+use super::report::Report;
+use super::values::{MAX_SECONDS, is_digits, maybe_quoted, number, quoted, yes_no};
+use super::{address, real};
+use crate::model::{Persistence, SchedulerFlags};
+
+/// Failures in a row, at most; as many as fit the model.
+const MAX_FAILURES: u32 = u16::MAX as u32;
+
+/// The block that `virtual` or `virtual6` begins; `None` for other lines.
+pub(super) fn virtual_service<'t>(
+    statement: &Statement<'t>,
+    report: &mut Report,
+) -> Option<Draft<'t>> {
+    let ipv6 = match statement.name.text {
+        "virtual" => false,
+        "virtual6" => true,
+        _ => return None,
+    };
+    let mut draft = Draft { place: statement.value(), ipv6, ..Draft::default() };
+    if has_value(statement, report) {
+        draft.address = address::virtual_address(statement.value(), ipv6, report);
+        draft.place = draft.place.first_word().0;
+    }
+    Some(draft)
+}
+
+/// A line of the head; whether its name was known.
+pub(super) fn global<'t>(
+    statement: &Statement<'t>,
+    globals: &mut Globals<'t>,
+    report: &mut Report,
+) -> bool {
+    let name = statement.name;
+    if !catalogue::is_global(name.text) {
+        let made = report.error(name.span(), format!("unknown directive {}", name.text));
+        if let Some(hint) = catalogue::hint_for_head(name.text) {
+            made.hint(hint);
+        }
+        return false;
+    }
+    if name.text == "supervised" && statement.value.is_none() {
+        report.warning(name.span(), "a bare supervised means supervised = yes; write that");
+        return true;
+    }
+    if !has_value(statement, report) {
+        return true;
+    }
+    let value = statement.value();
+    if shared(name.text, value, &mut globals.shared, report) {
+        return true;
+    }
+    match name.text {
+        "timeout" => {
+            globals.timeout = number(value, MAX_SECONDS, report);
+            report
+                .warning(name.span(), "timeout sets both checktimeout and negotiatetimeout")
+                .hint("ldirectord refuses it; write the two instead");
+        }
+        "connecttimeout" => {
+            report
+                .error(name.span(), "connecttimeout is no longer a directive")
+                .hint("write negotiatetimeout");
+        }
+        "fork" => {
+            if let Some(fork) = yes_no(value, report) {
+                globals.fork = fork;
+                report.not_yet(statement.span(), "all checks run side by side in one process");
+            }
+        }
+        "autoreload" => {
+            if yes_no(value, report) == Some(false) {
+                report.warning(statement.span(), "files are always watched for changes");
+            }
+        }
+        "callback" => {
+            if quoted(value, report).is_some() {
+                report.not_yet(statement.span(), "");
+            }
+        }
+        "logfile" => {
+            if quoted(value, report).is_some() {
+                report.not_yet(statement.span(), "the log goes to standard error");
+            }
+        }
+        "readdquiescent" => {
+            if yes_no(value, report).is_some() {
+                let always = "a quiesced server that is missing in the table is always added";
+                report.not_yet(statement.span(), always);
+            }
+        }
+        "supervised" => {
+            if yes_no(value, report).is_some() {
+                report.not_yet(statement.span(), "`directord run` stays in the foreground");
+            }
+        }
+        // emailalertfrom, execute, maintenancedir
+        _ => {
+            report.not_yet(statement.span(), "");
+        }
+    }
+    true
+}
+
+/// What head and block have in common; whether `name` is part of it.
+fn shared<'t>(name: &str, value: Piece<'t>, to: &mut Shared<'t>, report: &mut Report) -> bool {
+    match name {
+        "checktimeout" => to.checktimeout = number(value, MAX_SECONDS, report),
+        "negotiatetimeout" => to.negotiatetimeout = number(value, MAX_SECONDS, report),
+        "checkinterval" => {
+            to.checkinterval = number(value, MAX_SECONDS, report).map(|n| (n, value.span()));
+        }
+        "checkcount" => {
+            to.checkcount = number(value, u32::MAX, report);
+            report
+                .warning(value.span(), "checkcount is deprecated: it only counts pings")
+                .hint("failurecount says how many checks must fail");
+        }
+        "failurecount" => to.failurecount = number(value, MAX_FAILURES, report),
+        "quiescent" => to.quiescent = yes_no(value, report),
+        "cleanstop" => to.cleanstop = yes_no(value, report),
+        "fallback" => to.fallback = address::fallback(value, false, report),
+        "fallback6" => to.fallback6 = address::fallback(value, true, report),
+        "fallbackcommand" => {
+            report.not_yet(value.span(), "");
+        }
+        "emailalert" | "emailalertfreq" | "emailalertstatus" | "smtp" => mail(name, value, report),
+        _ => return false,
+    }
+    true
+}
+
+/// A line of a block.
+pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, report: &mut Report) {
+    let name = statement.name;
+    if !has_value(statement, report) {
+        return;
+    }
+    let value = statement.value();
+    if let "real" | "real6" | "fallback" | "fallback6" = name.text
+        && draft.address.is_some()
+        && name.text.ends_with('6') != draft.ipv6
+    {
+        let right = format!("{}{}", name.text.trim_end_matches('6'), draft.suffix());
+        report
+            .error(name.span(), format!("{} does not go with this virtual service", name.text))
+            .hint(format!("write {right}"));
+        return;
+    }
+    if shared(name.text, value, &mut draft.shared, report) {
+        return;
+    }
+    match name.text {
+        "real" | "real6" => draft.reals.extend(real::real(value, draft.ipv6, report)),
+        "checktype" => draft.checktype = check_type(value, report),
+        "service" => draft.service = application(value, report),
+        "checkport" => draft.checkport = check_port(value, report),
+        "request" => draft.request = quoted(value, report),
+        "receive" => draft.receive = quoted(value, report),
+        "httpmethod" => match value.text.to_ascii_uppercase().as_str() {
+            "GET" => draft.head_method = None,
+            "HEAD" => draft.head_method = Some(value.span()),
+            _ => {
+                report.error(value.span(), "httpmethod must be GET or HEAD");
+            }
+        },
+        "virtualhost" => draft.virtualhost = host_header(value, report),
+        "login" => draft.login = quoted(value, report),
+        "passwd" => draft.passwd = quoted(value, report),
+        // Only checks that are not carried out yet have these, and they say so themselves.
+        "database" | "secret" => drop(quoted(value, report)),
+        "load" => {
+            if quoted(value, report).is_some() {
+                report.not_yet(statement.span(), "nor does ldirectord use it");
+            }
+        }
+        "checkcommand" => draft.checkcommand = Some(maybe_quoted(value)),
+        "scheduler" => draft.scheduler = scheduler(value, report),
+        "schedflags" => draft.scheduler_flags = scheduler_flags(value, report),
+        "persistent" => draft.persistent = number(value, Persistence::MAX_TIMEOUT, report),
+        "netmask" => draft.netmask = Some(value),
+        "protocol" => draft.protocol = Some(value),
+        "ops" => draft.one_packet = yes_no(value, report).filter(|on| *on).map(|_| value.span()),
+        "servicename" => draft.servicename = Some(value),
+        "comment" | "monitorfile" => {
+            report.not_yet(statement.span(), "");
+        }
+        _ => {
+            let made = report.error(name.span(), format!("unknown directive {}", name.text));
+            if let Some(hint) = catalogue::hint_for_member(name.text) {
+                made.hint(hint);
+            }
+        }
+    }
+}
+
+/// Whether there is a value to read, and nothing unprintable in it.
+fn has_value(statement: &Statement<'_>, report: &mut Report) -> bool {
+    let name = statement.name;
+    let value = statement.value();
+    if value.text.is_empty() {
+        report
+            .error(name.span(), format!("{} has no value", name.text))
+            .hint(format!("write {} = VALUE", name.text));
+        return false;
+    }
+    match value.text.char_indices().find(|(_, c)| c.is_control() && *c != '\t') {
+        Some((at, c)) => {
+            let place = value.part(at..at + c.len_utf8());
+            report.error(place.span(), "a control character does not belong here");
+            false
+        }
+        None => true,
+    }
+}
+
+fn check_type(
+    value: Piece<'_>,
+    report: &mut Report,
+) -> Option<(CheckType, std::ops::Range<usize>)> {
+    let kind = match maybe_quoted(value).text {
+        "negotiate" => CheckType::Negotiate,
+        "connect" => CheckType::Connect,
+        "ping" => CheckType::Ping,
+        "external" => CheckType::External,
+        "external-perl" => CheckType::ExternalPerl,
+        "on" => CheckType::On,
+        "off" => CheckType::Off,
+        // Perl would read any number of digits; 0 connects are a plain negotiate.
+        digits if is_digits(digits) && digits.bytes().all(|b| b == b'0') => CheckType::Negotiate,
+        digits if is_digits(digits) => CheckType::Combined,
+        _ => {
+            report.error(value.span(), "unknown checktype").hint(
+                "write negotiate, connect, ping, external, external-perl, on, off or a number",
+            );
+            return None;
+        }
+    };
+    Some((kind, value.span()))
+}
+
+fn application(
+    value: Piece<'_>,
+    report: &mut Report,
+) -> Option<(&'static super::draft::Application, std::ops::Range<usize>)> {
+    let word = maybe_quoted(value).text;
+    let found = APPLICATIONS.iter().find(|application| application.name == word);
+    if found.is_none() {
+        let names = APPLICATIONS.iter().map(|application| application.name);
+        let hint = match catalogue::nearest(word, names.clone()) {
+            Some(near) => format!("did you mean {near}?"),
+            None => format!("write one of {}", names.collect::<Vec<_>>().join(", ")),
+        };
+        report.error(value.span(), "unknown service").hint(hint);
+    }
+    Some((found?, value.span()))
+}
+
+fn check_port(value: Piece<'_>, report: &mut Report) -> Option<u16> {
+    let port = value.text.parse::<u16>().ok().filter(|p| *p != 0 && is_digits(value.text));
+    if port.is_none() {
+        report.error(value.span(), "checkport must be a number from 1 to 65535");
+    }
+    port
+}
+
+/// The Host header; blanks in it are left over from something else.
+fn host_header<'t>(value: Piece<'t>, report: &mut Report) -> Option<Piece<'t>> {
+    let host = maybe_quoted(value);
+    if host.text.is_empty() {
+        report.warning(value.span(), "an empty virtualhost is no virtualhost");
+        return None;
+    }
+    if host.text.contains([' ', '\t', '"', '/']) {
+        report.error(value.span(), "virtualhost must be the name of one host");
+        return None;
+    }
+    Some(host)
+}
+
+fn scheduler<'t>(value: Piece<'t>, report: &mut Report) -> Option<Piece<'t>> {
+    let lower = value.text.bytes().all(|b| b.is_ascii_lowercase());
+    if !lower || value.text.len() > crate::model::KernelName::MAX_LEN {
+        report
+            .error(value.span(), "a scheduler is at most 15 lower-case letters")
+            .hint(format!("write one of {}", SCHEDULERS.join(", ")));
+        return None;
+    }
+    if !SCHEDULERS.contains(&value.text) {
+        let made = report.warning(value.span(), "the kernel has no scheduler of this name");
+        if let Some(near) = catalogue::nearest(value.text, SCHEDULERS.iter().copied()) {
+            made.hint(format!("did you mean {near}?"));
+        }
+    }
+    Some(value)
+}
+
+/// Those of Linux 6.12; a module of one's own may be another.
+const SCHEDULERS: &[&str] = &[
+    "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf", "twos",
+];
+
+fn scheduler_flags(value: Piece<'_>, report: &mut Report) -> SchedulerFlags {
+    let mut flags = SchedulerFlags::NONE;
+    for word in value.text.split(',') {
+        flags = flags.with(match word {
+            "sh-fallback" | "mh-fallback" | "flag-1" => SchedulerFlags::FALLBACK,
+            "sh-port" | "mh-port" | "flag-2" => SchedulerFlags::PORT,
+            "flag-3" => SchedulerFlags::THIRD,
+            _ => {
+                report.error(value.span(), "unknown scheduler flag").hint(
+                    "write sh-fallback, sh-port, mh-fallback, mh-port, flag-1, flag-2 or flag-3, \
+                     joined by commas",
+                );
+                return SchedulerFlags::NONE;
+            }
+        });
+    }
+    flags
+}
+
+/// What is said about mail: checked as ldirectord does, kept for later.
+fn mail(name: &str, value: Piece<'_>, report: &mut Report) {
+    let text = maybe_quoted(value).text;
+    let mistake = match name {
+        "emailalertfreq" if !value.text.starts_with(|c: char| c.is_ascii_digit()) => {
+            Some("emailalertfreq must be a number of seconds")
+        }
+        "smtp" if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-:".contains(&b)) => {
+            Some("smtp must be the name or the IPv4 address of a mail server, without quotes")
+        }
+        "smtp" if value.text.starts_with('"') => Some("smtp must be without quotes"),
+        "emailalertstatus" => mail_status_mistake(value.text),
+        "emailalert" if text.is_empty() => Some("an address is needed"),
+        _ => None,
+    };
+    match mistake {
+        Some(mistake) => drop(report.error(value.span(), mistake)),
+        None => drop(report.not_yet(value.span(), "no mail is sent")),
+    }
+}
+
+fn mail_status_mistake(list: &str) -> Option<&'static str> {
+    const KNOWN: [&str; 6] = ["all", "none", "starting", "running", "stopping", "reloading"];
+    let words: Vec<&str> = list.split(',').map(str::trim).collect();
+    if words.iter().any(|word| !KNOWN.contains(word)) {
+        return Some("write all, none, or some of starting, running, stopping, reloading");
+    }
+    (words.contains(&"none") && words.len() > 1).then_some("none must stand alone")
+}
