@@ -51,7 +51,7 @@ async fn obliging_loop(mut requests: mpsc::Receiver<Request>) {
                 let report = ReloadReport { applied: confirm, ..ReloadReport::default() };
                 drop(reply.send(report));
             }
-            Request::Stop(reply) => {
+            Request::Stop { reply, .. } => {
                 let _ = reply.send(());
                 return;
             }
@@ -103,7 +103,7 @@ async fn every_request_comes_back_with_its_answer() {
         assert_eq!(client.command(&undrain).unwrap().affected.names, ["10.0.0.1:80"]);
         let drain = Command::Drain { server: "10.0.0.9:80".into(), service: None };
         assert_eq!(client.command(&drain).unwrap_err().to_string(), "no such server");
-        client.stop().unwrap();
+        client.stop(false).unwrap();
         assert_eq!(client.status().unwrap_err().to_string(), "the daemon is stopping");
     })
     .await
