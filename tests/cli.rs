@@ -373,3 +373,19 @@ fn check_is_0_for_an_empty_folder() {
     assert_eq!((status, errors.as_str()), (0, ""));
     assert_eq!(out, "0 files, 0 services: no mistakes\n");
 }
+
+#[test]
+fn demo_tells_the_story_and_leaves_nothing_behind() {
+    let temp = TempDir::new().unwrap();
+    let started = Instant::now();
+    let Output { status, stdout, stderr } =
+        directord(&["demo"]).env("TMPDIR", temp.path()).output().unwrap();
+    let (out, errors) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert_eq!((status.code(), errors.as_str()), (Some(0), ""), "{out}");
+    assert!(started.elapsed() < Duration::from_secs(30));
+    assert!(out.contains("No packet is forwarded by a kernel"), "{out}");
+    assert!(out.contains("beta is out of the table after"), "{out}");
+    assert!(out.contains("beta is back in the table after"), "{out}");
+    assert!(out.contains("0 were sent after beta was out") || out.contains("no request failed"));
+    assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+}

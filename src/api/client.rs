@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use super::{Refusal, socket_path};
+use super::{Refusal, listener, socket_path};
 use crate::model::{Command, CommandReport, PlanView, ReloadReport, Snapshot};
 
 /// For a connection to be accepted, and for the answer to a question.
@@ -91,9 +91,13 @@ impl Client {
         self.ask(SHORT, Method::POST, "/v1/command", body)
     }
 
-    /// Whether somebody listens.
+    /// Whether somebody listens. Never waits.
     pub fn is_running(&self) -> bool {
-        std::os::unix::net::UnixStream::connect(&self.socket).is_ok()
+        match listener::connect(&self.socket) {
+            Ok(()) => true,
+            // Alive, and busy.
+            Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        }
     }
 
     fn ask<T: DeserializeOwned>(

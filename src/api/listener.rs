@@ -72,7 +72,7 @@ fn remove_stale(path: &Path) -> Result<(), BindError> {
 }
 
 /// Never waits, unlike a connect in the ordinary way to a listener that does not accept.
-fn connect(path: &Path) -> io::Result<()> {
+pub(super) fn connect(path: &Path) -> io::Result<()> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.connect(&SockAddr::unix(path)?)

@@ -71,7 +71,7 @@ fn play(table: TableArg, scene: &mut Scene<'_>, teller: &mut Teller<'_>) -> Resu
         TableArg::Memory => Target::Table(Arc::clone(&scene.rotation)),
     };
     let client = Client::start(&scene.stage.client, target)?;
-    teller.say(format_args!("a client asks http://{VIP}/, 50 times a second"))?;
+    teller.say(format_args!("a client asks http://{}/, 50 times a second", VIP.ip()))?;
     scene.pass(ACT)?;
 
     let (name, place) =
