@@ -14,10 +14,13 @@ use crate::model::ServiceKey;
 /// Giving way brings back an older version with older claims, which may stand in the way of a
 /// third file; so it goes on until nobody has to give way. Every round takes a version from some
 /// file, and a file has two at most.
-pub(super) fn choose(entries: &mut [Entry]) -> Vec<Option<Arc<Version>>> {
+///
+/// `agreed`: no two of the versions in force claim one service, which is so once there was an
+/// update; before, they come from an earlier run and may be of different times.
+pub(super) fn choose(entries: &mut [Entry], agreed: bool) -> Vec<Option<Arc<Version>>> {
     let mut chosen: Vec<Option<Arc<Version>>> = entries.iter().map(Entry::best).collect();
     loop {
-        let losers = losers(entries, &chosen);
+        let losers = losers(entries, &chosen, agreed);
         if losers.is_empty() {
             return chosen;
         }
@@ -40,10 +43,13 @@ struct Loser {
     to: usize,
 }
 
-fn losers(entries: &[Entry], chosen: &[Option<Arc<Version>>]) -> Vec<Loser> {
+fn losers(entries: &[Entry], chosen: &[Option<Arc<Version>>], agreed: bool) -> Vec<Loser> {
     let versions = || chosen.iter().enumerate().filter_map(|(at, v)| Some((at, v.as_ref()?)));
     let (settled, claiming): (Vec<_>, Vec<_>) =
         versions().partition(|(at, version)| claims_nothing_new(&entries[*at], version));
+    if agreed && claiming.is_empty() {
+        return Vec::new();
+    }
     let mut owners: HashMap<ServiceKey, usize> = HashMap::new();
     let mut losers = Vec::new();
     for (at, version) in settled.into_iter().chain(claiming) {

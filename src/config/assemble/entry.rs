@@ -20,7 +20,7 @@ pub(super) struct Version {
     /// The line of each service, from 1.
     pub lines: Vec<u32>,
     pub settings: Option<Settings>,
-    defaults: Option<Arc<Defaults>>,
+    defaults: Arc<Defaults>,
 }
 
 impl Version {
@@ -102,19 +102,26 @@ impl Entry {
             dialect: Dialect::of_file(name).unwrap_or(Dialect::Ldirectord),
             text: Ok(text.clone()),
         };
-        Entry::new(&file, Some(text)).with_newest(&file)
+        let mut entry = Entry::new(&file, Some(text));
+        entry.take(&file);
+        entry
     }
 
-    pub fn with_newest(mut self, file: &FileRead) -> Entry {
-        let newest = match &file.text {
+    /// What the file says now.
+    pub fn take(&mut self, file: &FileRead) {
+        let same = match (&self.newest, &file.text) {
+            (Newest::Text(old), Ok(new)) => Arc::ptr_eq(old, new) || old == new,
+            (Newest::Unreadable(old), Err(new)) => old == new,
+            _ => false,
+        };
+        if same {
+            return;
+        }
+        self.parsed_with = None;
+        self.newest = match &file.text {
             Ok(text) => Newest::Text(text.clone()),
             Err(error) => Newest::Unreadable(error.clone()),
         };
-        if newest != self.newest {
-            self.newest = newest;
-            self.parsed_with = None;
-        }
-        self
     }
 
     pub fn gone(mut self) -> Entry {
@@ -149,7 +156,7 @@ impl Entry {
             return None;
         }
         let version = self.parsed.as_ref().ok().or(self.in_force.as_ref())?;
-        Some(version.defaults.clone().unwrap_or_default())
+        Some(version.defaults.clone())
     }
 
     /// Another `global.yaml` speaks for this folder.
@@ -171,6 +178,11 @@ impl Entry {
         self.parsed.as_ref().is_ok_and(|newest| Arc::ptr_eq(newest, version))
     }
 
+    /// Whether this is another version than the one in force.
+    pub fn replaces(&self, version: Option<&Arc<Version>>) -> bool {
+        self.in_force.as_ref().map(Arc::as_ptr) != version.map(Arc::as_ptr)
+    }
+
     /// Why the newest text is not taken, if it is not.
     pub fn rejection(&self) -> Option<Vec<Diagnostic>> {
         match (&self.parsed, &self.conflict) {
@@ -188,7 +200,8 @@ impl Entry {
     /// Parses the newest text, unless that has been done.
     pub fn parse(&mut self, parse: Parser, defaults: &Arc<Defaults>, names: &dyn Names, ask: Ask) {
         self.conflict = None;
-        let known = self.parsed_with.as_ref().is_some_and(|with| with == defaults);
+        let same = |with: &Arc<Defaults>| Arc::ptr_eq(with, defaults) || with == defaults;
+        let known = self.parsed_with.as_ref().is_some_and(same);
         if self.is_gone() || (known && !(ask.resolve && self.asked_hosts)) {
             return;
         }
@@ -301,7 +314,7 @@ fn read(
         text: source.text.clone(),
         services: parsed.services,
         settings: parsed.settings,
-        defaults: parsed.defaults.map(Arc::new),
+        defaults: Arc::new(parsed.defaults.unwrap_or_default()),
     };
     Ok((version, parsed.diagnostics))
 }

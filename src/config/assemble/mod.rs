@@ -21,14 +21,14 @@ mod report;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::{Defaults, Dialect, Names, Parsed, Reading, Source, Unreadable};
-use crate::model::{Desired, FileState, FileView, Origin, ServiceKey, Settings, VirtualService};
+use super::{Defaults, Dialect, FileRead, Names, Parsed, Reading, Source, Unreadable};
+use crate::model::{Desired, FileState, FileView, Origin, ServiceKey, Settings};
 
 use entry::{Entry, Version};
 pub use report::{Report, ReportKind};
@@ -45,7 +45,7 @@ pub struct Ask {
     pub resolve: bool,
 }
 
-/// The files and what is in force of each. A clone is cheap: it shares the texts.
+/// The files and what is in force of each.
 #[derive(Clone, Debug)]
 pub struct Store {
     parse: Parser,
@@ -55,6 +55,8 @@ pub struct Store {
     /// Only until the first update, which moves what it needs.
     history: History,
     in_force: Option<Arc<Desired>>,
+    /// For folders without a `global.yaml`: one, so that comparing it is comparing pointers.
+    no_defaults: Arc<Defaults>,
 }
 
 type Parser = fn(&Source, &Defaults, &dyn Names) -> Parsed;
@@ -133,8 +135,14 @@ impl Store {
     }
 
     fn with_parser(parse: Parser, history: History) -> Store {
-        let (entries, unreadable) = (Vec::new(), Vec::new());
-        Store { parse, entries, unreadable, history, in_force: None }
+        Store {
+            parse,
+            entries: Vec::new(),
+            unreadable: Vec::new(),
+            history,
+            in_force: None,
+            no_defaults: Arc::default(),
+        }
     }
 
     /// Takes a reading. Files whose text did not change are not parsed again.
@@ -143,7 +151,7 @@ impl Store {
         self.take_unreadable(reading, &mut reports);
         self.take_files(reading);
         self.parse_files(names, ask);
-        let chosen = choose::choose(&mut self.entries);
+        let chosen = choose::choose(&mut self.entries, self.in_force.is_some());
         report::collect(&mut self.entries, &chosen, &mut reports);
 
         let (desired, change) = self.join(&chosen);
@@ -185,6 +193,14 @@ impl Store {
     /// Makes the entries those of the reading, plus those nothing is known of, plus those that
     /// are gone; the latter until the update is applied.
     fn take_files(&mut self, reading: &Reading) {
+        let same = |(entry, file): (&Entry, &FileRead)| entry.path == file.path;
+        let as_many = self.entries.len() == reading.files.len();
+        if self.history.is_empty() && as_many && self.entries.iter().zip(&reading.files).all(same) {
+            for (entry, file) in self.entries.iter_mut().zip(&reading.files) {
+                entry.take(file);
+            }
+            return;
+        }
         let history = std::mem::take(&mut self.history);
         let mut known: HashMap<&OsStr, Entry> = HashMap::with_capacity(self.entries.len());
         let old = std::mem::take(&mut self.entries);
@@ -194,8 +210,9 @@ impl Store {
         for file in &reading.files {
             let before = known.remove(file.path.as_os_str());
             let last_good = history.get(&*file.path);
-            let entry = before.unwrap_or_else(|| Entry::new(file, last_good));
-            self.entries.push(entry.with_newest(file));
+            let mut entry = before.unwrap_or_else(|| Entry::new(file, last_good));
+            entry.take(file);
+            self.entries.push(entry);
         }
         for path in &paths {
             let Some(entry) = known.remove(path.as_os_str()) else { continue };
@@ -213,7 +230,7 @@ impl Store {
 
     /// Parses what changed; `global.yaml` first, for the others stand on it.
     fn parse_files(&mut self, names: &dyn Names, ask: Ask) {
-        let nothing = Arc::new(Defaults::default());
+        let nothing = self.no_defaults.clone();
         let mut of_folder: BTreeMap<PathBuf, Arc<PathBuf>> = BTreeMap::new();
         let mut globals: Vec<&mut Entry> =
             self.entries.iter_mut().filter(|e| e.dialect == Dialect::Global).collect();
@@ -243,33 +260,35 @@ impl Store {
 
     /// The chosen versions as one configuration, and how it differs from the one in force.
     fn join(&self, chosen: &[Option<Arc<Version>>]) -> (Arc<Desired>, Change) {
-        let same = |(entry, version): (&Entry, &Option<Arc<Version>>)| {
-            entry.in_force.as_ref().map(Arc::as_ptr) == version.as_ref().map(Arc::as_ptr)
-        };
-        let nothing_new = self.entries.iter().zip(chosen).all(same);
-        if let Some(in_force) = self.in_force.as_ref().filter(|_| nothing_new) {
-            return (in_force.clone(), Change::default());
+        let before = self.in_force.clone().unwrap_or_default();
+        let replaced: Vec<(&Entry, Option<&Version>)> = self
+            .entries
+            .iter()
+            .zip(chosen)
+            .filter(|(entry, version)| self.in_force.is_none() || entry.replaces(version.as_ref()))
+            .map(|(entry, version)| (entry, version.as_deref()))
+            .collect();
+        if replaced.is_empty() && self.in_force.is_some() {
+            return (before, Change::default());
         }
-        let mut services: Vec<(ServiceKey, Arc<VirtualService>)> = Vec::new();
-        let mut origins: Vec<(ServiceKey, Origin)> = Vec::new();
-        for (entry, version) in self.entries.iter().zip(chosen) {
+        let mut desired = Desired::clone(&before);
+        for (entry, _) in &replaced {
+            for key in entry.in_force.iter().flat_map(|version| version.keys()) {
+                desired.services.remove(&key);
+                desired.origins.remove(&key);
+            }
+        }
+        for (entry, version) in &replaced {
             let Some(version) = version else { continue };
             for (declared, line) in version.services.iter().zip(&version.lines) {
                 let key = declared.service.key;
-                services.push((key, declared.service.clone()));
-                origins.push((key, Origin { file: entry.path.clone(), line: *line }));
+                desired.services.insert(key, declared.service.clone());
+                desired.origins.insert(key, Origin { file: entry.path.clone(), line: *line });
             }
         }
         let settings = chosen.iter().flatten().find_map(|version| version.settings.clone());
-        let desired = Desired {
-            services: services.into_iter().collect(),
-            origins: origins.into_iter().collect(),
-            settings: settings.unwrap_or_default(),
-        };
-        let change = match &self.in_force {
-            Some(before) => between(before, &desired),
-            None => between(&Desired::default(), &desired),
-        };
+        desired.settings = settings.unwrap_or_default();
+        let change = between(&before, &desired, &replaced);
         (Arc::new(desired), change)
     }
 
@@ -295,22 +314,18 @@ pub fn check(reading: &Reading, names: &dyn Names) -> (Arc<Desired>, Vec<Report>
     (store.in_force.unwrap_or_default(), update.reports)
 }
 
-/// Equal services are mostly one `Arc`, so most of the comparison is of pointers.
-fn between(before: &Desired, after: &Desired) -> Change {
+/// Only what the replaced versions declared and declare can differ.
+fn between(before: &Desired, after: &Desired, replaced: &[(&Entry, Option<&Version>)]) -> Change {
+    let versions = replaced.iter().flat_map(|(entry, new)| [entry.in_force.as_deref(), *new]);
+    let keys: BTreeSet<ServiceKey> = versions.flatten().flat_map(Version::keys).collect();
     let mut change = Change { settings: before.settings != after.settings, ..Change::default() };
-    let mut old = before.services.iter().peekable();
-    for (key, service) in &after.services {
-        while let Some((gone, _)) = old.next_if(|(k, _)| *k < key) {
-            change.removed.push(*gone);
-        }
-        match old.next_if(|(k, _)| *k == key) {
-            None => change.added.push(*key),
-            Some((_, was)) if !Arc::ptr_eq(was, service) && was != service => {
-                change.changed.push(*key);
-            }
-            Some(_) => {}
+    for key in keys {
+        match (before.services.get(&key), after.services.get(&key)) {
+            (None, Some(_)) => change.added.push(key),
+            (Some(_), None) => change.removed.push(key),
+            (Some(old), Some(new)) if old != new => change.changed.push(key),
+            _ => {}
         }
     }
-    change.removed.extend(old.map(|(key, _)| *key));
     change
 }
