@@ -13,7 +13,7 @@ use crate::config::{Diagnostic, Lines, Unreadable, one_line, render};
 pub struct Report {
     pub file: Arc<PathBuf>,
     pub kind: ReportKind,
-    /// In the order of the file.
+    /// The errors first, and each kind in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
     /// The texts the diagnostics point into. There is none for what could not be read.
     pub sources: Vec<(Arc<PathBuf>, Arc<str>)>,
@@ -102,7 +102,7 @@ pub(super) fn collect(
 
 fn rejected(
     entry: &mut Entry,
-    diagnostics: Vec<Diagnostic>,
+    mut diagnostics: Vec<Diagnostic>,
     kept: Option<&Version>,
 ) -> Option<Report> {
     let mut hasher = DefaultHasher::new();
@@ -114,6 +114,8 @@ fn rejected(
     if entry.told == digest {
         return None;
     }
+    // Who shows one line only shows why the file is not taken.
+    diagnostics.sort_by_key(|diagnostic| diagnostic.severity);
     let other = entry.conflict.as_ref().and_then(|conflict| conflict.other.clone());
     let own = entry.text().map(|text| (entry.path.clone(), text.clone()));
     let report = Report {

@@ -180,6 +180,15 @@ fn a_rejection_is_told_and_counted_once_for_each_text() {
 }
 
 #[test]
+fn a_rejection_opens_with_an_error() {
+    let mut store = store();
+    let update = take(&mut store, &[("a.yaml", "?\n!\n!\n")]);
+    let places: Vec<usize> =
+        update.reports[0].diagnostics.iter().map(|d| d.place.span.start).collect();
+    assert_eq!(places, [2, 4, 0]);
+}
+
+#[test]
 fn a_file_that_is_mended_is_told_as_recovered() {
     let mut store = store();
     take(&mut store, &[("a.yaml", "!\n")]);
