@@ -399,7 +399,7 @@ fn examples_that_people_copy_are_right() {
     let (_, help, _) = output(&["--help"]);
     let (_, rest) = help.split_once("www.yaml:\n").unwrap();
     let (in_help, _) = rest.split_once("\n\n").unwrap();
-    for text in [in_readme, &in_help.replace("\n  ", "\n").trim_start()] {
+    for text in [in_readme, in_help.replace("\n  ", "\n").trim_start()] {
         let dir = TempDir::new().unwrap();
         write(dir.path(), "www.yaml", text.as_bytes());
         let (status, out, _) = output(&["check", "--config", utf8(dir.path())]);
@@ -424,4 +424,12 @@ fn demo_that_is_killed_leaves_no_daemon_behind() {
         assert!(Instant::now() < end, "the daemon goes on");
         std::thread::sleep(Duration::from_millis(20));
     }
+}
+
+#[test]
+fn every_sample_in_conf_d_passes_check() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf.d");
+    let (status, out, errors) = output(&["check", "--config", utf8(&samples)]);
+    assert_eq!((status, errors.as_str()), (0, ""), "{out}");
+    assert!(out.lines().last().unwrap().contains(": no mistakes"), "{out}");
 }
