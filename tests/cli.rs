@@ -1,5 +1,6 @@
 //! The binary as a black box: what it prints, and what it exits with.
 
+use std::io::BufRead;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant, SystemTime};
@@ -388,4 +389,47 @@ fn demo_tells_the_story_and_leaves_nothing_behind() {
     assert!(out.contains("beta is back in the table after"), "{out}");
     assert!(out.contains("0 were sent after beta was out") || out.contains("no request failed"));
     assert_eq!(std::fs::read_dir(temp.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn examples_that_people_copy_are_right() {
+    let readme = include_str!("../README.md");
+    let (_, rest) = readme.split_once("```yaml\n").unwrap();
+    let (in_readme, _) = rest.split_once("```").unwrap();
+    let (_, help, _) = output(&["--help"]);
+    let (_, rest) = help.split_once("www.yaml:\n").unwrap();
+    let (in_help, _) = rest.split_once("\n\n").unwrap();
+    for text in [in_readme, in_help.replace("\n  ", "\n").trim_start()] {
+        let dir = TempDir::new().unwrap();
+        write(dir.path(), "www.yaml", text.as_bytes());
+        let (status, out, _) = output(&["check", "--config", utf8(dir.path())]);
+        assert_eq!((status, out.as_str()), (0, "1 file, 1 service: no mistakes\n"), "{text}");
+    }
+}
+
+#[test]
+fn demo_that_is_killed_leaves_no_daemon_behind() {
+    let temp = TempDir::new().unwrap();
+    let mut demo =
+        directord(&["demo"]).env("TMPDIR", temp.path()).stdout(Stdio::piped()).spawn().unwrap();
+    let lines = std::io::BufReader::new(demo.stdout.take().unwrap()).lines();
+    assert!(lines.map_while(Result::ok).any(|line| line.contains("a client asks")));
+    let home = std::fs::read_dir(temp.path()).unwrap().next().unwrap().unwrap().path();
+    let socket = socket_path(&home.join("run"));
+    assert!(socket.exists());
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    let end = Instant::now() + Duration::from_secs(10);
+    while socket.exists() {
+        assert!(Instant::now() < end, "the daemon goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn every_sample_in_conf_d_passes_check() {
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("conf.d");
+    let (status, out, errors) = output(&["check", "--config", utf8(&samples)]);
+    assert_eq!((status, errors.as_str()), (0, ""), "{out}");
+    assert!(out.lines().last().unwrap().contains(": no mistakes"), "{out}");
 }

@@ -16,7 +16,8 @@ use super::output::colour_wanted;
 /// How much is logged.
 #[derive(clap::Args)]
 pub struct Log {
-    /// What to log: error, warn, info, debug or trace, or by part, as in `info,directord::probe=debug`.
+    /// What to log: error, warn, info, debug or trace; or by part, as in
+    /// `info,directord::probe=debug`.
     #[arg(
         long,
         value_name = "LEVEL",

@@ -88,10 +88,7 @@ pub fn harmless(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\t' => clean.push(' '),
-            // Control characters, and Unicode's marks that reorder text.
-            c if c.is_control()
-                || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-            {
+            c if c.is_control() || reorders_text(c) => {
                 // Writing to a String does not fail.
                 let _ = write!(clean, "{}", c.escape_default());
             }
@@ -99,6 +96,11 @@ pub fn harmless(text: &str) -> String {
         }
     }
     clean
+}
+
+/// Unicode's marks that make the rest of a line read from the other side.
+fn reorders_text(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// The two largest units: `850ms`, `12s`, `3m12s`, `5h02m`, `12d07h`.

@@ -1,6 +1,11 @@
 //! `directord run`: the daemon, in the foreground.
 
+use std::io;
 use std::path::PathBuf;
+use std::thread;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::exit::{self, Failure};
 use super::{args, logging};
@@ -19,6 +24,9 @@ pub struct Args {
     /// Write the process id here too, besides directord.pid in the runtime folder.
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
+    /// Stop when standard input ends: for whoever must not leave a daemon behind.
+    #[arg(long, hide = true)]
+    until_input_ends: bool,
     #[command(flatten)]
     log: logging::Log,
 }
@@ -37,6 +45,16 @@ Exit statuses: 0 stopped as asked, 4 no IPVS or no privilege, 5 another one is r
 
 pub fn run(args: Args) -> Result<u8, Failure> {
     logging::start(&args.log);
+    if args.until_input_ends {
+        thread::spawn(stop_when_input_ends);
+    }
     daemon::run(args.daemon.options(args.pid_file))?;
     Ok(exit::OK)
+}
+
+/// The way of the process that started us to end us even when it is killed.
+fn stop_when_input_ends() {
+    let _ = io::copy(&mut io::stdin(), &mut io::sink());
+    // Ourselves, so there is nothing that could be refused.
+    let _ = kill(Pid::this(), Signal::SIGTERM);
 }

@@ -73,11 +73,12 @@ impl Director {
         fs::create_dir(&config).map_err(failed)?;
         fs::write(config.join("demo.yaml"), text).map_err(failed)?;
         let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-        command.args(["run", "--table", table.name(), "--config"]).arg(&config);
+        command.args(["run", "--until-input-ends", "--table", table.name()]);
+        command.arg("--config").arg(&config);
         command.arg("--runtime-dir").arg(home.0.join("run"));
         command.arg("--state-dir").arg(home.0.join("state"));
         let log = File::create(home.log()).map_err(failed)?;
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).env("NO_COLOR", "1");
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(log).env("NO_COLOR", "1");
         // What is set for a directord of this host is not meant for this one.
         for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "CLICOLOR_FORCE", "DIRECTORD_LOG"] {
             command.env_remove(name);
