@@ -2,6 +2,7 @@
 //!
 //! No decision is taken here; the engine takes them all.
 
+use std::collections::BTreeSet;
 use std::sync::mpsc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -105,6 +106,11 @@ impl Director {
                 self.engine.handle_applied(&steps, &failures, now);
             }
             Input::FilesTouched(scope) => self.reload(scope, Ask::default(), None),
+            // No file is read again, but names may have got other addresses.
+            Input::ResolveAgain => {
+                let ask = Ask { resolve: true, ..Ask::default() };
+                self.reload(Scope::Touched(BTreeSet::new()), ask, None);
+            }
             Input::Hangup => {
                 service_manager::reloading();
                 let ask = Ask { resolve: true, ..Ask::default() };
@@ -170,8 +176,8 @@ impl Director {
                 report.added = change.added.iter().collect();
                 report.changed = change.changed.iter().collect();
                 report.removed = change.removed.iter().collect();
+                self.engine.handle_config(desired.clone(), now);
                 if !change.is_empty() {
-                    self.engine.handle_config(desired.clone(), now);
                     relied_on::ensure(&desired, self.table).iter().for_each(tell);
                 }
             }
@@ -294,7 +300,7 @@ pub fn tell_report(report: &Report) {
                 file,
                 last_good: kept.is_some(),
                 reason: lines.first().cloned().unwrap_or_default(),
-                mistakes: lines.len(),
+                mistakes: report.diagnostics.len(),
             });
             lines.iter().skip(1).for_each(|line| tracing::warn!("{line}"));
         }

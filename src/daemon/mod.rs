@@ -122,6 +122,7 @@ pub enum Input {
     Read(Vec<ServiceKey>, Result<Vec<Option<Entry>>, KernelError>),
     Applied(Vec<Step>, Vec<(usize, KernelError)>),
     FilesTouched(Scope),
+    ResolveAgain,
     Loaded(Box<loader::Loaded>),
     Preview(Result<std::sync::Arc<Desired>, String>, oneshot::Sender<Result<PlanView, String>>),
     Hangup,
@@ -164,6 +165,8 @@ pub fn run(options: Options) -> Result<(), Error> {
 async fn direct(options: Options) -> Result<(), Error> {
     let files = StateFiles::new(&options.runtime_dir);
     let (owned, memory) = recollect(&files);
+    // Before the first look, so that no change falls between the two.
+    let watcher = Watcher::new(&options.config);
     let mut loader = loader::Loader::new(&options.config, last_good(&options));
     let (update, file_views) = loader.load(&Scope::Everything, Ask::default());
     update.reports.iter().for_each(director::tell_report);
@@ -189,7 +192,8 @@ async fn direct(options: Options) -> Result<(), Error> {
         let _ = hung_up.await;
     }));
     watch_signals(&inputs)?;
-    tokio::spawn(watch_files(options.config.clone(), inputs.clone()));
+    tokio::spawn(watch_files(watcher, inputs.clone()));
+    tokio::spawn(resolve_again(inputs.clone()));
 
     let clock = clock::Clock::start();
     if let Err(what) = loader.keep() {
@@ -252,8 +256,8 @@ fn nothing_to_do(options: &Options) -> Error {
 }
 
 fn take_pid_files(options: &Options) -> Result<Vec<PidFile>, Error> {
-    let own = options.runtime_dir.join("directord.pid");
-    let paths = std::iter::once(&own).chain(&options.pid_file);
+    let own = [options.runtime_dir.join("directord.pid"), options.state_dir.join("lock")];
+    let paths = own.iter().chain(&options.pid_file);
     let take = |path: &PathBuf| PidFile::take(path);
     paths.map(take).collect::<Result<_, _>>().map_err(|error| match error {
         lock::LockError::Held { .. } => Error::AlreadyRunning(error.to_string()),
@@ -292,8 +296,19 @@ fn watch_signals(inputs: &UnboundedSender<Input>) -> Result<(), Error> {
     watch(SignalKind::interrupt(), || Input::Terminate("SIGINT"))
 }
 
-async fn watch_files(paths: Vec<PathBuf>, inputs: UnboundedSender<Input>) {
-    let mut watcher = Watcher::new(&paths);
+/// How often host names in files are looked up again.
+const NAMES_HOLD_FOR: Duration = Duration::from_secs(60);
+
+async fn resolve_again(inputs: UnboundedSender<Input>) {
+    loop {
+        tokio::time::sleep(NAMES_HOLD_FOR).await;
+        if inputs.send(Input::ResolveAgain).is_err() {
+            return;
+        }
+    }
+}
+
+async fn watch_files(mut watcher: Watcher, inputs: UnboundedSender<Input>) {
     loop {
         let scope = watcher.changed().await;
         if inputs.send(Input::FilesTouched(scope)).is_err() {

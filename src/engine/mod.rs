@@ -177,17 +177,17 @@ impl Engine {
         if newly_owned {
             self.actions.push_back(Action::Own(self.kernel.owned.keys().copied().collect()));
         }
-        if changes != Changes::default() {
-            self.remember_soon(now);
-        }
         // What the first configuration did not ask for is no news any more to a later one.
         self.memory.checks.clear();
-        self.events.push_back(Event::ConfigApplied {
-            added: changes.added.len(),
-            changed: changes.changed.len(),
-            removed: changes.removed.len(),
-            services: self.services.len(),
-        });
+        if changes != Changes::default() {
+            self.remember_soon(now);
+            self.events.push_back(Event::ConfigApplied {
+                added: changes.added.len(),
+                changed: changes.changed.len(),
+                removed: changes.removed.len(),
+                services: self.services.len(),
+            });
+        }
         self.turn(now);
         changes
     }
