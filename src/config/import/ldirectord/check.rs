@@ -167,7 +167,7 @@ impl Plan {
             Kind::Ping(count) => Probe::Ping(PingProbe { count: *count }),
             Kind::External(program) => {
                 endpoint.port = written;
-                self.external(program, address)
+                self.external(program)
             }
             _ if endpoint.port == 0 => {
                 resolver
@@ -296,15 +296,10 @@ impl Plan {
         }))
     }
 
-    fn external(&self, program: &[String], address: IpAddr) -> Probe {
-        let real = match address {
-            IpAddr::V4(_) => "{address}".to_owned(),
-            // In brackets, which the placeholder does not promise.
-            IpAddr::V6(address) => format!("[{address}]"),
-        };
-        let own = ["{virtual_address}", "{virtual_port}", &real, "{port}"].map(str::to_owned);
+    fn external(&self, program: &[String]) -> Probe {
+        let own = ["{virtual_address}", "{virtual_port}", "{address}", "{port}"];
         Probe::External(Box::new(ExternalProbe {
-            argv: program.iter().cloned().chain(own).collect(),
+            argv: program.iter().cloned().chain(own.map(str::to_owned)).collect(),
             virtual_address: self.virtual_address.clone(),
             virtual_port: self.service_port.unwrap_or(0),
         }))

@@ -155,7 +155,10 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
         return;
     }
     match name.text {
-        "real" | "real6" => draft.reals.extend(real::real(value, draft.ipv6, report)),
+        "real" | "real6" => match real::real(value, draft.ipv6, report) {
+            Some(real) => draft.reals.push(real),
+            None => draft.has_unreadable_real = true,
+        },
         "checktype" => draft.checktype = check_type(value, report),
         "service" => draft.service = application(value, report),
         "checkport" => draft.checkport = check_port(value, report),

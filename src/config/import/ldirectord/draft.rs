@@ -38,6 +38,8 @@ pub(super) struct Draft<'t> {
     pub(super) address: Option<VirtualAddress<'t>>,
     pub(super) shared: Shared<'t>,
     pub(super) reals: Vec<RealDraft<'t>>,
+    /// Whether there are others, that could not be read.
+    pub(super) has_unreadable_real: bool,
     pub(super) protocol: Option<Piece<'t>>,
     pub(super) scheduler: Option<Piece<'t>>,
     pub(super) scheduler_flags: SchedulerFlags,

@@ -252,7 +252,7 @@ impl Resolver<'_> {
                 });
             }
         }
-        if draft.reals.is_empty() {
+        if draft.reals.is_empty() && !draft.has_unreadable_real {
             self.report.warning(draft.place.span(), "this service has no real server");
         }
         servers

@@ -222,7 +222,7 @@ fn an_external_check_gets_the_four_arguments() {
                 \tcheckcommand=/bin/x\n\tcheckport=9\n";
     let real = service(text).servers.remove(0);
     let Probe::External(probe) = &real.check.probe else { panic!("{real:?}") };
-    let own = ["/bin/x", "{virtual_address}", "{virtual_port}", "[2001:db8::11]", "{port}"];
+    let own = ["/bin/x", "{virtual_address}", "{virtual_port}", "{address}", "{port}"];
     assert_eq!(probe.argv, own);
     assert_eq!((probe.virtual_address.as_str(), probe.virtual_port), ("[2001:db8::1]", 80));
     assert_eq!(real.check_endpoint.port, 81);
@@ -350,6 +350,7 @@ fn all_mistakes_are_told_at_once_and_a_lost_block_does_not_multiply_them() {
             "sheduler: unknown directive sheduler",
         ]
     );
+    assert_eq!(warnings(text), [""; 0]);
 }
 
 #[test]

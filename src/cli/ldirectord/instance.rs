@@ -1,0 +1,232 @@
+//! One director: whether it runs, starting it, having it stop.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::places::{Places, Root};
+use super::{SERVE, status};
+use crate::api::Client;
+use crate::model::Phase;
+
+/// How often to look whether something has happened.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// For the table to be read: more than 10,000 services need on a slow machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// For the first table to be written, once it has been read.
+const SETTLING: Duration = Duration::from_secs(10);
+
+/// Whether a director runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    Running {
+        /// `None` in the instant before it is written.
+        pid: Option<u32>,
+    },
+    Stopped,
+    /// Stopped, and its pid file is still there.
+    Stale,
+}
+
+impl Places {
+    fn client(&self) -> Client {
+        Client::new(&self.runtime_dir)
+    }
+
+    /// Whether the director of these places runs. Reads no configuration.
+    pub(super) fn state(&self) -> State {
+        let own = self.runtime_dir.join("directord.pid");
+        let pid = read_pid(&own);
+        if self.client().is_running() || is_locked(&own) {
+            return State::Running { pid };
+        }
+        // A locked one is another director's, of the same name.
+        match self.pid_file.exists() && !is_locked(&self.pid_file) {
+            true => State::Stale,
+            false => State::Stopped,
+        }
+    }
+
+    /// A process that calls itself ldirectord and is none of ours, by the pid file.
+    pub(super) fn stranger(&self) -> Option<u32> {
+        if is_locked(&self.pid_file) {
+            return None;
+        }
+        let pid = read_pid(&self.pid_file)?;
+        let command = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+        let named = command.windows(10).any(|word| word == b"ldirectord");
+        (named && pid != std::process::id()).then_some(pid)
+    }
+
+    /// The pid file to write: ldirectord's, unless another director holds it.
+    pub(super) fn free_pid_file(&self) -> &Path {
+        match is_locked(&self.pid_file) {
+            true => &self.second_pid_file,
+            false => &self.pid_file,
+        }
+    }
+
+    /// Has it stop, and waits until it is gone. `keep` leaves the services in the kernel.
+    pub(super) fn stop(&self, keep: bool) -> Result<(), String> {
+        let State::Running { pid } = self.state() else { return Ok(()) };
+        if let Err(error) = self.client().stop(keep) {
+            // It may hang, or just now go; a signal reaches it all the same.
+            let Some(pid) = pid.and_then(|pid| i32::try_from(pid).ok()) else {
+                return Err(error.to_string());
+            };
+            let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+        }
+        let end = Instant::now() + PATIENCE;
+        while matches!(self.state(), State::Running { .. }) || pid.is_some_and(is_alive) {
+            if Instant::now() > end {
+                return Err(format!("it does not end within {} s", PATIENCE.as_secs()));
+            }
+            sleep(LOOK);
+        }
+        Ok(())
+    }
+
+    /// Reads the files again; what stands in the way is told with the exit status for it.
+    pub(super) fn reload(&self) -> Result<(), (u8, String)> {
+        let report = self.client().reload(false).map_err(|e| (status::FAILED, e.to_string()))?;
+        if let Some(why) = report.held {
+            let folder = self.runtime_dir.display();
+            let how = format!("directord reload --confirm --runtime-dir {folder}");
+            return Err((status::FAILED, format!("held: {why}: go ahead with `{how}`")));
+        }
+        match report.rejected.first() {
+            Some(file) => Err((status::CONFIG, file.diagnostics.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Starts the daemon and waits until its services are in the kernel.
+    ///
+    /// The words are remarks on a daemon that runs, or why there is none.
+    pub(super) fn start(
+        &self,
+        programme: &Path,
+        config: Option<&Path>,
+        root: &Root,
+    ) -> Result<Vec<String>, (u8, String)> {
+        let failed = |error: io::Error| (status::FAILED, format!("start: {error}"));
+        self.claim().map_err(failed)?;
+        let mut child = spawn(programme, config, root).map_err(failed)?;
+        let end = Instant::now() + PATIENCE;
+        loop {
+            if let Some(ended) = child.try_wait().map_err(failed)? {
+                let code = ended.code().and_then(|code| u8::try_from(code).ok());
+                // Ended well before it began: stopped by somebody else meanwhile.
+                let code = code.filter(|code| *code != 0).unwrap_or(status::FAILED);
+                return Err((code, last_words(&mut child)));
+            }
+            match self.client().status() {
+                Ok(snapshot) if snapshot.phase == Phase::Running => break,
+                _ if Instant::now() > end => {
+                    let seconds = PATIENCE.as_secs();
+                    return Err((status::FAILED, format!("not ready after {seconds} s")));
+                }
+                _ => sleep(LOOK),
+            }
+        }
+        Ok(self.settle())
+    }
+
+    /// Waits until the kernel holds what it should; says what it refuses.
+    fn settle(&self) -> Vec<String> {
+        let end = Instant::now() + SETTLING;
+        while let Ok(snapshot) = self.client().status() {
+            let refused = |e: &String| format!("kernel: {e}");
+            let mut remarks: Vec<String> = snapshot.kernel.error.iter().map(refused).collect();
+            for service in &snapshot.services {
+                let error = service.error.iter();
+                remarks.extend(error.map(|error| format!("{}: {error}", service.service)));
+            }
+            let settled = snapshot.kernel.out_of_sync == 0;
+            if settled || !remarks.is_empty() || Instant::now() > end {
+                if !settled && remarks.is_empty() {
+                    let count = snapshot.kernel.out_of_sync;
+                    remarks.push(format!("{count} services are not in the kernel yet"));
+                }
+                return remarks;
+            }
+            sleep(LOOK);
+        }
+        Vec::new()
+    }
+}
+
+/// Calls this program again. Its command line is `PROGRAM CONFIG start`, which the cluster's
+/// agents look for, and what tells it apart comes after.
+///
+/// Its standard output is for its last words, should it not get as far as its own log.
+fn spawn(programme: &Path, config: Option<&Path>, root: &Root) -> io::Result<Child> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg0(programme).args(config).arg("start").arg(SERVE);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log(root));
+    command.spawn()
+}
+
+fn log(root: &Root) -> Stdio {
+    let path = root.log();
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    file.map_or_else(|_| Stdio::null(), Stdio::from)
+}
+
+fn last_words(child: &mut Child) -> String {
+    let mut text = String::new();
+    if let Some(pipe) = child.stdout.take() {
+        let _ = pipe.take(64 << 10).read_to_string(&mut text);
+    }
+    match text.trim() {
+        "" => "the daemon ended without a word: see its log".to_owned(),
+        words => words.to_owned(),
+    }
+}
+
+/// Whether a living process holds the lock of this pid file.
+fn is_locked(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else { return false };
+    // Shared, and let go at once: several may ask at a time.
+    matches!(file.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
+}
+
+/// Whether the process is there and no zombie. Its last lock goes a moment before it does.
+fn is_alive(pid: u32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+}
+
+fn read_pid(path: &Path) -> Option<u32> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(32).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok().filter(|pid| *pid != 0)
+}
+
+/// Leaves whoever started us: a session of our own, and no folder in use.
+pub(super) fn detach() {
+    // Fails only for the leader of a process group, who has left already.
+    let _ = nix::unistd::setsid();
+    let _ = std::env::set_current_dir("/");
+}
+
+/// Closes every descriptor but the three standard ones: somebody may wait for the end of theirs.
+///
+/// To be called before anything is opened.
+pub(super) fn close_inherited() {
+    let Ok(entries) = fs::read_dir("/proc/self/fd") else { return };
+    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<i32>().ok();
+    let inherited: Vec<i32> = entries.flatten().filter_map(number).filter(|n| *n > 2).collect();
+    for number in inherited {
+        // One of them was the listing's own, and is closed by now.
+        let _ = nix::unistd::close(number);
+    }
+}

@@ -1,0 +1,267 @@
+//! The command line of ldirectord, for scripts, units and cluster agents written for it.
+//!
+//! `ldirectord [-d] [CONFIG] start|stop|restart|try-restart|reload|force-reload|status`, with
+//! ldirectord's search for the file, its pid files, its words and its exit statuses:
+//!
+//! | action | runs | stopped | stopped, stale pid file | mistakes in the file | no file |
+//! |---|---|---|---|---|---|
+//! | start | 0 | 0 | 0 | 2 | 1 |
+//! | stop | 0 | 0 | 0 | 0 | 1 if stopped |
+//! | restart | 0 | 0 | 0 | 2 | 1 |
+//! | try-restart | 0 | 0 | 0 | 2 if it runs | 1 |
+//! | reload, force-reload | 0 | 1 | 1 | 2 if it runs | 1 |
+//! | status | 0 | 3 | 1 | as without | 1 if stopped |
+//!
+//! Unlike there, `stop` and `status` do not read the file, so that a broken one cannot stand in
+//! their way; `start` returns once the services are in the kernel, or says why they are not;
+//! `stop` returns when the daemon is gone; `restart` leaves the table as it is in between; and
+//! two files of one name are two directors.
+
+mod arguments;
+mod instance;
+mod places;
+
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::Parser;
+
+use super::logging;
+use crate::config::assemble::{self, Report};
+use crate::config::source::{self, SystemNames};
+use crate::config::{Severity, render};
+use crate::daemon::{self, Options, TableChoice};
+
+use arguments::{Action, Asked, Request};
+use instance::State;
+use places::{Places, Root};
+
+/// ldirectord's exit statuses.
+pub mod status {
+    /// Done; or `status`: it runs.
+    pub const OK: u8 = 0;
+    /// No such file, not running, or not done; or `status`: stopped, with a stale pid file.
+    pub const FAILED: u8 = 1;
+    /// The file has mistakes.
+    pub const CONFIG: u8 = 2;
+    /// `status`: stopped.
+    pub const STOPPED: u8 = 3;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 255;
+}
+
+/// Marks the daemon's own command line. It stands where ldirectord ignores everything.
+const SERVE: &str = "--serve";
+
+/// Another top of the file system for all paths but those given: for tests and images.
+const ROOT: &str = "DIRECTORD_ROOT";
+
+/// The table, as for `directord run`.
+const TABLE: &str = "DIRECTORD_TABLE";
+
+const USAGE: &str = "\
+Usage:
+    ldirectord [-d|--debug] [--] [CONFIG]
+               start|stop|restart|try-restart|reload|force-reload|status
+    ldirectord -h|-?|--help|-v|--version
+
+CONFIG is looked for in /etc/ha.d, in /etc/ha.d/conf and as given; ldirectord.cf by default.
+
+    -d    stay in the foreground, log to standard error, say more
+
+Exit statuses: 0 done or running, 1 failed or not running, 2 mistakes in the file,
+3 stopped (status), 255 wrong usage.
+
+This is directord; `directord --help` shows what else it does.";
+
+/// Runs `programme` with ldirectord's arguments; answers with ldirectord's exit status.
+pub fn run(args: impl Iterator<Item = OsString>, programme: &Path) -> u8 {
+    let args: Vec<OsString> = args.collect();
+    let root = Root::at(std::env::var_os(ROOT).unwrap_or_else(|| "/".into()));
+    if let Some(at) = args.iter().position(|word| word == SERVE) {
+        return serve(arguments::parse(&args[..at]), &root);
+    }
+    match arguments::parse(&args) {
+        Request::Help => {
+            say(USAGE);
+            status::OK
+        }
+        Request::Version => {
+            let version = env!("CARGO_PKG_VERSION");
+            say(format_args!("directord {version}, with the command line of ldirectord v1.186-ha"));
+            status::OK
+        }
+        Request::Usage(why) => {
+            if let Some(why) = why {
+                complain(why);
+            }
+            say(USAGE);
+            status::USAGE
+        }
+        Request::Act(asked) => act(&asked, programme, &root),
+    }
+}
+
+fn act(asked: &Asked, programme: &Path, root: &Root) -> u8 {
+    let places = places::find(asked.config.as_deref(), root);
+    let state = places.state();
+    let runs = matches!(state, State::Running { .. });
+    if !places.config_found && (!runs || !matches!(asked.action, Action::Stop | Action::Status)) {
+        let written = asked.config.as_deref().unwrap_or(Path::new("ldirectord.cf"));
+        complain(format_args!("Config file {} not found", written.display()));
+        return status::FAILED;
+    }
+    let start = || start(asked, &places, programme, root);
+    match (asked.action, runs) {
+        (Action::Status, _) => tell_status(&places, state),
+        (Action::Stop, _) => done(places.stop(false).map_err(|why| (status::FAILED, why))),
+        (Action::Start, true) | (Action::TryRestart, false) => status::OK,
+        (Action::Start | Action::Restart, false) => start(),
+        (Action::Reload, false) => {
+            complain(format_args!("ldirectord is stopped for {}", places.config.display()));
+            status::FAILED
+        }
+        // What the daemon would not take must not cost the one that runs.
+        (_, true) if !is_valid(&places.config) => status::CONFIG,
+        (Action::Reload, true) => done(places.reload()),
+        (Action::Restart | Action::TryRestart, true) => match places.stop(true) {
+            Ok(()) => start(),
+            Err(why) => done(Err((status::FAILED, why))),
+        },
+    }
+}
+
+fn start(asked: &Asked, places: &Places, programme: &Path, root: &Root) -> u8 {
+    if let Some(pid) = places.stranger() {
+        let why = format!("another ldirectord is running with pid {pid}: stop that one first");
+        return done(Err((status::FAILED, why)));
+    }
+    if !is_valid(&places.config) {
+        return status::CONFIG;
+    }
+    if asked.debug {
+        if let Err(error) = places.claim() {
+            return done(Err((status::FAILED, format!("start: {error}"))));
+        }
+        return in_foreground(places, None, "debug");
+    }
+    match places.start(programme, asked.config.as_deref(), root) {
+        Ok(remarks) => {
+            remarks.iter().for_each(complain);
+            status::OK
+        }
+        Err(why) => done(Err(why)),
+    }
+}
+
+/// The daemon itself, called by [`Places::start`].
+fn serve(request: Request, root: &Root) -> u8 {
+    instance::close_inherited();
+    let Request::Act(asked) = request else {
+        return status::USAGE;
+    };
+    let places = places::find(asked.config.as_deref(), root);
+    let pid_file = places.free_pid_file().to_owned();
+    instance::detach();
+    in_foreground(&places, Some(pid_file), "info")
+}
+
+fn in_foreground(places: &Places, pid_file: Option<PathBuf>, level: &str) -> u8 {
+    let table = match std::env::var(TABLE).as_deref() {
+        Ok("memory") => TableChoice::Memory,
+        _ => TableChoice::Kernel,
+    };
+    logging::start(&log(level));
+    let ended = daemon::run(Options {
+        config: vec![places.config.clone()],
+        table,
+        runtime_dir: places.runtime_dir.clone(),
+        state_dir: places.state_dir.clone(),
+        pid_file,
+    });
+    let Err(error) = ended else { return status::OK };
+    // Into the log, and to the one who waits for us to begin.
+    complain(format_args!("ldirectord: {error}"));
+    say(&error);
+    match error {
+        daemon::Error::Config(_) => status::CONFIG,
+        _ => status::FAILED,
+    }
+}
+
+/// What to log: as the environment says, else from this level on.
+fn log(level: &str) -> logging::Log {
+    #[derive(Parser)]
+    struct Options {
+        #[command(flatten)]
+        log: logging::Log,
+    }
+    let words: &[&str] = match std::env::var_os("DIRECTORD_LOG") {
+        Some(_) => &["ldirectord"],
+        None => &["ldirectord", "--log-level", level],
+    };
+    Options::try_parse_from(words).map_or_else(|_| logging::Log::quiet(), |options| options.log)
+}
+
+/// Whether the file can be taken; its mistakes and warnings are printed.
+fn is_valid(config: &Path) -> bool {
+    let reading = source::read(&[config.to_owned()]);
+    let (_, reports) = assemble::check(&reading, &SystemNames::new());
+    for report in &reports {
+        let text_of = |path: &Path| {
+            let found = report.sources.iter().find(|(file, _)| file.as_path() == path);
+            found.map(|(_, text)| Arc::clone(text))
+        };
+        // Notes are for `directord check`: a script's log has no use for them at each start.
+        let all = report.diagnostics.iter();
+        let told: Vec<_> = all.filter(|d| d.severity != Severity::Note).cloned().collect();
+        if !told.is_empty() {
+            complain(render(&told, &text_of, false).trim_end());
+        }
+    }
+    !reports.iter().any(Report::is_error)
+}
+
+fn tell_status(places: &Places, state: State) -> u8 {
+    let config = places.config.display();
+    match state {
+        State::Running { pid } => {
+            let pid = pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
+            complain(format_args!("ldirectord for {config} is running with pid: {pid}"));
+            status::OK
+        }
+        State::Stopped => {
+            say(format_args!("ldirectord is stopped for {config}"));
+            status::STOPPED
+        }
+        State::Stale => {
+            let pid_file = places.pid_file.display();
+            complain(format_args!("ldirectord stale pid file {pid_file} for {config}"));
+            say(format_args!("ldirectord is stopped for {config}"));
+            status::FAILED
+        }
+    }
+}
+
+fn done(outcome: Result<(), (u8, String)>) -> u8 {
+    match outcome {
+        Ok(()) => status::OK,
+        Err((status, why)) => {
+            complain(format_args!("ldirectord: {why}"));
+            status
+        }
+    }
+}
+
+/// To standard output; whoever closed it did not want to know.
+fn say(line: impl Display) {
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// To standard error.
+fn complain(line: impl Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
