@@ -1,0 +1,294 @@
+//! Reconciliation: the conversation with the kernel.
+//!
+//! One thing is asked at a time, the most urgent first: write what differs, read what is not
+//! known, read back what was written, survey.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
+
+use super::kernel::{READ_BACK_LIMIT, READ_CHUNK, Trouble};
+use super::{Action, Engine};
+use crate::event::Event;
+use crate::model::{Entry, KernelError, KernelErrorKind, Phase, ServiceKey, Survey, Time};
+use crate::plan::{self, Step};
+
+impl Engine {
+    /// Asks the kernel for the next thing, if it is free.
+    pub(super) fn turn(&mut self, now: Time) {
+        if self.kernel.busy || self.kernel.outage.as_ref().is_some_and(|o| o.retry_at > now) {
+            if self.phase == Phase::Stopping && !self.kernel.busy {
+                self.finish();
+            }
+            return;
+        }
+        if let Some(action) = self.next_request(now) {
+            self.kernel.busy = true;
+            self.actions.push_back(action);
+        } else if self.phase == Phase::Stopping {
+            self.finish();
+        } else {
+            self.tell_ready();
+        }
+    }
+
+    fn next_request(&mut self, now: Time) -> Option<Action> {
+        if self.phase == Phase::Stopping {
+            return self.write(now);
+        }
+        if !self.kernel.surveyed {
+            return Some(Action::Survey);
+        }
+        if let Some(write) = self.write(now) {
+            return Some(write);
+        }
+        if self.kernel.recheck.len() > READ_BACK_LIMIT && self.kernel.unread.is_empty() {
+            self.kernel.recheck.clear();
+            self.kernel.next_survey = now;
+        }
+        let due =
+            if self.kernel.unread.is_empty() { &self.kernel.recheck } else { &self.kernel.unread };
+        if !due.is_empty() {
+            return Some(Action::Read(due.iter().take(READ_CHUNK).copied().collect()));
+        }
+        (self.kernel.next_survey <= now).then_some(Action::Survey)
+    }
+
+    /// The steps from what the kernel holds to what it should, for all services that may be
+    /// written now.
+    fn write(&mut self, now: Time) -> Option<Action> {
+        let services = &self.services;
+        let stopping = self.phase == Phase::Stopping;
+        let ready = self.kernel.writable(now, |key| !stopping && !services.contains_key(key));
+        let targets: Vec<_> = ready.iter().map(|key| (*key, self.target(key))).collect();
+        let steps = plan::plan(
+            targets.iter().map(|(key, target)| (*key, self.kernel.observed(key), target.as_ref())),
+        );
+        let written: HashSet<_> = steps.iter().map(|step| *step.service()).collect();
+        for key in ready.iter().filter(|key| !written.contains(key)) {
+            self.settled(key);
+        }
+        if steps.is_empty() {
+            return None;
+        }
+        if std::mem::take(&mut self.recovered) {
+            // Noted before it shows in the table: a crash in between must not make the next run
+            // take a server out again that carries connections.
+            self.remember(true, now);
+        }
+        self.kernel.writes += steps.len() as u64;
+        Some(Action::Apply(steps))
+    }
+
+    /// The kernel holds what it should under this key.
+    fn settled(&mut self, key: &ServiceKey) {
+        if self.kernel.troubles.remove(key).is_some() {
+            self.events.push_back(Event::KernelAccepted { service: *key });
+        }
+        // Gone from the configuration and from the kernel: no longer ours.
+        if !self.services.contains_key(key) && self.kernel.observed(key).is_none() {
+            self.disown(key);
+        }
+    }
+
+    fn disown(&mut self, key: &ServiceKey) {
+        self.kernel.recheck.remove(key);
+        self.kernel.unread.remove(key);
+        if self.kernel.owned.remove(key).is_some() && self.phase != Phase::Stopping {
+            self.actions.push_back(Action::Own(self.kernel.owned.keys().copied().collect()));
+        }
+    }
+
+    /// Takes in a survey; `cost` is the processor time it took.
+    pub fn handle_survey(
+        &mut self,
+        survey: Result<Survey, KernelError>,
+        cost: Duration,
+        now: Time,
+    ) {
+        self.kernel.busy = false;
+        match survey {
+            Err(error) => self.outage(&error, now),
+            Ok(survey) => {
+                self.reached();
+                if !self.kernel.surveyed {
+                    for key in self.kernel.first_survey(&survey) {
+                        self.adopt(&key, now);
+                    }
+                }
+                self.kernel.compare(&survey, now);
+                self.kernel.schedule_survey(cost, now);
+            }
+        }
+        self.turn(now);
+    }
+
+    /// Takes in the records of the services asked for, in that order.
+    pub fn handle_read(
+        &mut self,
+        keys: &[ServiceKey],
+        records: Result<Vec<Option<Entry>>, KernelError>,
+        now: Time,
+    ) {
+        self.kernel.busy = false;
+        match records {
+            Err(error) => self.outage(&error, now),
+            Ok(records) => {
+                self.reached();
+                for (key, record) in keys.iter().zip(records) {
+                    self.take_record(*key, record, now);
+                }
+            }
+        }
+        self.turn(now);
+    }
+
+    fn take_record(&mut self, key: ServiceKey, record: Option<Entry>, now: Time) {
+        let first = self.kernel.unread.remove(&key);
+        self.kernel.recheck.remove(&key);
+        let Some(owned) = self.kernel.owned.get_mut(&key) else { return };
+        if first {
+            owned.observed = record;
+            self.adopt(&key, now);
+            self.tell_service(&key);
+            self.kernel.dirty.insert(key);
+            return;
+        }
+        if owned.observed == record {
+            self.kernel.absolve(&key);
+            return;
+        }
+        let mut found = plan::describe(&key, owned.observed.as_ref(), record.as_ref());
+        found.truncate(Event::DRIFT_LINES);
+        owned.observed = record;
+        self.kernel.drift_repaired += 1;
+        self.events.push_back(Event::Drift { service: key, found });
+        self.kernel.dirty.insert(key);
+        if let Some(trouble) = self.kernel.strike(key, now) {
+            self.tell_trouble(key, &trouble);
+        }
+    }
+
+    /// Takes in how the steps went: the failures, by the index of their step.
+    pub fn handle_applied(&mut self, steps: &[Step], failures: &[(usize, KernelError)], now: Time) {
+        self.kernel.busy = false;
+        let failed: BTreeMap<usize, &KernelError> =
+            failures.iter().map(|(at, error)| (*at, error)).collect();
+        let mut touched = BTreeSet::new();
+        for (at, step) in steps.iter().enumerate() {
+            let key = *step.service();
+            touched.insert(key);
+            match failed.get(&at) {
+                None => self.fold(step),
+                Some(error) => self.take_failure(key, error, now),
+            }
+        }
+        if !failures.iter().any(|(_, error)| error.kind == KernelErrorKind::Unavailable) {
+            self.reached();
+        }
+        for key in touched {
+            self.after_write(key, now);
+        }
+        self.turn(now);
+    }
+
+    fn fold(&mut self, step: &Step) {
+        if let Some(owned) = self.kernel.owned.get_mut(step.service()) {
+            plan::fold(&mut owned.observed, step);
+        }
+    }
+
+    fn take_failure(&mut self, key: ServiceKey, error: &KernelError, now: Time) {
+        match error.kind {
+            // Somebody was there first, or nobody knows: read it again before anything else.
+            KernelErrorKind::Conflict | KernelErrorKind::Unknown => {
+                self.kernel.unread.insert(key);
+            }
+            KernelErrorKind::Refused => {
+                let known = self.kernel.troubles.get(&key);
+                // One refusal a round and service: the first names the cause.
+                if known.is_some_and(|trouble| trouble.retry_at > now) {
+                    return;
+                }
+                let trouble = Trouble::after(known, &error.message, now);
+                self.tell_trouble(key, &trouble);
+                self.kernel.troubles.insert(key, trouble);
+            }
+            KernelErrorKind::Unavailable => {
+                self.kernel.unread.insert(key);
+                self.outage(error, now);
+            }
+        }
+    }
+
+    fn after_write(&mut self, key: ServiceKey, now: Time) {
+        if self.phase == Phase::Stopping {
+            return;
+        }
+        if !self.kernel.is_read(&key) {
+            self.kernel.dirty.insert(key);
+            if let Some(trouble) = self.kernel.strike(key, now) {
+                self.tell_trouble(key, &trouble);
+            }
+        } else if self.kernel.troubles.contains_key(&key) {
+            self.kernel.dirty.insert(key);
+        }
+        if self.services.contains_key(&key) {
+            self.kernel.recheck.insert(key);
+        } else if self.kernel.is_read(&key) && self.kernel.observed(&key).is_none() {
+            self.disown(&key);
+        }
+    }
+
+    fn tell_trouble(&mut self, key: ServiceKey, trouble: &Trouble) {
+        self.events.push_back(Event::KernelRefused {
+            service: key,
+            reason: trouble.message.clone(),
+            retry_s: trouble.backoff.as_secs(),
+        });
+    }
+
+    fn outage(&mut self, error: &KernelError, now: Time) {
+        if let Some(trouble) = self.kernel.note_outage(error, now) {
+            self.events.push_back(Event::KernelUnavailable { reason: trouble.message });
+        }
+    }
+
+    fn reached(&mut self) {
+        if self.kernel.outage.take().is_some() {
+            self.events.push_back(Event::KernelAvailable);
+        }
+    }
+
+    /// Says once that the first table is in place.
+    fn tell_ready(&mut self) {
+        let waiting = |key: &ServiceKey| !self.kernel.troubles.contains_key(key);
+        if self.ready
+            || !self.kernel.surveyed
+            || !self.kernel.unread.is_empty()
+            || self.kernel.dirty.iter().any(waiting)
+        {
+            return;
+        }
+        self.ready = true;
+        self.phase = Phase::Running;
+        let records = self.kernel.owned.values().filter_map(|owned| owned.observed.as_ref());
+        self.events.push_back(Event::TableReady {
+            services: self.services.len(),
+            destinations: records.map(|entry| entry.destinations.len()).sum(),
+            writes: self.kernel.writes,
+        });
+    }
+
+    fn finish(&mut self) {
+        if !std::mem::replace(&mut self.finished, true) {
+            let left = self.kernel.owned.iter().filter(|(_, owned)| owned.observed.is_some());
+            let left: Vec<_> = left.map(|(key, _)| *key).collect();
+            self.events.push_back(Event::Stopped {
+                removed: self.kernel.owned.len() - left.len(),
+                kept: left.len(),
+            });
+            self.actions.push_back(Action::Own(left));
+            self.actions.push_back(Action::Finish);
+        }
+    }
+}
