@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::evidence;
+use super::{evidence, room};
 use crate::model::Outcome;
 
 /// What a probe that did not pass found; becomes an [`Outcome`].
@@ -69,10 +69,12 @@ pub(super) enum Phase {
     FtpGreeting,
     FtpLogin,
     FtpTransfer,
+    /// Waiting for memory to read more of a large body into.
+    Room,
 }
 
 impl Phase {
-    const ALL: [Phase; 10] = [
+    const ALL: [Phase; 11] = [
         Phase::Connect,
         Phase::Resolve,
         Phase::Tls,
@@ -83,6 +85,7 @@ impl Phase {
         Phase::FtpGreeting,
         Phase::FtpLogin,
         Phase::FtpTransfer,
+        Phase::Room,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -97,6 +100,7 @@ impl Phase {
             Phase::FtpGreeting => "ftp greeting",
             Phase::FtpLogin => "ftp login",
             Phase::FtpTransfer => "ftp transfer",
+            Phase::Room => "room",
         }
     }
 }
@@ -117,6 +121,9 @@ impl Progress {
 
     /// `headers: timed out after 3 s`.
     pub fn timed_out(&self, limit: Duration) -> Miss {
+        if self.phase() == Phase::Room {
+            return room::none_left(limit);
+        }
         let limit = evidence::duration(limit);
         Miss::Fail(format!("{}: timed out after {limit}", self.phase().name()))
     }

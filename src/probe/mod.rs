@@ -23,6 +23,7 @@ mod miss;
 mod patterns;
 mod ping;
 mod resolve;
+mod room;
 mod stream;
 mod tls;
 
@@ -46,6 +47,7 @@ pub struct Prober {
 struct Shared {
     patterns: patterns::Patterns,
     lookups: resolve::Lookups,
+    room: room::Room,
     tls: tls::Configs,
     ping: ping::Engine,
     slots: external::Slots,

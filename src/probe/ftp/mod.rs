@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::miss::{Miss, Phase, Progress};
+use super::room::{Held, Room};
 use super::{Shared, connect, stream};
 use crate::model::{Endpoint, FtpProbe};
 use dialogue::{Act, Dialogue};
@@ -34,7 +35,9 @@ pub(super) async fn run(
         return Err(Miss::Local("ftp: a control character in login, password or request".into()));
     }
     let mut control = Control::new(connect::open(endpoint, progress).await?);
-    let body = converse(&mut control, endpoint, probe, progress).await?;
+    let mut held = Held::default();
+    let room = (&shared.room, &mut held);
+    let body = converse(&mut control, endpoint, probe, room, progress).await?;
     let left = limit.saturating_sub(began.elapsed()) / 2;
     let _ = timeout(left.min(FAREWELL), control.farewell()).await;
     // Without a file there is nothing to match; logging in was the whole question.
@@ -51,10 +54,11 @@ fn body_limit(probe: &FtpProbe) -> usize {
 }
 
 /// The dialogue up to its good end; returns the bytes of the file.
-async fn converse(
+async fn converse<'a>(
     control: &mut Control,
     endpoint: Endpoint,
     probe: &FtpProbe,
+    (room, held): (&'a Room, &mut Held<'a>),
     progress: &Progress,
 ) -> Result<Vec<u8>, Miss> {
     let ipv4 = matches!(endpoint.address.to_canonical(), IpAddr::V4(_));
@@ -72,7 +76,9 @@ async fn converse(
                 control.send(&line).await?;
             }
             Act::ReadData { then_wait } => {
-                let whole = read_data(data.take(), &mut body, body_limit(probe)).await?;
+                let room = (room, &mut *held);
+                let limit = body_limit(probe);
+                let whole = read_data(data.take(), &mut body, limit, room, progress).await?;
                 // Of a file longer than the limit enough was seen; its end would never come.
                 if !whole || !then_wait {
                     return Ok(body);
@@ -100,10 +106,12 @@ async fn open_data(endpoint: Endpoint) -> Result<TcpStream, Miss> {
 }
 
 /// Reads the file up to `limit` bytes; whether that was all of it.
-async fn read_data(
+async fn read_data<'a>(
     data: Option<TcpStream>,
     body: &mut Vec<u8>,
     limit: usize,
+    (room, held): (&'a Room, &mut Held<'a>),
+    progress: &Progress,
 ) -> Result<bool, Miss> {
     let Some(mut data) = data else { return Ok(true) };
     while body.len() < limit {
@@ -115,6 +123,7 @@ async fn read_data(
         if step.await.map_err(|error| Miss::fail(Phase::FtpTransfer, &error))? {
             return Ok(true);
         }
+        held.grow(room, body.len(), limit, progress).await?;
     }
     Ok(false)
 }

@@ -13,6 +13,7 @@ mod url;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::miss::{Miss, Phase, Progress};
+use super::room::{Held, Room};
 use super::{Shared, connect, evidence, stream};
 use crate::model::{Endpoint, HttpProbe};
 use reader::{Head, Reader};
@@ -31,7 +32,9 @@ pub(super) async fn run(
     let mut hop = Hop::first(endpoint, probe)?;
     let mut left = probe.redirects;
     loop {
-        let (head, body) = fetch(shared, &hop, probe, progress).await?;
+        // Held until the body has been searched.
+        let mut held = Held::default();
+        let (head, body) = fetch(shared, &hop, probe, &mut held, progress).await?;
         if probe.status.contains(head.status) {
             let Some(pattern) = &probe.receive else { return Ok(()) };
             return shared.patterns.require(pattern, body, limit(probe), progress).await;
@@ -60,29 +63,32 @@ fn limit(probe: &HttpProbe) -> usize {
 }
 
 /// One request, one answer.
-async fn fetch(
-    shared: &Shared,
+async fn fetch<'a>(
+    shared: &'a Shared,
     hop: &Hop,
     probe: &HttpProbe,
+    held: &mut Held<'a>,
     progress: &Progress,
 ) -> Result<(Head, Vec<u8>), Miss> {
     let body_for = probe.receive.as_ref().map(|_| &probe.status);
     let reader = Reader::new(hop.method == "HEAD", body_for, limit(probe));
     let request = hop.request(probe);
+    let room = (&shared.room, held, limit(probe));
     let mut tcp = connect::open(hop.endpoint, progress).await?;
     match &hop.tls {
-        None => exchange(&mut tcp, &request, reader, progress).await,
+        None => exchange(&mut tcp, &request, reader, room, progress).await,
         Some(tls) => {
             let mut tls = shared.tls.open(tcp, hop.server_name(), tls, progress).await?;
-            exchange(&mut tls, &request, reader, progress).await
+            exchange(&mut tls, &request, reader, room, progress).await
         }
     }
 }
 
-async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+async fn exchange<'a, S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     request: &[u8],
     mut reader: Reader<'_>,
+    (room, held, limit): (&'a Room, &mut Held<'a>, usize),
     progress: &Progress,
 ) -> Result<(Head, Vec<u8>), Miss> {
     progress.enter(Phase::Request);
@@ -104,6 +110,7 @@ async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
         if done.map_err(Miss::Fail)? {
             break;
         }
+        held.grow(room, reader.kept(), limit, progress).await?;
     }
     match reader.into_parts() {
         (Some(head), body) => Ok((head, body)),

@@ -132,6 +132,11 @@ impl<'a> Reader<'a> {
         self.head.as_ref()
     }
 
+    /// Bytes of the body kept so far.
+    pub fn kept(&self) -> usize {
+        self.body.len()
+    }
+
     pub fn into_parts(self) -> (Option<Head>, Vec<u8>) {
         (self.head, self.body)
     }
