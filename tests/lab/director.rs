@@ -109,8 +109,13 @@ impl Director {
 
     /// SIGTERM; how long the end took.
     pub fn stop(&mut self) -> Duration {
+        self.end(Signal::SIGTERM)
+    }
+
+    /// A signal that must end it; how long that took.
+    pub fn end(&mut self, signal: Signal) -> Duration {
         let start = Instant::now();
-        self.signal(Signal::SIGTERM);
+        self.signal(signal);
         let status = self.wait(secs(30));
         assert!(status.success(), "a clean stop exits 0: {status}");
         start.elapsed()

@@ -25,6 +25,8 @@ pub enum Manner {
     Hangs,
     /// The bytes, one a second.
     Drips(String),
+    /// A good head, and a body without end.
+    Floods,
     /// Closes at once.
     Closes,
 }
@@ -116,7 +118,7 @@ fn serve(mut stream: TcpStream, manner: &Manner) -> Option<()> {
             stream.write_all(answer.as_bytes()).ok()
         }
         Manner::Hangs => {
-            stream.read(&mut chunk).ok();
+            stream.read(&mut chunk).map(drop).ok();
             None
         }
         Manner::Drips(text) => {
@@ -124,6 +126,11 @@ fn serve(mut stream: TcpStream, manner: &Manner) -> Option<()> {
                 stream.write_all(&[byte]).ok()?;
                 std::thread::sleep(Duration::from_secs(1));
             }
+            None
+        }
+        Manner::Floods => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 10737418240\r\n\r\n").ok()?;
+            while stream.write_all(&[b'.'; 8192]).is_ok() {}
             None
         }
         Manner::Closes => None,

@@ -78,6 +78,24 @@ impl Site {
         self.switch.link(&format!("server{server}"), whole);
     }
 
+    /// A second director on the servers' side of a masq site: it checks and keeps a table, and no
+    /// client ever asks it.
+    pub fn onlooker(&self, name: &str) -> Host {
+        let host = Host::new(name);
+        let thread = host.thread;
+        self.switch.ip(&[
+            format!("link add {name} type veth peer name eth1 netns {thread}"),
+            format!("link set {name} master br1 up"),
+        ]);
+        host.ip(&[
+            "link set lo up".into(),
+            "link set eth1 up".into(),
+            "addr add 10.1.0.2/24 dev eth1".into(),
+            "addr add 2001:db8:2::2/64 dev eth1 nodad".into(),
+        ]);
+        host
+    }
+
     fn plug_cables(&self) {
         let mut lines = Vec::new();
         for bridge in ["br0", "br1"] {
