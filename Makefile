@@ -1,0 +1,23 @@
+# The three commands of a fresh checkout. All the work is in cargo and in the scripts of tests/lab.
+
+.PHONY: all demo test bench kernel-test
+
+all:
+	cargo build --release
+
+# The director at work on a real kernel table, in under 30 seconds.
+demo:
+	cargo build --release
+	@tests/lab/demo
+
+# Everything CI runs: format, lints, unit and property tests, kernel tests.
+test:
+	@tests/lab/test
+
+# Only the tests against a real kernel: make kernel-test FILTER=words-of-a-test-name
+kernel-test:
+	@tests/lab/test --kernel-only $(FILTER)
+
+# Against keepalived, ipvsadm and fping, in one run.
+bench:
+	@tests/lab/bench
