@@ -43,7 +43,9 @@ use crate::config::assemble::{Ask, Outcome};
 use crate::engine::{CheckId, Engine};
 use crate::event::Event;
 use crate::ipvs::{Fake, Kernel, Netlink};
-use crate::model::{Desired, Entry, KernelError, Memory, PlanView, ServiceKey, Survey};
+use crate::model::{
+    Desired, Entry, FileState, FileView, KernelError, Memory, PlanView, ServiceKey, Survey,
+};
 use crate::plan::Step;
 use crate::probe::Prober;
 
@@ -163,6 +165,7 @@ pub fn run(options: Options) -> Result<(), Error> {
 
 /// Everything between having a runtime and having stopped.
 async fn direct(options: Options) -> Result<(), Error> {
+    let kernel = options.table.open()?;
     let files = StateFiles::new(&options.runtime_dir);
     let (owned, memory) = recollect(&files);
     // Before the first look, so that no change falls between the two.
@@ -174,9 +177,8 @@ async fn direct(options: Options) -> Result<(), Error> {
         return Err(Error::Config("the first configuration was held back".into()));
     };
     if desired.services.is_empty() {
-        return Err(nothing_to_do(&options));
+        worth_starting(&options, &file_views, &owned)?;
     }
-    let kernel = options.table.open()?;
     let listener = api::bind(&api::socket_path(&options.runtime_dir)).map_err(startup)?;
     relied_on::ensure(&desired, options.table).iter().for_each(director::tell);
     director::tell(&Event::Started {
@@ -245,14 +247,29 @@ fn last_good(options: &Options) -> LastGood {
     loaded.value
 }
 
-/// A director without a single service is a mistake (a folder not mounted, a path misspelt), and
-/// taking it at its word would remove what the last run served.
-fn nothing_to_do(options: &Options) -> Error {
+/// Whether a director without a single service is what its owner wants: an empty folder is to be
+/// filled later. With mistakes in the way, or where the last run served something, it is not: a
+/// folder that is not mounted must not be taken at its word.
+fn worth_starting(
+    options: &Options,
+    files: &[FileView],
+    owned: &BTreeSet<ServiceKey>,
+) -> Result<(), Error> {
+    let rejected = files.iter().any(|file| file.state == FileState::Rejected);
+    if !rejected && owned.is_empty() {
+        return Ok(());
+    }
     let paths: Vec<_> = options.config.iter().map(|path| path.display().to_string()).collect();
-    Error::Config(format!(
-        "no service to serve in {}: the kernel's table was not touched: see directord check",
-        paths.join(", ")
-    ))
+    let paths = paths.join(", ");
+    Err(Error::Config(match rejected {
+        true => format!("no service can be taken from {paths}: see directord check"),
+        false => format!(
+            "there is no service in {paths}, and the last run served {}: the kernel's table was \
+             not touched: to have them removed, remove {}",
+            owned.len(),
+            options.runtime_dir.join("services").display()
+        ),
+    }))
 }
 
 fn take_pid_files(options: &Options) -> Result<Vec<PidFile>, Error> {

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::Endpoint;
+
 /// Everything about a check but the address it goes to.
 ///
 /// Two servers' checks are the same check, done once, when their `CheckSpec` and their endpoint
@@ -52,6 +54,15 @@ impl Probe {
             Probe::Http(_) => "http",
             Probe::Ftp(_) => "ftp",
             Probe::External(_) => "external",
+        }
+    }
+
+    /// Where the probe goes, of a server written as `written`. An echo request has no port, so
+    /// that all services of one machine share it.
+    pub fn aim(&self, written: Endpoint) -> Endpoint {
+        match self {
+            Probe::Ping(_) => written.with_port(0),
+            _ => written,
         }
     }
 

@@ -61,7 +61,8 @@ pub fn eventually<T>(what: &str, limit: Duration, mut found: impl FnMut() -> Opt
             return value;
         }
         assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
-        std::thread::sleep(Duration::from_millis(20));
+        // Reading a table starts a process, 20 ms of the guest's only processor.
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -16,36 +16,35 @@ pub struct Row {
 pub struct Table(pub BTreeMap<String, BTreeMap<String, Row>>);
 
 impl Table {
-    /// From `/proc/net/ip_vs`: costs no process, so it can be polled.
+    /// As `ipvsadm` lists it. The kernel's own listing costs no process, but loses rows while
+    /// other namespaces hold services, as those of the tests beside this one do.
     pub fn of(host: &Host) -> Table {
-        host.run(|| {
-            let text = std::fs::read_to_string("/proc/thread-self/net/ip_vs").expect("ip_vs");
-            Table::parse(&text)
-        })
+        Table::parse(&host.must("ipvsadm", &["-S", "-n"]))
     }
 
     fn parse(text: &str) -> Table {
         let mut table = Table::default();
-        let mut service = String::new();
-        for line in text.lines().skip(3) {
+        for line in text.lines() {
             let words: Vec<&str> = line.split_whitespace().collect();
-            match words[..] {
-                ["->", address, forward, weight, ..] => {
-                    let weight = weight.parse().expect("a weight");
-                    let row = Row { forward: forward.to_owned(), weight };
-                    let rows = table.0.get_mut(&service).expect("a service before its rows");
-                    rows.insert(endpoint(address), row);
-                }
-                [kind, address, ..] => {
-                    let what = if kind == "FWM" {
-                        u32::from_str_radix(address, 16).expect("a mark").to_string()
-                    } else {
-                        endpoint(address)
-                    };
-                    service = format!("{kind} {what}");
-                    table.0.entry(service.clone()).or_default();
-                }
-                _ => {}
+            let after = |option| words.iter().skip_while(|word| **word != option).nth(1);
+            let [verb, kind, address, ..] = words[..] else { continue };
+            let kind = match kind {
+                "-t" => "TCP",
+                "-u" => "UDP",
+                "-f" => "FWM",
+                other => other.trim_start_matches("--"),
+            };
+            let rows = table.0.entry(format!("{kind} {address}")).or_default();
+            if verb == "-a" {
+                let forward = words.iter().find_map(|word| match *word {
+                    "-m" => Some("Masq"),
+                    "-g" => Some("Route"),
+                    "-i" => Some("Tunnel"),
+                    _ => None,
+                });
+                let weight = after("-w").and_then(|w| w.parse().ok()).expect("a weight");
+                let row = Row { forward: forward.expect("a method").to_owned(), weight };
+                rows.insert((*after("-r").expect("an address")).to_owned(), row);
             }
         }
         table
@@ -60,22 +59,6 @@ impl Table {
     /// The weight of one destination, `None` when it is absent.
     pub fn weight(&self, service: &str, destination: &str) -> Option<u32> {
         self.0.get(service)?.get(destination).map(|row| row.weight)
-    }
-}
-
-/// `C0000264:0050` or `[2001:0db8:...]:0050` as everybody else writes it.
-fn endpoint(text: &str) -> String {
-    let (address, port) = text.rsplit_once(':').expect("a port");
-    let port = u16::from_str_radix(port, 16).expect("a port in hex");
-    match address.strip_prefix('[') {
-        Some(v6) => {
-            let v6: std::net::Ipv6Addr = v6.trim_end_matches(']').parse().expect("an address");
-            format!("[{v6}]:{port}")
-        }
-        None => {
-            let v4 = u32::from_str_radix(address, 16).expect("an address in hex");
-            format!("{}:{port}", std::net::Ipv4Addr::from(v4))
-        }
     }
 }
 

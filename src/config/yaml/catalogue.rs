@@ -199,7 +199,8 @@ pub static CHECK: Key = Key::new("check", Kind::WordOr(BARE_CHECKS, &CHECK_KEYS)
 pub static ON_FAILURE: Key = Key::new(
     "on_failure",
     Kind::Word(&["remove", "quiesce"]),
-    "a failed real server is removed, or kept with weight 0 so that its connections run on",
+    "a failed real server is removed and its connections are reset (by the sysctl \
+     expire_nodest_conn), or kept with weight 0 so that they run on",
 )
 .default("remove")
 .example("quiesce");

@@ -301,7 +301,7 @@ impl<'a> Walk<'a> {
         Some(RealServer {
             endpoint,
             destination,
-            check_endpoint: endpoint.with_port(port),
+            check_endpoint: check.probe.aim(endpoint.with_port(port)),
             check: self.shared(check),
             maintenance: draft.maintenance,
         })

@@ -58,7 +58,7 @@ impl<'a> Walk<'a> {
             settings,
             servers,
             fallback,
-            on_failure: on_failure.or(defaults.on_failure).unwrap_or(FailureAction::Remove),
+            on_failure: on_failure.or(defaults.on_failure).unwrap_or(FailureAction::Reset),
             on_stop: on_stop.or(defaults.on_stop).unwrap_or(StopAction::Remove),
         };
         let place = self.findings.place(place.span().clone());
@@ -290,7 +290,7 @@ impl<'a> Walk<'a> {
     pub(super) fn on_failure(&mut self, entry: &Entry<'a>) -> Option<FailureAction> {
         self.word(entry).map(|word| match word {
             "quiesce" => FailureAction::Quiesce,
-            _ => FailureAction::Remove,
+            _ => FailureAction::Reset,
         })
     }
 

@@ -246,7 +246,7 @@ impl Resolver<'_> {
                 servers.push(RealServer {
                     endpoint,
                     destination,
-                    check_endpoint,
+                    check_endpoint: check.probe.aim(check_endpoint),
                     check,
                     maintenance: false,
                 });
