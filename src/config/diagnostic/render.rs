@@ -147,7 +147,11 @@ struct Window {
 
 fn window(line: &str, span: Range<usize>) -> Window {
     let head = line.get(..span.start).unwrap_or_default();
-    let begin = head.char_indices().rev().nth(BEFORE - 1).map_or(0, |(at, _)| at);
+    let fits = line.char_indices().nth(WIDTH).is_none_or(|(at, _)| at >= span.end);
+    let begin = match head.char_indices().rev().nth(BEFORE - 1) {
+        Some((at, _)) if !fits => at,
+        _ => 0,
+    };
     let mut out = String::new();
     if begin > 0 {
         out.push('…');

@@ -44,7 +44,7 @@ pub(super) fn parse(text: &str) -> Result<Written<'_>, Wrong> {
         Some(rest) => in_brackets(text, rest)?,
         None => plain(text)?,
     };
-    let port = port.map(|port| parse_port(port)).transpose()?;
+    let port = port.map(parse_port).transpose()?;
     Ok(Written { host, port })
 }
 

@@ -1,5 +1,6 @@
 //! `check:` and what stands in it.
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,12 @@ pub(super) struct CheckDraft {
 const INTERVAL: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(3);
 const PING_COUNT: u8 = 3;
+
+/// More than there are codes in use, and short enough to look at for every answer.
+const MOST_RANGES: usize = 64;
+
+/// In bytes. Patterns of real configurations have a few dozen.
+const LONGEST_PATTERN: usize = 4096;
 
 /// The check that the first of these drafts to say anything wants; `automatic` is done where
 /// none names a probe.
@@ -213,11 +220,12 @@ impl<'a> Walk<'a> {
             }
             return None;
         };
-        let user = self.line(login)?;
+        let user = self.line(login);
+        let password = password.and_then(|e| self.line(e)).unwrap_or_default();
+        let user = user?;
         if user.contains(':') {
             return self.refuse(login, "cannot have a colon in it", "");
         }
-        let password = password.and_then(|e| self.line(e)).unwrap_or_default();
         Some((user.to_owned(), password.to_owned()))
     }
 
@@ -273,7 +281,7 @@ impl<'a> Walk<'a> {
         }
         let mut argv = Vec::with_capacity(items.len());
         for item in items {
-            let entry = Entry { value: self.node(*item), ..entry.clone() };
+            let entry = entry.item(self.node(*item));
             let word = self.scalar(&entry)?;
             if word.contains('\0') || (argv.is_empty() && word.is_empty()) {
                 return self.refuse(&entry, "has a word that cannot be run", "");
@@ -320,6 +328,9 @@ impl<'a> Walk<'a> {
 
     fn pattern(&mut self, entry: &Entry<'a>) -> Option<String> {
         let pattern = self.scalar(entry)?;
+        if pattern.len() > LONGEST_PATTERN {
+            return self.refuse(entry, format!("is longer than {LONGEST_PATTERN} bytes"), "");
+        }
         match crate::pattern::check(pattern) {
             Ok(()) => Some(pattern.to_owned()),
             Err(why) => {
@@ -330,29 +341,33 @@ impl<'a> Walk<'a> {
     }
 
     fn status(&mut self, entry: &Entry<'a>) -> Option<StatusRanges> {
-        let mut ranges = Vec::new();
         let items = match &entry.value.value {
-            Value::List(items) => items.iter().map(|item| self.node(*item)).collect(),
-            _ => vec![entry.value],
+            Value::List(items) => items.iter().map(|item| entry.item(self.node(*item))).collect(),
+            _ => vec![entry.clone()],
         };
-        for value in items {
-            let entry = Entry { value, ..entry.clone() };
-            let text = self.scalar(&entry)?;
-            let Some(part) = scalar::status(text) else {
-                let message = format!("is a code or a range of codes, not {}", quoted(text));
-                return self.refuse(&entry, message, super::walk::example(entry.key));
-            };
-            if StatusRanges::new(part.clone()).is_none() {
-                let message = format!("cannot be {}", quoted(text));
-                return self.refuse(&entry, message, "codes go from 100 to 599, the lower first");
-            }
-            ranges.extend(part);
+        if items.len() > MOST_RANGES {
+            return self.refuse(entry, format!("has at most {MOST_RANGES} ranges"), "");
         }
-        let status = StatusRanges::new(ranges);
+        let parts: Vec<_> = items.iter().map(|entry| self.status_range(entry)).collect();
+        let ranges: Option<Vec<_>> = parts.into_iter().collect();
+        let status = StatusRanges::new(ranges?.concat());
         if status.is_none() {
             return self.refuse(entry, "names no code", super::walk::example(entry.key));
         }
         status
+    }
+
+    fn status_range(&mut self, entry: &Entry<'a>) -> Option<Vec<RangeInclusive<u16>>> {
+        let text = self.scalar(entry)?;
+        let Some(part) = scalar::status(text) else {
+            let message = format!("is a code or a range of codes, not {}", quoted(text));
+            return self.refuse(entry, message, super::walk::example(entry.key));
+        };
+        if StatusRanges::new(part.clone()).is_none() {
+            let hint = "codes go from 100 to 599, the lower first";
+            return self.refuse(entry, format!("cannot be {}", quoted(text)), hint);
+        }
+        Some(part)
     }
 
     /// The one value in memory for this check in this file.

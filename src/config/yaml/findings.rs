@@ -13,15 +13,22 @@ const KEPT: usize = 1000;
 pub(super) struct Findings {
     file: Arc<PathBuf>,
     list: Vec<Diagnostic>,
-    /// Those not kept: the first's place, the worst's severity, how many.
-    beyond: Option<(Range<usize>, Severity, usize)>,
+    /// The first place and the worst severity of those not kept.
+    beyond: Option<(Range<usize>, Severity)>,
+    errors: bool,
     /// Nothing is said about values that reach this far.
     pub(super) quiet_from: Option<usize>,
 }
 
 impl Findings {
     pub(super) fn new(file: Arc<PathBuf>) -> Findings {
-        Findings { file, list: Vec::new(), beyond: None, quiet_from: None }
+        Findings { file, list: Vec::new(), beyond: None, errors: false, quiet_from: None }
+    }
+
+    /// Whether there is no room for more, and an error among what is there: looking further
+    /// changes nothing.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors && self.list.len() >= KEPT
     }
 
     pub(super) fn place(&self, span: Range<usize>) -> Place {
@@ -69,10 +76,10 @@ impl Findings {
         if self.quiet_from.is_some_and(|from| span.end >= from) {
             return;
         }
+        self.errors |= severity == Severity::Error;
         if self.list.len() == KEPT {
-            let (_, worst, count) = self.beyond.get_or_insert((span.clone(), severity, 0));
+            let (_, worst) = self.beyond.get_or_insert((span.clone(), severity));
             *worst = severity.min(*worst);
-            *count += 1;
             return;
         }
         let related = first.map(|(span, word)| (self.place(span.clone()), word.to_owned()));
@@ -87,8 +94,8 @@ impl Findings {
 
     /// All of them in the order of the file.
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
-        if let Some((span, severity, count)) = self.beyond.take() {
-            let message = format!("and {count} more like these");
+        if let Some((span, severity)) = self.beyond.take() {
+            let message = format!("more like these: only the first {KEPT} are told");
             let place = self.place(span);
             self.list.push(Diagnostic {
                 severity,

@@ -76,7 +76,7 @@ impl<'a> Walk<'a> {
         };
         if let (Some(lower), Some(entry)) = (defaults.lower, fields.entry(&keys::LOWER))
             && lower > defaults.upper.unwrap_or(0)
-            && !fields.entry(&keys::UPPER).is_some_and(|_| defaults.upper.is_none())
+            && (defaults.upper.is_some() || !fields.has(&keys::UPPER))
         {
             self.thresholds(entry.span(), defaults.upper.unwrap_or(0), lower);
         }

@@ -9,6 +9,7 @@ pub mod catalogue;
 mod check;
 mod findings;
 mod global;
+mod lookup;
 mod scalar;
 mod server;
 mod service;
@@ -37,6 +38,7 @@ pub(super) fn parse_services(source: &Source, defaults: &Defaults, names: &dyn N
     let tree = Tree::parse(&source.text, &mut findings);
     let services = match tree.root() {
         Some(root) => services(&mut walk(source, &tree, names, &mut findings), root, defaults),
+        None if tree.broken_at.is_some() => Vec::new(),
         None => {
             // A file that lost its content must not take its services along.
             let hint = "remove the file to remove its services, or write [] for none";
@@ -79,6 +81,9 @@ fn services<'a>(walk: &mut Walk<'a>, root: &'a Node<'a>, defaults: &Defaults) ->
     let mut first: HashMap<ServiceKey, Range<usize>> = HashMap::new();
     let mut services = Vec::with_capacity(nodes.len());
     for node in nodes {
+        if walk.findings.is_full() {
+            break;
+        }
         let Some(declared) = walk.service(node, defaults) else { continue };
         let span = &declared.place.span;
         if let Some(first) = first.get(&declared.service.key) {

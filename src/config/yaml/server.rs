@@ -10,7 +10,7 @@ use super::catalogue::Key;
 use super::check::{self, CheckDraft};
 use super::suggest;
 use super::tree::{Node, Value};
-use super::walk::{Entry, Fields, Walk};
+use super::walk::{Entry, Fields, MOST_WORDS, Walk};
 use crate::config::diagnostic::quoted;
 use crate::model::{
     Destination, Endpoint, Fallback, Family, ForwardingMethod, Probe, Protocol, RealServer,
@@ -59,6 +59,9 @@ impl<'a> Walk<'a> {
         let mut servers = Vec::new();
         let mut places: HashMap<Endpoint, Range<usize>> = HashMap::new();
         for item in self.list(entry).unwrap_or_default() {
+            if self.findings.is_full() {
+                break;
+            }
             let Some(draft) = self.draft(self.node(*item), entry, &keys::REAL_KEYS, frame) else {
                 continue;
             };
@@ -104,9 +107,18 @@ impl<'a> Walk<'a> {
                 let fields = self.fields(node, section)?;
                 Some(self.mapping(&fields, frame))
             }
-            _ => {
-                let entry = Entry { value: node, ..list.clone() };
-                let text = self.scalar(&entry)?;
+            Value::List(_) => {
+                let written = self.text.get(node.span.clone()).unwrap_or_default();
+                let hint = match written.matches(':').count() > 1 {
+                    true => "an address in brackets needs quotes: \"[2001:db8::1]:80\"",
+                    false => "write ADDRESS:PORT without brackets around it",
+                };
+                let message = format!("{} is a line of words, or a mapping", section.name);
+                self.findings.error(&node.span, message, hint);
+                None
+            }
+            Value::Scalar { .. } => {
+                let text = self.scalar(&list.item(node))?;
                 let fallback = std::ptr::eq(section, &keys::FALLBACK_KEYS);
                 let words = if fallback { FALLBACK_WORDS } else { REAL_WORDS };
                 self.line_of_words(node, text, words, frame)
@@ -123,6 +135,11 @@ impl<'a> Walk<'a> {
         frame: &Frame,
     ) -> Option<Draft> {
         let words = self.words(node, text);
+        if words.len() > MOST_WORDS {
+            let hint = "begin each server with \"- \" on its own line";
+            self.findings.error(&node.span, "this line has too many words for a server", hint);
+            return None;
+        }
         let mut words = words.into_iter();
         let mut draft = Draft { span: node.span.clone(), ..Draft::default() };
         let Some((first, place)) = words.next() else {
@@ -135,8 +152,9 @@ impl<'a> Walk<'a> {
                 Some((name, value)) => (name, Some(value)),
                 None => (word, None),
             };
-            let fits = known.iter().any(|known| {
-                *known == word || known.strip_suffix('N') == word.get(..name.len() + 1)
+            let fits = known.iter().any(|known| match known.strip_suffix("=N") {
+                Some(known) => value.is_some() && name == known,
+                None => *known == word,
             });
             let twice = match (name, value) {
                 _ if !fits => {
@@ -243,38 +261,37 @@ impl<'a> Walk<'a> {
     pub(super) fn tunnel(&mut self, entry: &Entry<'a>) -> Option<Tunnel> {
         let fields = self.fields(entry.value, &keys::TUNNEL_KEYS)?;
         let kind = match fields.entry(&keys::TUNNEL_TYPE) {
-            Some(entry) => match self.word(entry)? {
+            Some(entry) => self.word(entry).map(|word| match word {
                 "gue" => TunnelKind::Gue,
                 "gre" => TunnelKind::Gre,
                 _ => TunnelKind::Ipip,
-            },
-            None => TunnelKind::Ipip,
+            }),
+            None => Some(TunnelKind::Ipip),
         };
-        let port = match fields.entry(&keys::TUNNEL_PORT) {
-            Some(entry) if kind == TunnelKind::Gue => self.integer(entry)?,
-            Some(entry) => return self.refuse(entry, "goes with type: gue only", ""),
-            None if kind == TunnelKind::Gue => {
+        let port = fields.entry(&keys::TUNNEL_PORT);
+        let number = port.map(|entry| self.integer(entry));
+        let sum = fields.entry(&keys::TUNNEL_CHECKSUM);
+        let word = sum.map(|entry| self.word(entry));
+        let kind = kind?;
+        let port = match (number, port) {
+            (Some(number), _) if kind == TunnelKind::Gue => number?,
+            (_, Some(entry)) => return self.refuse(entry, "goes with type: gue only", ""),
+            (_, None) if kind == TunnelKind::Gue => {
                 let hint = "write for example tunnel: {type: gue, port: 6080}";
                 self.findings.error(&entry.key_span, "a gue tunnel needs a port", hint);
                 return None;
             }
-            None => 0,
+            (_, None) => 0,
         };
-        let flags = match fields.entry(&keys::TUNNEL_CHECKSUM) {
-            Some(entry) => match (self.word(entry)?, kind) {
-                ("csum", TunnelKind::Gue | TunnelKind::Gre) => Tunnel::CHECKSUM,
-                ("remcsum", TunnelKind::Gue) => Tunnel::REMOTE_CHECKSUM,
-                ("none", _) => 0,
-                (word, _) => {
-                    let message = format!("{} does not go with this type", quoted(word));
-                    return self.refuse(
-                        entry,
-                        message,
-                        "csum goes with gue and gre, remcsum with gue",
-                    );
-                }
-            },
-            None => 0,
+        let flags = match (word, kind) {
+            (None | Some(Some("none")), _) => 0,
+            (Some(Some("csum")), TunnelKind::Gue | TunnelKind::Gre) => Tunnel::CHECKSUM,
+            (Some(Some("remcsum")), TunnelKind::Gue) => Tunnel::REMOTE_CHECKSUM,
+            (Some(word), _) => {
+                let message = format!("{} does not go with this type", quoted(word?));
+                let hint = "csum goes with gue and gre, remcsum with gue";
+                return self.refuse(sum?, message, hint);
+            }
         };
         Some(Tunnel { kind, port, flags })
     }
@@ -421,67 +438,6 @@ impl<'a> Walk<'a> {
                 draft.address = None;
             }
         }
-    }
-
-    /// An address that one host can have, looked up when it is a name: of this family when
-    /// there is one, else of the other.
-    pub(super) fn host(
-        &mut self,
-        host: Host,
-        family: Option<Family>,
-        place: &Range<usize>,
-    ) -> Option<IpAddr> {
-        let address = match host {
-            Host::Address(address) => address,
-            Host::Name(name) => self.look_up(name, family, place)?,
-        };
-        if let Some(why) = address::unusable(address) {
-            self.findings.error(place, format!("{address} {why}"), ());
-            return None;
-        }
-        Some(address)
-    }
-
-    fn look_up(
-        &mut self,
-        name: &str,
-        family: Option<Family>,
-        place: &Range<usize>,
-    ) -> Option<IpAddr> {
-        let families = match family {
-            Some(Family::Ipv6) => [Family::Ipv6, Family::Ipv4],
-            _ => [Family::Ipv4, Family::Ipv6],
-        };
-        let found = families.iter().map(|family| self.names.host(name, *family));
-        let Some(addresses) = found.into_iter().find(|addresses| !addresses.is_empty()) else {
-            let message = format!("host {} is not found", quoted(name));
-            self.findings.error(place, message, "write an address, or see to the resolver");
-            return None;
-        };
-        let first = addresses.first().copied()?;
-        if addresses.iter().any(|address| *address != first) {
-            let message = format!("host {} has several addresses; {first} is used", quoted(name));
-            self.findings.warning(place, message, "write the address you mean");
-        }
-        Some(first)
-    }
-
-    pub(super) fn port(
-        &mut self,
-        port: Port,
-        protocol: Option<Protocol>,
-        place: &Range<usize>,
-    ) -> Option<u16> {
-        let name = match port {
-            Port::Number(port) => return Some(port),
-            Port::Name(name) => name,
-        };
-        let found = self.names.port(name, protocol);
-        if found.is_none() {
-            let message = format!("port {} is not found in /etc/services", quoted(name));
-            self.findings.error(place, message, "write its number");
-        }
-        found
     }
 }
 

@@ -85,14 +85,15 @@ impl<'a> Walk<'a> {
         if let (Some(entry), true) = (family, fields.has(&keys::VIRTUAL)) {
             self.refuse::<()>(entry, "goes with fwmark only", "the address tells the family");
         }
-        if let Some(entry) = fields.entry(&keys::FWMARK) {
-            let family = if given == Some("ipv6") { Family::Ipv6 } else { Family::Ipv4 };
-            let mark = self.integer(entry)?;
-            // With a second identity beside it, neither is believed.
-            return (!fields.has(&keys::VIRTUAL)).then_some(ServiceKey::Fwmark { mark, family });
-        }
-        let protocol = protocol?;
-        let entry = fields.entry(&keys::VIRTUAL)?;
+        let address = fields.entry(&keys::VIRTUAL).map(|e| self.address_key(e, protocol));
+        let Some(entry) = fields.entry(&keys::FWMARK) else { return address? };
+        let family = if given == Some("ipv6") { Family::Ipv6 } else { Family::Ipv4 };
+        let mark = self.integer(entry)?;
+        // With a second identity beside it, neither is believed.
+        address.is_none().then_some(ServiceKey::Fwmark { mark, family })
+    }
+
+    fn address_key(&mut self, entry: &Entry<'a>, protocol: Option<Protocol>) -> Option<ServiceKey> {
         let text = self.scalar(entry)?;
         let written = match address::parse(text) {
             Ok(written) => written,
@@ -106,8 +107,8 @@ impl<'a> Walk<'a> {
             let hint = format!("write {text}:80; port 0, with persistent, is every port");
             return self.refuse(entry, "needs a port", hint);
         };
-        let port = self.port(port, Some(protocol), entry.span())?;
-        Some(ServiceKey::Address { protocol, address: address?, port })
+        let port = self.port(port, protocol, entry.span())?;
+        Some(ServiceKey::Address { protocol: protocol?, address: address?, port })
     }
 
     fn settings(
@@ -241,7 +242,7 @@ impl<'a> Walk<'a> {
         match &entry.value.value {
             Value::List(items) => {
                 for item in items {
-                    let entry = Entry { value: self.node(*item), ..entry.clone() };
+                    let entry = entry.item(self.node(*item));
                     words.extend(self.scalar(&entry).map(|text| (text, entry.span().clone())));
                 }
             }

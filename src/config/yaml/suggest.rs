@@ -67,7 +67,7 @@ pub(super) fn list<'w>(words: impl Iterator<Item = &'w str>) -> String {
 
 /// The known word that a slip of the fingers would turn into `given`, if there is one: at most
 /// a third of the letters are wrong.
-fn nearest<'w>(given: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
+pub(super) fn nearest<'w>(given: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
     const LONGEST: usize = 40;
     let given: Vec<char> = given.chars().take(LONGEST + 1).flat_map(char::to_lowercase).collect();
     if given.len() > LONGEST {

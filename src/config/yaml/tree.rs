@@ -16,8 +16,9 @@ use granit_parser::{Event, Options, Parser, ScalarStyle, ScanError, Span, Tag};
 use super::findings::{Findings, Hint};
 use crate::config::diagnostic::quoted;
 
-/// A million: 50,000 real servers, each a mapping with every key it may have.
-pub(super) const MAX_VALUES: usize = 1_000_000;
+/// Two million: 50,000 real servers, each a mapping with every key it may have and a check of
+/// its own. Some 100 MB while the file is read.
+pub(super) const MAX_VALUES: usize = 2_000_000;
 
 /// How deep lists and mappings may lie in one another; the grammar needs seven.
 const MAX_DEPTH: usize = 64;
@@ -55,6 +56,14 @@ pub(super) enum Value<'t> {
 }
 
 impl Node<'_> {
+    /// The text of a scalar.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
     /// Nothing was written: `key:`, `~`, `null`.
     pub(super) fn is_null(&self) -> bool {
         match &self.value {
@@ -221,7 +230,9 @@ impl<'t, 'f> Builder<'t, 'f> {
     }
 
     fn limit(&mut self, span: &Range<usize>) -> Result<(), Stop> {
-        match self.tree.nodes.len().saturating_add(self.repeated) > MAX_VALUES {
+        // What is left open after a mistake is still closed, whatever that takes.
+        let reading = self.tree.broken_at.is_none();
+        match reading && self.tree.nodes.len().saturating_add(self.repeated) > MAX_VALUES {
             true => {
                 let message =
                     format!("more than {MAX_VALUES} values, counting each use of an alias");
@@ -306,10 +317,7 @@ impl<'t, 'f> Builder<'t, 'f> {
 
     /// A key's text; only text can be a key.
     fn key(&self, id: Id) -> Option<&str> {
-        match &self.tree.node(id).value {
-            Value::Scalar { text, .. } => Some(text),
-            _ => None,
-        }
+        self.tree.node(id).text()
     }
 
     /// The earlier key of this mapping with the same text, if there is one.
@@ -357,9 +365,12 @@ impl<'t, 'f> Builder<'t, 'f> {
     fn syntax_error(&mut self, error: &ScanError) -> Result<(), Stop> {
         let at = error.marker().byte_offset().unwrap_or(self.text.len());
         let at = self.boundary(at);
-        self.tree.broken_at = Some(at.min(self.last.start));
-        let message = format!("not valid YAML: {}", error.info());
-        self.stop(&(at..at), message, syntax_hint(self.text, at))
+        // A word that goes on up to the line of the mistake may have swallowed part of it.
+        let swallowed = !self.text.get(self.last.end..at).is_some_and(|gap| gap.contains('\n'));
+        self.tree.broken_at = Some(if swallowed { at.min(self.last.start) } else { at });
+        let why = error.info();
+        let hint = syntax_hint(self.text, at, &why);
+        self.stop(&(at..at), format!("not valid YAML: {why}"), hint)
     }
 
     /// Nothing is said about what may have been cut short by this.
@@ -399,7 +410,7 @@ impl Seen {
 }
 
 /// What people mean when the text stops being YAML at this place.
-fn syntax_hint(text: &str, at: usize) -> Option<String> {
+fn syntax_hint(text: &str, at: usize, why: &str) -> Option<String> {
     let start = text[..at].rfind('\n').map_or(0, |before| before + 1);
     let line = text[start..].lines().next().unwrap_or_default();
     let indent = &line[..line.len() - line.trim_start().len()];
@@ -407,10 +418,14 @@ fn syntax_hint(text: &str, at: usize) -> Option<String> {
         "indent with blanks: YAML does not take tabs"
     } else if line.contains("]:") || line.contains("[::") {
         "an address in brackets needs quotes: \"[2001:db8::1]:80\""
-    } else if line.matches('"').count() % 2 == 1 || line.matches('\'').count() % 2 == 1 {
-        "a quotation mark may be missing"
+    } else if why.contains("quoted scalar") {
+        "a quotation mark may be missing, here or above"
+    } else if why.contains("unclosed bracket") {
+        "the closing bracket is missing: is the file complete?"
     } else if line.matches(": ").count() > 1 {
         "text with a colon and a blank in it needs quotes"
+    } else if why.contains("not allowed in this context") {
+        "the keys of one mapping begin in the same column"
     } else {
         return None;
     };

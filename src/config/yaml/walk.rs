@@ -18,6 +18,9 @@ use crate::config::Names;
 use crate::config::diagnostic::quoted;
 use crate::model::{CheckSpec, KernelName};
 
+/// More words than any line of ours has, mistakes included.
+pub(super) const MOST_WORDS: usize = 32;
+
 /// What reading one file takes.
 pub(super) struct Walk<'a> {
     pub(super) text: &'a str,
@@ -53,6 +56,11 @@ impl<'a> Fields<'a> {
 }
 
 impl<'a> Entry<'a> {
+    /// An item of a list that stands for this key.
+    pub(super) fn item(&self, value: &'a Node<'a>) -> Entry<'a> {
+        Entry { key: self.key, key_span: value.span.clone(), value }
+    }
+
     /// Where to point: the value, or the key when nothing stands there.
     pub(super) fn span(&self) -> &Range<usize> {
         if self.value.is_null() { &self.key_span } else { &self.value.span }
@@ -78,10 +86,18 @@ impl<'a> Walk<'a> {
             );
             return None;
         };
-        let mut entries: Vec<Entry> = Vec::with_capacity(pairs.len());
+        let mut entries: Vec<Entry> = Vec::with_capacity(pairs.len().min(section.keys.len()));
+        let mut meant_well = false;
         for (key, value) in pairs {
             let (key, value) = (self.node(*key), self.node(*value));
-            let Some(known) = self.known_key(key, section) else { continue };
+            if self.findings.is_full() {
+                break;
+            }
+            let known = key.text().and_then(|text| section.key(text));
+            let Some(known) = known else {
+                meant_well |= self.unknown_key(key, section);
+                continue;
+            };
             if let Some(first) = entries.iter().find(|entry| std::ptr::eq(entry.key, known)) {
                 let message = format!("key {} is written twice", quoted(known.name));
                 let first = (&first.key_span, "written first here");
@@ -91,34 +107,36 @@ impl<'a> Walk<'a> {
             entries.push(Entry { key: known, key_span: key.span.clone(), value });
         }
         let fields = Fields { node, entries };
-        self.choice(&fields, section);
+        self.choice(&fields, section, meant_well);
         Some(fields)
     }
 
-    fn known_key(&mut self, key: &'a Node<'a>, section: &'static Section) -> Option<&'static Key> {
+    /// Reports a key that is none of the section's; whether it may have been meant for one that
+    /// the section needs, so that nobody is told twice.
+    fn unknown_key(&mut self, key: &'a Node<'a>, section: &'static Section) -> bool {
         let Value::Scalar { text, .. } = &key.value else {
             let hint = "an address in brackets needs quotes: \"[2001:db8::1]:80\"";
             self.findings.error(&key.span, "a key is a word", hint);
-            return None;
+            return true;
         };
-        let known = section.key(text);
-        if known.is_none() {
-            let hint = match super::address::looks_like_address(text) {
-                true => Some("write ADDRESS:PORT in one word, without a blank".to_owned()),
-                false => suggest::key(section, text),
-            };
-            let message = format!("unknown key {} in {}", quoted(text), section.name);
+        let message = format!("unknown key {} in {}", quoted(text), section.name);
+        if super::address::looks_like_address(text) {
+            let hint = "write ADDRESS:PORT in one word, without a blank";
             self.findings.error(&key.span, message, hint);
+            return true;
         }
-        known
+        self.findings.error(&key.span, message, suggest::key(section, text));
+        let names = section.choice.iter().map(|key| key.name);
+        suggest::nearest(text, names).is_some()
     }
 
     /// At most one key of the section's choice, and one at least when one is required.
-    fn choice(&mut self, fields: &Fields<'a>, section: &'static Section) {
-        let mut chosen = section.choice.iter().filter_map(|key| fields.entry(key));
+    fn choice(&mut self, fields: &Fields<'a>, section: &'static Section, meant_well: bool) {
+        let of_choice = |key: &Key| section.choice.iter().any(|other| std::ptr::eq(*other, key));
+        let mut chosen = fields.entries.iter().filter(|entry| of_choice(entry.key));
         let names = || suggest::list(section.choice.iter().map(|key| key.name));
         let Some(first) = chosen.next() else {
-            if section.required && !self.tree.is_unfinished(fields.node) {
+            if section.required && !meant_well && !self.tree.is_unfinished(fields.node) {
                 let message = match section.choice {
                     [one] => format!("{} needs {}", section.name, quoted(one.name)),
                     _ => format!("{} needs one of: {}", section.name, names()),
@@ -129,11 +147,8 @@ impl<'a> Walk<'a> {
             return;
         };
         for second in chosen {
-            let message = format!(
-                "{} and {} exclude each other",
-                quoted(first.key.name),
-                quoted(second.key.name)
-            );
+            let (name, other) = (quoted(first.key.name), quoted(second.key.name));
+            let message = format!("{name} and {other} exclude each other");
             let hint = format!("{} has one of: {}", section.name, names());
             let first = (&first.key_span, "the other one");
             self.findings.clash(&second.key_span, message, hint, first);
@@ -163,11 +178,15 @@ impl<'a> Walk<'a> {
             Value::Scalar { text, .. } => Some(text),
             _ => {
                 let brackets = self.text.get(entry.value.span.clone()).unwrap_or_default();
-                let hint = match brackets.starts_with('[') && brackets.contains(':') {
+                let hint = match brackets.starts_with('[') && brackets.matches(':').count() > 1 {
                     true => "an address in brackets needs quotes: \"[2001:db8::1]:80\"".to_owned(),
                     false => example(entry.key),
                 };
-                let message = format!("{} is a single value", quoted(entry.key.name));
+                let what = match entry.key.kind {
+                    Kind::WordOr(..) => "a word or a mapping",
+                    _ => "a single value",
+                };
+                let message = format!("{} is {what}", quoted(entry.key.name));
                 self.findings.error(&entry.value.span, message, hint);
                 None
             }
@@ -355,7 +374,7 @@ impl<'a> Walk<'a> {
         None
     }
 
-    /// The words of a scalar, each with its own place where the file shows the text as it is,
+    /// The first words of a scalar, one more than [`MOST_WORDS`] at most, each with its own place where the file shows the text as it is,
     /// and the whole scalar's place where escapes or line breaks stand between.
     pub(super) fn words(&self, node: &'a Node<'a>, text: &'a str) -> Vec<(&'a str, Range<usize>)> {
         let written = self.text.get(node.span.clone()).unwrap_or_default();
@@ -371,7 +390,7 @@ impl<'a> Walk<'a> {
             let at = base + (word.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
             at..at + word.len()
         };
-        text.split_whitespace().map(|word| (word, place(word))).collect()
+        text.split_whitespace().take(MOST_WORDS + 1).map(|word| (word, place(word))).collect()
     }
 }
 

@@ -1,0 +1,153 @@
+//! The native dialect from outside: the samples of conf.d, and one folder for each case.
+//!
+//! `UPDATE_EXPECTED=1 cargo test --test config` writes what is answered now into the case
+//! folders, for review.
+
+use std::fmt::Write;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use directord::config::{Defaults, Dialect, Names, Parsed, Source, parse, render, schema};
+use directord::model::{Family, Protocol, VirtualService};
+
+/// A resolver that knows two hosts and one service.
+struct Book;
+
+impl Names for Book {
+    fn host(&self, name: &str, family: Family) -> Vec<IpAddr> {
+        let addresses: &[&str] = match (name, family) {
+            ("www.example.com", Family::Ipv4) => &["192.0.2.1"],
+            ("www.example.com", Family::Ipv6) => &["2001:db8::1"],
+            ("many.example.com", Family::Ipv4) => &["192.0.2.2", "192.0.2.3"],
+            _ => &[],
+        };
+        addresses.iter().map(|address| address.parse().unwrap()).collect()
+    }
+
+    fn port(&self, name: &str, _: Option<Protocol>) -> Option<u16> {
+        (name == "http").then_some(80)
+    }
+}
+
+fn source(path: &Path, text: &str) -> Source {
+    let dialect = match path.file_name().and_then(|name| name.to_str()) {
+        Some("global.yaml") => Dialect::Global,
+        _ => Dialect::Yaml,
+    };
+    Source { path: Arc::new(path.into()), dialect, text: text.into() }
+}
+
+/// What a case says: its services, then its mistakes.
+fn answer(parsed: &Parsed, text: &str) -> String {
+    let mut out = String::new();
+    for declared in &parsed.services {
+        describe(&declared.service, &mut out);
+    }
+    if let (Some(settings), Some(defaults)) = (&parsed.settings, &parsed.defaults) {
+        writeln!(out, "{settings:#?}\n{defaults:#?}").unwrap();
+    }
+    let text: Arc<str> = text.into();
+    out + &render(&parsed.diagnostics, &|_| Some(text.clone()), false)
+}
+
+fn describe(service: &VirtualService, out: &mut String) {
+    let VirtualService { key, name, settings, servers, fallback, on_failure, on_stop } = service;
+    writeln!(out, "{key} {name:?} {on_failure:?} {on_stop:?}").unwrap();
+    writeln!(out, "  {settings:?}").unwrap();
+    for server in servers {
+        let (endpoint, row) = (server.endpoint, server.destination);
+        let held = if server.maintenance { " maintenance" } else { "" };
+        writeln!(out, "  {endpoint} {row}{held}").unwrap();
+        writeln!(out, "    check {} {:?}", server.check_endpoint, server.check).unwrap();
+    }
+    if let Some(fallback) = fallback {
+        writeln!(out, "  fallback {} {}", fallback.endpoint, fallback.destination).unwrap();
+    }
+    out.push('\n');
+}
+
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|e| e == extension)).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    files
+}
+
+#[test]
+fn every_case_is_answered_as_expected() {
+    let mut wrong = Vec::new();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config");
+    for case in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let input = match case.join("global.yaml") {
+            global if global.exists() => global,
+            _ => case.join("input.yaml"),
+        };
+        let text = std::fs::read_to_string(&input).unwrap();
+        let shown = Path::new(input.file_name().unwrap());
+        let parsed = parse(&source(shown, &text), &Defaults::default(), &Book);
+        let answer = answer(&parsed, &text);
+        let expected = case.join("expected.txt");
+        if std::env::var_os("UPDATE_EXPECTED").is_some() {
+            std::fs::write(&expected, &answer).unwrap();
+        }
+        if std::fs::read_to_string(&expected).unwrap_or_default() != answer {
+            wrong.push(format!("{}: answered\n{answer}", case.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_sample_is_taken_without_a_remark() {
+    let mut keys = Vec::new();
+    let global = source(Path::new("conf.d/global.yaml"), include_str!("../conf.d/global.yaml"));
+    let global = parse(&global, &Defaults::default(), &Book);
+    let defaults = global.defaults.clone().unwrap();
+    for file in files("conf.d", "yaml") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let parsed = parse(&source(&file, &text), &defaults, &Book);
+        assert!(parsed.diagnostics.is_empty(), "{}", answer(&parsed, &text));
+        assert!(parsed.settings.is_some() || !parsed.services.is_empty());
+        keys.extend(parsed.services.iter().map(|declared| declared.service.key));
+    }
+    let count = keys.len();
+    keys.sort();
+    keys.dedup();
+    assert_eq!(keys.len(), count, "two samples claim one service");
+}
+
+#[test]
+fn the_sample_defaults_are_those_that_hold_without_the_file() {
+    let text = include_str!("../conf.d/global.yaml");
+    let global = parse(&source(Path::new("global.yaml"), text), &Defaults::default(), &Book);
+    assert_eq!(global.settings, Some(Default::default()));
+    let web = source(Path::new("web.yaml"), "virtual: 192.0.2.9:80\nreal: [192.0.2.1]\n");
+    let with = parse(&web, &global.defaults.unwrap(), &Book);
+    assert_eq!(with, parse(&web, &Defaults::default(), &Book));
+}
+
+#[test]
+fn every_sample_fits_the_schema() {
+    let validator = jsonschema::validator_for(&schema()).unwrap();
+    for file in files("conf.d", "yaml") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let value: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+        let errors: Vec<_> = validator.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(errors.is_empty(), "{}: {errors:#?}", file.display());
+    }
+}
+
+/// What other tools read in our samples is what we read.
+#[test]
+fn other_yaml_parsers_agree_on_every_sample() {
+    for file in files("conf.d", "yaml") {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let theirs: serde_json::Value = serde_yaml::from_str(&text).unwrap();
+        let second: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+        assert_eq!(theirs, second, "{}", file.display());
+    }
+}
