@@ -51,7 +51,7 @@ fn settles(site: &Site, service: &str, weights: &[(String, u32)]) {
     let start = std::time::Instant::now();
     while last.as_ref() != Some(&wanted) {
         assert!(start.elapsed() < secs(20), "{service} should be {wanted:?}, is {last:?}");
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        std::thread::sleep(std::time::Duration::from_millis(150));
         last = Table::of(&site.director).weights(service);
     }
 }

@@ -11,9 +11,10 @@ pub struct Row {
     pub weight: u32,
 }
 
-/// Services (`TCP 192.0.2.100:80`, `FWM 7`) and their destinations (`10.1.0.21:80`).
+/// Services (`TCP 192.0.2.100:80`, `FWM 7`) and their destinations (`10.1.0.21:80`), and the
+/// services' settings as options of `ipvsadm`: `-s wlc -p 300`.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Table(pub BTreeMap<String, BTreeMap<String, Row>>);
+pub struct Table(pub BTreeMap<String, BTreeMap<String, Row>>, pub BTreeMap<String, String>);
 
 impl Table {
     /// As `ipvsadm` lists it. The kernel's own listing costs no process, but loses rows while
@@ -34,7 +35,11 @@ impl Table {
                 "-f" => "FWM",
                 other => other.trim_start_matches("--"),
             };
-            let rows = table.0.entry(format!("{kind} {address}")).or_default();
+            let service = format!("{kind} {address}");
+            let rows = table.0.entry(service.clone()).or_default();
+            if verb == "-A" {
+                table.1.insert(service, words[3..].join(" "));
+            }
             if verb == "-a" {
                 let forward = words.iter().find_map(|word| match *word {
                     "-m" => Some("Masq"),

@@ -89,7 +89,11 @@ impl<'a> Walk<'a> {
     }
 
     pub(super) fn fallback(&mut self, entry: &Entry<'a>, frame: &Frame) -> Option<Fallback> {
-        let draft = self.draft(entry.value, entry, &keys::FALLBACK_KEYS, frame)?;
+        let mut draft = self.draft(entry.value, entry, &keys::FALLBACK_KEYS, frame)?;
+        if draft.forward.is_none() && draft.address.as_ref().is_some_and(|(a, _)| a.is_loopback()) {
+            // The kernel does not translate to loopback; with gate the packet is delivered here.
+            draft.forward = Some(ForwardingMethod::Gate);
+        }
         let destination = Destination { weight: 1, upper: 0, lower: 0, ..self.row(&draft, frame)? };
         let (endpoint, _) = self.endpoints(&draft, destination.forward, frame)?;
         Some(Fallback { endpoint, destination })
