@@ -230,9 +230,9 @@ impl Director {
                     let done = self.barrier(true);
                     let _ = self.notes.send(Note::Services { services, done });
                 }
-                Action::Remember { memory, first } => {
+                Action::Remember { note, first } => {
                     let done = self.barrier(first);
-                    let _ = self.notes.send(Note::Health { memory, done });
+                    let _ = self.notes.send(Note::Health { note, done });
                 }
                 Action::Finish => {
                     if let Some(stop) = &mut self.stopping {

@@ -47,6 +47,14 @@ pub fn make_folder(path: &Path, mode: u32) -> Result<(), DiskError> {
     made.map_err(DiskError::new("make the folder", path))
 }
 
+/// Adds `content` at the end of the file, which is there.
+pub fn append(path: &Path, content: &[u8]) -> Result<(), DiskError> {
+    let flags = OFlag::O_NOFOLLOW.bits();
+    let write =
+        || OpenOptions::new().append(true).custom_flags(flags).open(path)?.write_all(content);
+    write().map_err(DiskError::new("append to", path))
+}
+
 /// Puts `content` in place of the file: a reader, and whoever comes after a crash of this
 /// program, sees the old content or the new, never a mixture. With `durable` that holds for a
 /// crash of the machine as well, and costs a wait for the disk.

@@ -1,7 +1,7 @@
 //! The thread that writes the state files.
 //!
-//! Of several notes of one kind that wait, only the last is written: a storm of changes costs no
-//! more than the disk takes.
+//! Of several complete notes of one kind that wait, only the last is written: a storm of changes
+//! costs no more than the disk takes.
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -11,14 +11,15 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::Input;
 use super::state::StateFiles;
+use crate::engine;
 use crate::event::Event;
-use crate::model::{Memory, ServiceKey};
+use crate::model::ServiceKey;
 
 /// Something to note. `done` is dropped once it is on disk, or given up.
 #[derive(Debug)]
 pub enum Note {
     Services { services: Vec<ServiceKey>, done: Sender<()> },
-    Health { memory: Memory, done: Sender<()> },
+    Health { note: engine::Note, done: Sender<()> },
 }
 
 /// Starts the thread. It ends, with everything written, when the returned sender is dropped; the
@@ -48,15 +49,18 @@ pub fn start(
 
 /// Writes this note and all that wait behind it, the last of each kind.
 fn write(files: &StateFiles, first: Note, queue: &Receiver<Note>) -> Result<(), String> {
-    let (mut services, mut health, mut done) = (None, None, Vec::new());
+    let (mut services, mut health, mut done) = (None, Vec::new(), Vec::new());
     for note in std::iter::once(first).chain(queue.try_iter()) {
         match note {
             Note::Services { services: newest, done: told } => {
                 services = Some(newest);
                 done.push(told);
             }
-            Note::Health { memory, done: told } => {
-                health = Some(memory);
+            Note::Health { note, done: told } => {
+                if let engine::Note::All(_) = note {
+                    health.clear();
+                }
+                health.push(note);
                 done.push(told);
             }
         }
@@ -65,8 +69,12 @@ fn write(files: &StateFiles, first: Note, queue: &Receiver<Note>) -> Result<(), 
         let services: BTreeSet<_> = services.into_iter().collect();
         files.save_services(&services).map_err(|error| error.to_string())?;
     }
-    if let Some(memory) = health {
-        files.save_health(&memory).map_err(|error| error.to_string())?;
+    for note in health {
+        let written = match note {
+            engine::Note::All(memory) => files.save_health(&memory),
+            engine::Note::Changed(checks) => files.append_health(&checks),
+        };
+        written.map_err(|error| error.to_string())?;
     }
     Ok(())
 }

@@ -16,6 +16,15 @@
 //! drain 10.0.0.8:80 192.0.2.10:443/tcp
 //! ```
 //!
+//! Changes of health are appended to a journal beside it, so that one server's flapping among
+//! 20,000 costs one line. The journal opens with the digest of the file it goes with, and each of
+//! its lines ends in a digest of its own; what does not agree is left out:
+//!
+//! ```text
+//! directord-journal 1 0b1d77f3a2c94e60
+//! check 73f230ebf1d6d406 up 1795000001000 1 0 #51a8e0cc07b2d9f4
+//! ```
+//!
 //! A file that does not agree with its digest is not believed in any part: half a line could be
 //! the name of somebody else's service. Such a file, one of another version and one that is too
 //! long count as missing, with a warning; the director then starts as if for the first time.
@@ -39,12 +48,14 @@ const MAX_REASON: usize = 1024;
 
 const SERVICES: &str = "directord-services 1";
 const HEALTH: &str = "directord-health 1";
+const JOURNAL: &str = "directord-journal 1";
 
 /// The state files of one runtime folder.
 #[derive(Clone, Debug)]
 pub struct StateFiles {
     services: PathBuf,
     health: PathBuf,
+    journal: PathBuf,
 }
 
 /// What a file said, and why it was not believed if it was not.
@@ -57,7 +68,11 @@ pub struct Loaded<T> {
 
 impl StateFiles {
     pub fn new(runtime_dir: &Path) -> StateFiles {
-        StateFiles { services: runtime_dir.join("services"), health: runtime_dir.join("health") }
+        StateFiles {
+            services: runtime_dir.join("services"),
+            health: runtime_dir.join("health"),
+            journal: runtime_dir.join("health.journal"),
+        }
     }
 
     /// The services the last daemon made or adopted.
@@ -79,17 +94,38 @@ impl StateFiles {
 
     /// What the last daemon knew of checks, and the operator's drains.
     pub fn load_health(&self) -> Loaded<Memory> {
-        load(&self.health, HEALTH, memory)
+        let mut loaded = load(&self.health, HEALTH, memory);
+        let base = read_bytes(&self.health, MAX_STATE).ok().and_then(|bytes| base_digest(&bytes));
+        if let (Some(base), Ok(bytes)) = (base, read_bytes(&self.journal, MAX_STATE)) {
+            loaded.value.checks.extend(journal_entries(&bytes, &base));
+        }
+        loaded
     }
 
-    /// Replaces the file.
+    /// Replaces the file; its journal begins anew.
     pub fn save_health(&self, memory: &Memory) -> Result<(), DiskError> {
-        save(&self.health, HEALTH, &health_text(memory))
+        let body = health_text(memory);
+        save(&self.health, HEALTH, &body)?;
+        // A crash before this line leaves a journal that names another base: it is left out.
+        let head = format!("{JOURNAL} {:016x}\n", digest_of(&body));
+        disk::replace(&self.journal, head.as_bytes(), false)
+    }
+
+    /// Adds what changed since [`StateFiles::save_health`].
+    pub fn append_health(&self, checks: &[(u64, Remembered)]) -> Result<(), DiskError> {
+        let mut text = String::new();
+        for (digest, check) in checks {
+            let start = text.len();
+            push_check(&mut text, *digest, check);
+            let own = digest_of(&text[start..]);
+            let _ = writeln!(text, " #{own:016x}");
+        }
+        disk::append(&self.journal, text.as_bytes())
     }
 }
 
 fn save(path: &Path, kind: &str, body: &str) -> Result<(), DiskError> {
-    let digest = Digest::EMPTY.bytes(body.as_bytes()).value();
+    let digest = digest_of(body);
     // The runtime folder is empty after a reboot, so there is no need to wait for the disk.
     disk::replace(path, format!("{kind} {digest:016x}\n{body}").as_bytes(), false)
 }
@@ -113,11 +149,46 @@ fn body<'a>(bytes: &'a [u8], kind: &str) -> Result<&'a str, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "damaged".to_owned())?;
     let (head, body) = text.split_once('\n').unwrap_or((text, ""));
     let (found, digest) = head.rsplit_once(' ').unwrap_or((head, ""));
-    let right = format!("{:016x}", Digest::EMPTY.bytes(body.as_bytes()).value());
+    let right = format!("{:016x}", digest_of(body));
     match () {
         _ if found != kind => Err(format!("not a file of the kind {kind:?}")),
         _ if digest != right => Err("damaged".to_owned()),
         _ => Ok(body),
+    }
+}
+
+fn digest_of(text: &str) -> u64 {
+    Digest::EMPTY.bytes(text.as_bytes()).value()
+}
+
+/// The digest in the first line of a health file.
+fn base_digest(bytes: &[u8]) -> Option<String> {
+    let head = std::str::from_utf8(bytes).ok()?.lines().next()?;
+    Some(head.rsplit_once(' ')?.1.to_owned())
+}
+
+/// The sound entries of a journal that goes with this base, oldest first.
+fn journal_entries(bytes: &[u8], base: &str) -> Vec<(u64, Remembered)> {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.lines();
+    if lines.next() != Some(&format!("{JOURNAL} {base}")) {
+        return Vec::new();
+    }
+    let entry = |line: &str| {
+        let (entry, own) = line.rsplit_once(" #")?;
+        let sound = format!("{:016x}", digest_of(entry)) == own;
+        sound.then(|| check(entry.strip_prefix("check ")?)).flatten()
+    };
+    lines.filter_map(entry).collect()
+}
+
+/// `check 73f230ebf1d6d406 down 1794999990000 0 3 connect: connection refused`
+fn push_check(text: &mut String, digest: u64, check: &Remembered) {
+    let Remembered { verdict, since_unix_ms, passes, failures, reason } = check;
+    let _ = write!(text, "check {digest:016x} {verdict} {since_unix_ms} {passes} {failures}");
+    if let Some(reason) = reason {
+        text.push(' ');
+        push_escaped(text, cut(reason, MAX_REASON));
     }
 }
 
@@ -128,12 +199,7 @@ fn health_text(memory: &Memory) -> String {
     let mut text = String::with_capacity(64 * checks.len() + 64);
     let _ = writeln!(text, "written {}", memory.written_unix_ms);
     for (digest, check) in checks {
-        let Remembered { verdict, since_unix_ms, passes, failures, reason } = check;
-        let _ = write!(text, "check {digest:016x} {verdict} {since_unix_ms} {passes} {failures}");
-        if let Some(reason) = reason {
-            text.push(' ');
-            push_escaped(&mut text, cut(reason, MAX_REASON));
-        }
+        push_check(&mut text, *digest, check);
         text.push('\n');
     }
     for Drain { server, service } in &memory.drains {
@@ -309,6 +375,50 @@ mod tests {
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         assert!(files.load_health().warning.is_some());
+    }
+
+    #[test]
+    fn changes_are_kept_on_top_of_what_was_noted_before() {
+        let (_folder, files) = files();
+        let mut memory = some_memory();
+        files.save_health(&memory).unwrap();
+        let mut check = memory.checks[&1].clone();
+        for reason in ["a #reason\nof two lines", "another"] {
+            check.reason = Some(reason.to_owned());
+            files.append_health(&[(1, check.clone()), (99, check.clone())]).unwrap();
+            memory.checks.extend([(1, check.clone()), (99, check.clone())]);
+            assert_eq!(files.load_health().value, memory);
+        }
+        files.save_health(&some_memory()).unwrap();
+        assert_eq!(files.load_health().value, some_memory(), "a complete note begins anew");
+    }
+
+    #[test]
+    fn a_journal_that_is_cut_or_of_another_base_harms_nothing() {
+        let (folder, files) = files();
+        let journal = folder.path().join("health.journal");
+        files.save_health(&some_memory()).unwrap();
+        let check = some_memory().checks[&1].clone();
+        files.append_health(&[(99, check.clone())]).unwrap();
+        files.append_health(&[(100, check)]).unwrap();
+        let whole = fs::read(&journal).unwrap();
+        for end in 0..whole.len() {
+            fs::write(&journal, &whole[..end]).unwrap();
+            let found = files.load_health().value.checks;
+            // What is there is whole: the first entry, at most, until the last byte but one.
+            assert!(found.len() <= some_memory().checks.len() + 2, "cut at {end}");
+            assert!(found.values().all(|c| some_memory().checks.values().any(|s| s == c)));
+        }
+        fs::write(&journal, &whole).unwrap();
+        let other = Memory { written_unix_ms: 7, ..some_memory() };
+        disk::replace(
+            &folder.path().join("health"),
+            format!("{HEALTH} {:016x}\n{}", digest_of(&health_text(&other)), health_text(&other))
+                .as_bytes(),
+            false,
+        )
+        .unwrap();
+        assert_eq!(files.load_health().value, other, "the journal went with another file");
     }
 
     #[test]

@@ -185,6 +185,11 @@ impl Checks {
         self.due.clear();
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_identity.len()
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Check> {
         self.slots.iter().filter_map(|(_, check)| check.as_ref())
     }

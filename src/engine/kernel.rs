@@ -47,7 +47,9 @@ pub(super) struct KernelSide {
     pub busy: bool,
     pub surveyed: bool,
     pub next_survey: Time,
-    /// When a survey last found what is known to be so.
+    /// When the last survey was.
+    pub surveyed_at: Option<Time>,
+    /// The last survey of which everything is settled.
     pub compared: Option<Time>,
     pub foreign: usize,
     pub drift_repaired: u64,
@@ -93,6 +95,7 @@ impl KernelSide {
             busy: false,
             surveyed: false,
             next_survey: now,
+            surveyed_at: None,
             compared: None,
             foreign: 0,
             drift_repaired: 0,
@@ -163,9 +166,7 @@ impl KernelSide {
             .filter(|(key, entry)| differs(key, *entry))
             .map(|(key, _)| *key)
             .collect();
-        if suspects.is_empty() {
-            self.compared = Some(now);
-        }
+        self.surveyed_at = Some(now);
         self.recheck.extend(suspects);
         self.rotate();
     }

@@ -47,6 +47,10 @@ const FIRST_PROBE_PACE: Duration = Duration::from_micros(100);
 /// How long a change of health may stay unwritten.
 const REMEMBER_AFTER: Duration = Duration::from_secs(1);
 
+/// Notes of single checks on top of a complete one, at least, before the next complete one: a
+/// megabyte of text.
+const NOTES_ON_TOP: usize = 10_000;
+
 /// Something to do.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Action {
@@ -61,9 +65,18 @@ pub enum Action {
     /// Note durably which services are ours, before any later action is carried out.
     Own(Vec<ServiceKey>),
     /// Note what is known of the servers; when `first`, before any later action is carried out.
-    Remember { memory: Memory, first: bool },
+    Remember { note: Note, first: bool },
     /// All is done; the daemon may end.
     Finish,
+}
+
+/// What is to be noted of the servers, so that the next run knows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Note {
+    /// In place of everything noted before.
+    All(Memory),
+    /// These checks, by digest, on top of what was noted before.
+    Changed(Vec<(u64, Remembered)>),
 }
 
 /// What a configuration changed.
@@ -89,6 +102,10 @@ pub struct Engine {
     /// What an earlier run knew, by digest; taken from as checks are created.
     memory: Memory,
     remember_at: Option<Time>,
+    /// Checks whose health is not noted as it is.
+    unnoted: BTreeSet<CheckId>,
+    /// Changes noted on top of the last complete note; `None` before the first.
+    noted_on_top: Option<usize>,
     /// Whether a server came back since the memory was last noted.
     recovered: bool,
     /// Whether the first table has been reported as ready.
@@ -139,6 +156,8 @@ impl Engine {
             kernel,
             memory,
             remember_at: None,
+            unnoted: BTreeSet::new(),
+            noted_on_top: None,
             recovered: false,
             ready: false,
             keep_all: false,
@@ -180,7 +199,6 @@ impl Engine {
         // What the first configuration did not ask for is no news any more to a later one.
         self.memory.checks.clear();
         if changes != Changes::default() {
-            self.remember_soon(now);
             self.events.push_back(Event::ConfigApplied {
                 added: changes.added.len(),
                 changed: changes.changed.len(),
@@ -265,6 +283,7 @@ impl Engine {
         let Some(check) = self.checks.get(id) else { return };
         self.events.extend(could_ask_event(check, could_ask));
         if counters != (check.health.passes(), check.health.failures()) {
+            self.unnoted.insert(id);
             self.remember_at = self.remember_at.or(Some(now + REMEMBER_AFTER));
         }
         if before != after {
@@ -276,7 +295,6 @@ impl Engine {
                 self.kernel.dirty.insert(user.service);
                 self.tell_service(&user.service);
             }
-            self.remember_soon(now);
         }
         self.turn(now);
     }
@@ -359,6 +377,7 @@ impl Engine {
             self.kernel.dirty.insert(*key);
             self.tell_service(key);
         }
+        self.noted_on_top = None;
         self.remember_soon(now);
         self.turn(now);
         let name = |key: &ServiceKey| format!("{endpoint} of {key}");
@@ -381,6 +400,7 @@ impl Engine {
         self.phase = Phase::Stopping;
         self.keep_all = keep_all;
         self.events.push_back(Event::Stopping { cause: cause.to_owned() });
+        self.noted_on_top = None;
         self.remember(true, now);
         self.checks.stop_asking();
         self.kernel.prepare_stop();
@@ -416,7 +436,27 @@ impl Engine {
 
     fn remember(&mut self, first: bool, now: Time) {
         self.remember_at = None;
-        self.actions.push_back(Action::Remember { memory: self.memory(now), first });
+        let note = self.note(now);
+        self.actions.push_back(Action::Remember { note, first });
+    }
+
+    /// What changed since the last note; everything when that is not much more, when it is time
+    /// to begin afresh, or when more than health changed.
+    fn note(&mut self, now: Time) -> Note {
+        let unnoted = std::mem::take(&mut self.unnoted);
+        let on_top = self.noted_on_top.map(|noted| noted + unnoted.len());
+        let limit = (4 * self.checks.len()).max(NOTES_ON_TOP);
+        match on_top {
+            Some(on_top) if on_top <= limit && unnoted.len() * 4 <= self.checks.len().max(16) => {
+                self.noted_on_top = Some(on_top);
+                let known = unnoted.into_iter().filter_map(|id| self.checks.get(id));
+                Note::Changed(known.map(view::remembered).collect())
+            }
+            _ => {
+                self.noted_on_top = Some(0);
+                Note::All(self.memory(now))
+            }
+        }
     }
 
     fn remember_soon(&mut self, now: Time) {

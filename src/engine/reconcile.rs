@@ -27,6 +27,7 @@ impl Engine {
         } else if self.phase == Phase::Stopping {
             self.finish();
         } else {
+            self.kernel.compared = self.kernel.surveyed_at;
             self.tell_ready();
         }
     }

@@ -121,20 +121,9 @@ impl Engine {
 
     /// What an heir of this daemon should know.
     pub fn memory(&self, now: Time) -> Memory {
-        let remember = |check: &Check| {
-            let health = &check.health;
-            let known = Remembered {
-                verdict: health.verdict(),
-                since_unix_ms: unix_ms(health.since()),
-                passes: health.passes(),
-                failures: health.failures(),
-                reason: health.reason().map(str::to_owned),
-            };
-            (check.digest, known)
-        };
         Memory {
             written_unix_ms: unix_ms(now),
-            checks: self.checks.iter().filter(|c| c.spec.probe.asks()).map(remember).collect(),
+            checks: self.checks.iter().filter(|c| c.spec.probe.asks()).map(remembered).collect(),
             drains: self.drains.iter().copied().collect(),
         }
     }
@@ -168,6 +157,19 @@ impl Engine {
         };
         spec.servers.iter().map(prospect).collect()
     }
+}
+
+/// A check as it is noted: its digest, and what is known of it.
+pub(super) fn remembered(check: &Check) -> (u64, Remembered) {
+    let health = &check.health;
+    let known = Remembered {
+        verdict: health.verdict(),
+        since_unix_ms: unix_ms(health.since()),
+        passes: health.passes(),
+        failures: health.failures(),
+        reason: health.reason().map(str::to_owned),
+    };
+    (check.digest, known)
 }
 
 fn check_view(check: &Check) -> CheckView {

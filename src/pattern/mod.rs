@@ -79,6 +79,11 @@ impl Pattern {
         }
     }
 
+    /// Whether a search takes no more time than the body has bytes, give or take a factor.
+    pub fn is_linear(&self) -> bool {
+        !matches!(self.0, Engine::Backtracking(_))
+    }
+
     /// Whether the pattern occurs anywhere in `body`.
     ///
     /// An error when the backtracking engine gave up: neither yes nor no.

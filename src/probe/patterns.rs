@@ -12,6 +12,7 @@ use crate::pattern::Pattern;
 const KEPT: usize = 1024;
 
 /// Larger bodies are searched on a thread that may block, so that other probes are not held up.
+/// So is every body by a pattern that backtracks, for which a few bytes may be a long search.
 const INLINE_BYTES: usize = 16 * 1024;
 
 /// Compiled patterns by their text.
@@ -29,7 +30,7 @@ impl Patterns {
     ) -> Result<(), Miss> {
         progress.enter(Phase::Receive);
         let compiled = self.compiled(pattern)?;
-        let (found, body) = if body.len() <= INLINE_BYTES {
+        let (found, body) = if body.len() <= INLINE_BYTES && compiled.is_linear() {
             (compiled.is_match(&body), body)
         } else {
             let search = move || (compiled.is_match(&body), body);

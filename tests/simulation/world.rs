@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use directord::engine::{Action, CheckId, Engine, Surroundings};
+use directord::engine::{Action, CheckId, Engine, Note, Surroundings};
 use directord::event::Event;
 use directord::ipvs::{Fake, Kernel};
 use directord::model::*;
@@ -171,7 +171,10 @@ impl World {
                     self.post(KERNEL_DELAY, Letter::Applied(steps, failures));
                 }
                 Action::Own(keys) => self.owned = keys,
-                Action::Remember { memory, .. } => self.memory = memory,
+                Action::Remember { note: Note::All(memory), .. } => self.memory = memory,
+                Action::Remember { note: Note::Changed(checks), .. } => {
+                    self.memory.checks.extend(checks);
+                }
                 Action::Finish => self.finished = true,
             }
         }
