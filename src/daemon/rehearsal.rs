@@ -1,15 +1,20 @@
 //! What a start would do, without doing it: the engine, on a copy of the table.
 
+use std::time::Duration;
+
 use super::state::StateFiles;
 use super::{Error, Options, TableChoice, clock, last_good, recollect};
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome};
 use crate::engine::{Action, Engine};
 use crate::ipvs::{Fake, Kernel};
-use crate::model::{Entry, PlanView, ServiceKey, Survey, Table};
+use crate::model::{
+    Entry, KernelError, Memory, PlanLine, PlanView, ServiceKey, Survey, Table, Time, Verdict,
+};
 use crate::plan;
 
-/// What a start with these files would change in the table at once, before any check answered.
+/// What a start with these files would change in the table, once every server that was not known
+/// to be dead has answered well.
 ///
 /// # Errors
 ///
@@ -28,18 +33,20 @@ pub fn preview(options: &Options) -> Result<PlanView, Error> {
     };
     let ours = owned.iter().chain(desired.services.keys()).copied();
     let before = read(&mut *kernel, ours).map_err(Error::Kernel)?;
-    let stage = Fake::holding(before.clone());
+    let mut stage = Fake::holding(before.clone());
     let now = clock::Clock::start().now();
-    let mut engine = Engine::new(memory, owned, 0, now);
+    let mut engine = Engine::new(memory.clone(), owned, 0, now);
     engine.handle_config(desired, now);
-    rehearse(&mut engine, stage.clone(), now);
+    rehearse(&mut engine, &mut stage, &memory, now);
+    engine.handle_timeout(now + ALL_ASKED);
+    rehearse(&mut engine, &mut stage, &memory, now + ALL_ASKED);
     Ok(PlanView { lines: difference(&before, &stage.table()) })
 }
 
 fn read(
     kernel: &mut dyn Kernel,
     ours: impl Iterator<Item = ServiceKey>,
-) -> Result<Table, crate::model::KernelError> {
+) -> Result<Table, KernelError> {
     let Survey { services, .. } = kernel.survey()?;
     let mut keys: Vec<_> = ours.filter(|key| services.contains_key(key)).collect();
     keys.sort_unstable();
@@ -50,17 +57,21 @@ fn read(
     Ok(Table { services: present.collect() })
 }
 
-/// Lets the engine have its way with the copy; nobody is asked how he is.
-fn rehearse(engine: &mut Engine, mut stage: Fake, now: crate::model::Time) {
-    let mut surveys = 0;
+/// Everybody's first probe is due by then.
+const ALL_ASKED: Duration = Duration::from_secs(3600);
+
+/// Lets the engine have its way with the copy until it asks for nothing more. Servers are well,
+/// but for those the last run knew to be dead, which do not answer.
+fn rehearse(engine: &mut Engine, stage: &mut Fake, memory: &Memory, now: Time) {
     while let Some(action) = engine.poll_action() {
         match action {
-            // A second survey means that the first turn is over.
-            Action::Survey if surveys > 0 => return,
-            Action::Survey => {
-                surveys += 1;
-                engine.handle_survey(stage.survey(), std::time::Duration::ZERO, now);
+            Action::Probe { check, endpoint, spec } => {
+                let known = memory.checks.get(&spec.digest(&endpoint));
+                if known.is_none_or(|known| known.verdict != Verdict::Down) {
+                    engine.handle_outcome(check, crate::model::Outcome::Pass, Duration::ZERO, now);
+                }
             }
+            Action::Survey => engine.handle_survey(stage.survey(), Duration::ZERO, now),
             Action::Read(keys) => {
                 let records = stage.read(&keys);
                 engine.handle_read(&keys, records, now);
@@ -69,12 +80,12 @@ fn rehearse(engine: &mut Engine, mut stage: Fake, now: crate::model::Time) {
                 let failures = stage.apply(&steps);
                 engine.handle_applied(&steps, &failures, now);
             }
-            Action::Probe { .. } | Action::Own(_) | Action::Remember { .. } | Action::Finish => {}
+            Action::Own(_) | Action::Remember { .. } | Action::Finish => {}
         }
     }
 }
 
-fn difference(before: &Table, after: &Table) -> Vec<crate::model::PlanLine> {
+fn difference(before: &Table, after: &Table) -> Vec<PlanLine> {
     let gone = before.services.keys().filter(|key| !after.services.contains_key(key));
     let keys = after.services.keys().chain(gone);
     let lines =

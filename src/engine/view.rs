@@ -128,9 +128,10 @@ impl Engine {
         }
     }
 
-    /// What taking this configuration would change in the kernel at once, in words.
+    /// What taking this configuration would change in the kernel, in words.
     ///
-    /// Services whose records have not been read are taken to be absent.
+    /// Servers that nobody asked yet are taken to be well, for a person wants to see the table as
+    /// it will be; services whose records have not been read are taken to be absent.
     pub fn preview(&self, desired: &Desired) -> Vec<PlanLine> {
         let leaving = self.kernel.owned.keys().filter(|key| !desired.services.contains_key(key));
         let wanted = desired.services.iter().map(|(key, spec)| (key, Some(spec)));
@@ -151,6 +152,7 @@ impl Engine {
                 Some(id) => self.verdict(id),
                 None => Health::new(&server.check.probe, Time::ZERO).verdict(),
             };
+            let verdict = if verdict == Verdict::Unknown { Verdict::Up } else { verdict };
             let row = observed.and_then(|entry| entry.destinations.get(&server.endpoint));
             let drained = self.is_drained(server.endpoint, spec.key);
             Standing { verdict, found: row.map(|row| row.weight), drained }
