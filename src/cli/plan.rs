@@ -12,8 +12,8 @@ use crate::model::{PlanView, Sign};
 /// Show what would change in the kernel's table, as + - ~ lines; change nothing.
 ///
 /// Asks the running directord what a reload would do now. When none is running, it compares the
-/// files with the table as a start would: servers that are in the table keep their weight until
-/// their check has answered, new ones are not used yet.
+/// files with the table as a start would. Either way the table is shown as it will be once the
+/// servers that nobody asked yet have answered well; those known to be dead stay out.
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
