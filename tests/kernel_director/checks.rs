@@ -51,7 +51,7 @@ fn each_check_tells_the_well_from_the_wrong_and_the_silent() {
     for (i, (name, check, _)) in CHECKS.iter().enumerate() {
         let check = match *check {
             "on" | "off" => (*check).to_owned(),
-            check => format!("{{{check}, interval: 1s, timeout: 800ms}}"),
+            check => format!("{{{check}, interval: 3s, timeout: 2500ms}}"),
         };
         text += &format!(
             "- virtual: {VIP}:{}\n  name: {name}\n  forward: masq\n  \
@@ -72,12 +72,11 @@ fn each_check_tells_the_well_from_the_wrong_and_the_silent() {
     });
     in_sync(&director);
 
-    let table = Table::of(&site.director);
-    for (i, (name, _, well)) in CHECKS.iter().enumerate() {
-        let rows = table.weights(&format!("TCP {VIP}:{}", 9001 + i)).expect("every service");
-        let wanted: BTreeMap<String, u32> =
+    // Real daemons fork for each answer; on a busy guest a single one may come too late.
+    for (i, (_, _, well)) in CHECKS.iter().enumerate() {
+        let wanted: Vec<(String, u32)> =
             well.iter().map(|server| (format!("10.1.0.{}:9", 21 + server), 1)).collect();
-        assert_eq!(rows, wanted, "{name}");
+        settles(&site, &format!("TCP {VIP}:{}", 9001 + i), &wanted);
     }
     drop(silent);
 }

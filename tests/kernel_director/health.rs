@@ -1,7 +1,7 @@
 //! Servers die and return; the table follows.
 
 use super::*;
-use crate::lab::{Forward, Manner, Nginx, Site};
+use crate::lab::{Forward, Nginx, Site};
 
 #[test]
 fn a_killed_server_leaves_the_table_and_returns_when_revived() {
@@ -75,8 +75,7 @@ fn a_server_in_maintenance_has_weight_0_and_keeps_its_connections() {
     if !lab::inside() {
         return;
     }
-    let (site, webs, director) = running(2, "");
-    webs[0].behave(Manner::Drips("slow".into()));
+    let (site, _webs, director) = running(2, "");
     let drained = web(&site, "").replace("10.1.0.21:80", "'10.1.0.21:80 maintenance'");
     director.write("web.yaml", &drained);
     settles(&site, WEB, &[at(&site, 0, 0), at(&site, 1, 1)]);

@@ -40,7 +40,10 @@ fn replacing_the_last_service_of_a_family_resets_no_other_connection() {
     // reset at once. A reload that swaps one service for another must add before it removes.
     let site = Site::new(Forward::Masq, 1);
     let _web = Web::start(&site.servers[0], 80);
-    let director = Director::start(&site.director, &[("a.yaml", &plain(80, ""))]);
+    // By default connections of what was removed are reset, and rightly; here they are to tell
+    // whether the hooks were taken out.
+    let files = [("global.yaml", "sysctl: warn\n"), ("a.yaml", &*plain(80, ""))];
+    let director = Director::start(&site.director, &files);
     settles(&site, WEB, &[at(&site, 0, 1)]);
     in_sync(&director);
     let held = hold(&site, 80);
@@ -61,7 +64,10 @@ fn an_edited_service_keeps_its_connections() {
     }
     let site = Site::new(Forward::Masq, 1);
     let _web = Web::start(&site.servers[0], 80);
-    let director = Director::start(&site.director, &[("a.yaml", &plain(80, ""))]);
+    // By default connections of what was removed are reset, and rightly; here they are to tell
+    // whether the hooks were taken out.
+    let files = [("global.yaml", "sysctl: warn\n"), ("a.yaml", &*plain(80, ""))];
+    let director = Director::start(&site.director, &files);
     settles(&site, WEB, &[at(&site, 0, 1)]);
     in_sync(&director);
     let held = hold(&site, 80);
