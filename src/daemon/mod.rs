@@ -165,6 +165,9 @@ pub fn run(options: Options) -> Result<(), Error> {
 
 /// Everything between having a runtime and having stopped.
 async fn direct(options: Options) -> Result<(), Error> {
+    // First of all: whoever asks to stop while files are being read is to be heard.
+    let (inputs, mut from_inputs) = unbounded_channel();
+    watch_signals(&inputs)?;
     let kernel = options.table.open()?;
     let files = StateFiles::new(&options.runtime_dir);
     let (owned, memory) = recollect(&files);
@@ -187,13 +190,11 @@ async fn direct(options: Options) -> Result<(), Error> {
         table: options.table.name(),
     });
 
-    let (inputs, mut from_inputs) = unbounded_channel();
     let (requests, mut from_requests) = channel(WAITING_REQUESTS);
     let (hang_up, hung_up) = oneshot::channel::<()>();
     let server = tokio::spawn(api::serve(listener, api::Handle::new(requests), async {
         let _ = hung_up.await;
     }));
-    watch_signals(&inputs)?;
     tokio::spawn(watch_files(watcher, inputs.clone()));
     tokio::spawn(resolve_again(inputs.clone()));
 

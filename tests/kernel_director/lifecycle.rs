@@ -2,10 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
-
 use super::*;
-use crate::lab::{Forward, Host, Manner, Site, Traffic};
+use crate::lab::{Host, Manner, Traffic};
 
 #[test]
 fn a_restart_after_kill_9_adopts_the_table_and_fails_no_request() {
@@ -115,36 +113,6 @@ fn the_stop_command_waits_for_the_end() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(Table::of(&site.director), Table::default());
     assert_eq!(director.tell("status", &[]).status.code(), Some(3), "not running");
-}
-
-#[test]
-fn signals_stop_it_within_2_s_while_checks_hang() {
-    if !lab::inside() {
-        return;
-    }
-    let site = Site::new(Forward::Masq, 1);
-    let hanging = Web::start(&site.servers[0], 80);
-    hanging.behave(Manner::Hangs);
-    let text: String = (0..300)
-        .map(|i| {
-            format!(
-                "- virtual: {VIP}:{}\n  forward: masq\n  real: ['10.1.0.21:80']\n  \
-                 check: {{http: {{request: /{i}}}, interval: 60s, timeout: 50s}}\n",
-                1000 + i
-            )
-        })
-        .collect();
-    let mut director = Director::start(&site.director, &[("hang.yaml", &text)]);
-    for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let before = hanging.connections();
-        eventually_true("checks hang", secs(30), || hanging.connections() > before + 20);
-        let took = director.end(signal);
-        assert!(took < secs(2), "{signal}: {took:?}");
-        assert_eq!(Table::of(&site.director), Table::default());
-        if signal == Signal::SIGTERM {
-            director.run(&site.director);
-        }
-    }
 }
 
 #[test]

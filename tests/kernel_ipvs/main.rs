@@ -122,7 +122,7 @@ fn survey_like(kernel: &mut Netlink, expected: &Survey) -> Survey {
     let start = Instant::now();
     loop {
         let survey = kernel.survey().unwrap();
-        if survey == *expected || start.elapsed() > Duration::from_secs(5) {
+        if survey == *expected || start.elapsed() > Duration::from_secs(30) {
             return survey;
         }
         std::thread::sleep(Duration::from_millis(20));
