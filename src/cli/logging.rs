@@ -12,6 +12,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use super::output::colour_wanted;
+use super::spool::{Emptied, Spool};
 
 /// How much is logged.
 #[derive(clap::Args)]
@@ -35,20 +36,23 @@ impl Log {
     }
 }
 
-/// Sends log lines to standard error, from now on. A second call changes nothing.
-pub fn start(args: &Log) {
+/// Sends log lines to standard error, from now on and until the returned value is dropped. A
+/// second call changes nothing.
+pub fn start(args: &Log) -> Emptied {
     let stderr = io::stderr();
     let colour = colour_wanted(stderr.is_terminal());
     let form = match (goes_to_journal(), colour) {
         (true, _) => Form::Journal,
         (false, colour) => Form::Stamped { colour },
     };
+    let (spool, emptied) = Spool::start(io::stderr());
     let _ = tracing_subscriber::fmt()
         .with_env_filter(args.log_level.clone())
-        .with_writer(io::stderr)
+        .with_writer(move || spool.clone())
         .with_ansi(colour)
         .event_format(form)
         .try_init();
+    emptied
 }
 
 /// Whether standard error is the journal's own socket, and not merely the environment of one

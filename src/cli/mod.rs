@@ -17,6 +17,7 @@ mod plan;
 mod reload;
 mod run;
 mod schema;
+mod spool;
 mod status;
 mod stop;
 

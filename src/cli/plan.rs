@@ -53,7 +53,7 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
         Some(plan) => plan,
         None => {
             // Files that are not taken are told by the log, as a start would.
-            logging::start(&logging::Log::quiet());
+            let _log = logging::start(&logging::Log::quiet());
             daemon::preview(&args.daemon.options(None))?
         }
     };

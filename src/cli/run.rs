@@ -44,7 +44,7 @@ Exit statuses: 0 stopped as asked, 4 no IPVS or no privilege, 5 another one is r
 70 anything else.";
 
 pub fn run(args: Args) -> Result<u8, Failure> {
-    logging::start(&args.log);
+    let _log = logging::start(&args.log);
     if args.until_input_ends {
         thread::spawn(stop_when_input_ends);
     }

@@ -174,7 +174,7 @@ fn in_foreground(places: &Places, pid_file: Option<PathBuf>, level: &str) -> u8 
         Ok("memory") => TableChoice::Memory,
         _ => TableChoice::Kernel,
     };
-    logging::start(&log(level));
+    let log = logging::start(&log(level));
     let ended = daemon::run(Options {
         config: vec![places.config.clone()],
         table,
@@ -182,6 +182,7 @@ fn in_foreground(places: &Places, pid_file: Option<PathBuf>, level: &str) -> u8 
         state_dir: places.state_dir.clone(),
         pid_file,
     });
+    drop(log);
     let Err(error) = ended else { return status::OK };
     // Into the log, and to the one who waits for us to begin.
     complain(format_args!("ldirectord: {error}"));

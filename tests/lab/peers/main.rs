@@ -1,0 +1,92 @@
+//! `make bench`: directord beside keepalived, ipvsadm and fping, in one guest.
+//!
+//! ```text
+//! peers [SECTION...]     fill change checks death outage survey; all of them without an argument
+//! ```
+//!
+//! Only ratios within one run mean anything: the guest's system calls are slow and its machine is
+//! shared. Its processor clock ticks a hundred times a second, so processor time is given of
+//! spells long enough to hold many ticks. Everything is bounded in time.
+
+#![forbid(unsafe_code)]
+
+#[path = "../mod.rs"]
+mod lab;
+
+mod change;
+mod checks;
+mod config;
+mod death;
+mod director;
+mod fill;
+mod outage;
+mod process;
+mod report;
+mod servers;
+mod survey;
+mod table;
+
+use std::panic::catch_unwind;
+use std::time::Instant;
+
+use report::Row;
+
+/// A part of the bench: its name, what it is about, and the work.
+type Section = (&'static str, &'static str, fn() -> Vec<Row>);
+
+const SECTIONS: &[Section] = &[
+    (
+        "fill",
+        "(a) a full table from nothing; (f) a restart with the table already right",
+        fill::run,
+    ),
+    ("survey", "what it costs to watch the table, and how soon drift is found", survey::run),
+    ("change", "(b) one service added and one edited among 10,000", change::run),
+    ("checks", "(c) what a check costs", checks::run),
+    ("death", "(d) from the answer that proves a server dead to the table's change", death::run),
+    ("outage", "(e) 20,000 servers fall silent at once; (g) memory per real server", outage::run),
+];
+
+fn main() {
+    if std::env::var_os("DIRECTORD_LAB").is_none() {
+        eprintln!("the bench needs the lab's kernel: make bench");
+        std::process::exit(125);
+    }
+    // `cargo bench` hands on an option of its own.
+    let wanted: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
+    if let Some(unknown) = wanted.iter().find(|w| SECTIONS.iter().all(|(name, ..)| name != w)) {
+        eprintln!("{unknown}: no such section: {}", SECTIONS.map_names());
+        std::process::exit(2);
+    }
+    let begun = Instant::now();
+    let (mut rows, mut broken) = (Vec::new(), Vec::new());
+    for (name, about, run) in SECTIONS {
+        if !wanted.is_empty() && !wanted.iter().any(|w| w == name) {
+            continue;
+        }
+        eprintln!("== {name}: {about}");
+        let start = Instant::now();
+        match catch_unwind(run) {
+            Ok(measured) => rows.extend(measured),
+            Err(_) => broken.push(*name),
+        }
+        eprintln!("== {name}: {:.0} s", start.elapsed().as_secs_f64());
+    }
+    report::print(&rows);
+    println!("total time: {:.0} s", begun.elapsed().as_secs_f64());
+    if !broken.is_empty() {
+        println!("could not be measured: {}", broken.join(", "));
+        std::process::exit(1);
+    }
+}
+
+/// The names in one line, for the message about a wrong one.
+trait Names {
+    fn map_names(&self) -> String;
+}
+
+impl Names for &[Section] {
+    fn map_names(&self) -> String {
+        self.iter().map(|(name, ..)| *name).collect::<Vec<_>>().join(" ")
+    }
+}

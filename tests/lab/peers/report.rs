@@ -1,0 +1,93 @@
+//! The table at the end.
+
+use std::time::Duration;
+
+/// One comparison. Empty texts are shown as a dash.
+pub struct Row {
+    pub what: String,
+    pub ours: String,
+    pub theirs: String,
+    /// Ours through theirs.
+    pub ratio: Option<f64>,
+    pub target: String,
+    /// `None` where there is no target.
+    pub met: Option<bool>,
+}
+
+impl Row {
+    pub fn new(what: impl Into<String>, ours: impl Into<String>) -> Row {
+        Row {
+            what: what.into(),
+            ours: ours.into(),
+            theirs: String::new(),
+            ratio: None,
+            target: String::new(),
+            met: None,
+        }
+    }
+
+    /// Beside a peer's figure, as text and as the ratio.
+    pub fn beside(self, theirs: impl Into<String>, ratio: f64) -> Row {
+        Row { theirs: theirs.into(), ratio: Some(ratio), ..self }
+    }
+
+    pub fn target(self, target: impl Into<String>, met: bool) -> Row {
+        Row { target: target.into(), met: Some(met), ..self }
+    }
+}
+
+/// `1.24 s`, `3.1 ms`, `420 us`.
+pub fn time(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64();
+    match seconds {
+        s if s >= 1.0 => format!("{s:.2} s"),
+        s if s >= 0.001 => format!("{:.1} ms", s * 1e3),
+        s => format!("{:.0} us", s * 1e6),
+    }
+}
+
+/// `1.24 s (0.81 s cpu)`
+pub fn wall_and_cpu(wall: Duration, cpu: Duration) -> String {
+    format!("{} ({} cpu)", time(wall), time(cpu))
+}
+
+/// `a` through `b`.
+pub fn ratio(a: Duration, b: Duration) -> f64 {
+    a.as_secs_f64() / b.as_secs_f64().max(1e-9)
+}
+
+pub fn print(rows: &[Row]) {
+    let head = ["what", "directord", "peer", "ratio", "target", ""].map(str::to_owned);
+    let lines: Vec<[String; 6]> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
+    let widths: [usize; 6] =
+        std::array::from_fn(|i| lines.iter().map(|l| l[i].chars().count()).max().unwrap_or(0));
+    println!();
+    for (at, line) in lines.iter().enumerate() {
+        let text: Vec<String> =
+            line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        println!("{}", text.join("  ").trim_end());
+        if at == 0 {
+            println!("{}", "-".repeat(widths.iter().sum::<usize>() + 10));
+        }
+    }
+    let (met, all) = (count(rows, true), count(rows, true) + count(rows, false));
+    println!("\n{met} of {all} targets met");
+}
+
+fn count(rows: &[Row], met: bool) -> usize {
+    rows.iter().filter(|row| row.met == Some(met)).count()
+}
+
+fn cells(row: &Row) -> [String; 6] {
+    let or_dash = |text: &str| if text.is_empty() { "-".to_owned() } else { text.to_owned() };
+    [
+        row.what.clone(),
+        or_dash(&row.ours),
+        or_dash(&row.theirs),
+        row.ratio.map_or("-".into(), |r| {
+            if r < 0.1 { format!("1/{:.0}", 1.0 / r.max(1e-6)) } else { format!("{r:.2}") }
+        }),
+        or_dash(&row.target),
+        row.met.map_or("", |met| if met { "met" } else { "MISSED" }).to_owned(),
+    ]
+}
