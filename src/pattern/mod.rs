@@ -33,8 +33,10 @@ const SIZE_LIMIT: usize = 256 << 10;
 /// many threads' worth of them.
 const CACHE_LIMIT: usize = 256 << 10;
 
-/// How often the backtracking engine may go back before it gives up.
-const BACKTRACK_LIMIT: usize = 1_000_000;
+/// How often the backtracking engine may go back before it gives up: four times for each byte of
+/// a body of the default limit, since going on to the next byte is one, and a plain look-around
+/// in a large page must not be taken for an explosion. Some 0.2 s.
+const BACKTRACK_LIMIT: usize = 4 << 20;
 
 /// Instructions of the backtracking engine's programme.
 const PROGRAM_LIMIT: usize = 20_000;

@@ -90,6 +90,14 @@ fn size_and_depth_and_attempts_are_bounded() {
 }
 
 #[test]
+fn a_simple_look_around_searches_a_large_page_to_its_end() {
+    let page = [&[b'.'; 1 << 20][..], b" rready"].concat();
+    for pattern in ["(?<!not )ready", "ready(?! not)", r"(\w)\1eady", "re++ady"] {
+        assert!(matches(pattern, &page), "{pattern}");
+    }
+}
+
+#[test]
 fn a_look_behind_is_as_long_as_perl_allows_and_costs_little_to_read() {
     assert!(matches("(?<=a{2,3}|b)c", b"xaac"));
     assert!(!matches("(?<!a|bb)c", b"bbc"));
