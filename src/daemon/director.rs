@@ -300,7 +300,7 @@ pub fn tell_report(report: &Report) {
                 file,
                 last_good: kept.is_some(),
                 reason: lines.first().cloned().unwrap_or_default(),
-                mistakes: report.diagnostics.len(),
+                mistakes: report.mistakes(),
             });
             lines.iter().skip(1).for_each(|line| tracing::warn!("{line}"));
         }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::entry::{Entry, Version, error_at_start};
-use crate::config::{Diagnostic, Lines, Unreadable, one_line, render};
+use crate::config::{Diagnostic, Lines, Severity, Unreadable, one_line, render};
 
 /// Something to tell about one file. Told when it is new, not at every reading.
 #[derive(Clone, PartialEq, Debug)]
@@ -45,6 +45,11 @@ impl Report {
     /// Whether the file was rejected.
     pub fn is_error(&self) -> bool {
         matches!(self.kind, ReportKind::Rejected { .. })
+    }
+
+    /// How many errors there are: warnings and notes did not keep the file out.
+    pub fn mistakes(&self) -> usize {
+        self.diagnostics.iter().filter(|d| d.severity == Severity::Error).count()
     }
 
     /// One line for each diagnostic: `web.yaml:3:12: error: unknown key "shceduler": did you

@@ -186,6 +186,7 @@ fn a_rejection_opens_with_an_error() {
     let places: Vec<usize> =
         update.reports[0].diagnostics.iter().map(|d| d.place.span.start).collect();
     assert_eq!(places, [2, 4, 0]);
+    assert_eq!(update.reports[0].mistakes(), 2);
 }
 
 #[test]
