@@ -71,6 +71,27 @@ fn a_file_named_by_the_operator_may_have_any_name() {
 }
 
 #[test]
+fn a_file_whose_name_does_not_tell_its_grammar_tells_by_its_first_line() {
+    for (text, dialect) in [
+        ("# x\n\nvirtual = 192.0.2.1:80\n", Dialect::Ldirectord),
+        ("checktimeout=3\n", Dialect::Ldirectord),
+        ("", Dialect::Ldirectord),
+        ("# x\n\nvirtual: 192.0.2.1:80\n", Dialect::Yaml),
+        ("\"virtual\" : 192.0.2.1:80\n", Dialect::Yaml),
+        ("---\nfwmark: 1\n", Dialect::Yaml),
+        ("- fwmark: 1\n", Dialect::Yaml),
+        ("{\"fwmark\": 1}", Dialect::Yaml),
+    ] {
+        for name in ["www", "www.conf", ".hidden.yaml"] {
+            let at = folder(&[(name, text.as_bytes())]);
+            assert_eq!(look(&at.path().join(name)).files[0].dialect, dialect, "{name}: {text}");
+        }
+    }
+    let at = folder(&[("www.cf", b"virtual: 192.0.2.1:80\n")]);
+    assert_eq!(look(&at.path().join("www.cf")).files[0].dialect, Dialect::Ldirectord);
+}
+
+#[test]
 fn a_path_given_twice_is_read_once() {
     let at = folder(&[("a.yaml", b"x")]);
     let reading = read(&[at.path().into(), at.path().into(), at.path().join("a.yaml")]);

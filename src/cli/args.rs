@@ -10,7 +10,8 @@ use crate::daemon::{Options, TableChoice};
 /// Which files.
 #[derive(clap::Args)]
 pub struct Config {
-    /// File or folder to read; may be given several times.
+    /// File or folder to read; may be given several times. In a folder *.yaml, *.yml and *.cf
+    /// count; a file of another name tells its syntax by its first line.
     #[arg(
         long,
         value_name = "PATH",

@@ -60,6 +60,20 @@ impl Dialect {
             _ => None,
         }
     }
+
+    /// The grammar of a file whose name does not tell, as one that the operator names may: `www`,
+    /// as ldirectord takes it, or a template's output. The first line that says something does.
+    pub fn of_text(text: &str) -> Dialect {
+        let lines = text.lines().map(str::trim);
+        let first = lines.into_iter().find(|line| !line.is_empty() && !line.starts_with('#'));
+        let first = first.unwrap_or_default();
+        let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '"' | '\'');
+        let after_word = first.trim_start_matches(word).trim_start();
+        match first.starts_with(['-', '{', '[', '%']) || after_word.starts_with(':') {
+            true => Dialect::Yaml,
+            false => Dialect::Ldirectord,
+        }
+    }
 }
 
 /// Looks up the names a file may use in place of numbers. The answer may change between two

@@ -99,7 +99,7 @@ impl Entry {
         let name = path.file_name().unwrap_or_default();
         let file = FileRead {
             path: Arc::new(path.to_owned()),
-            dialect: Dialect::of_file(name).unwrap_or(Dialect::Ldirectord),
+            dialect: Dialect::of_file(name).unwrap_or_else(|| Dialect::of_text(text)),
             text: Ok(text.clone()),
         };
         let mut entry = Entry::new(&file, Some(text));
@@ -118,6 +118,9 @@ impl Entry {
             return;
         }
         self.parsed_with = None;
+        if file.text.is_ok() {
+            self.dialect = file.dialect;
+        }
         self.newest = match &file.text {
             Ok(text) => Newest::Text(text.clone()),
             Err(error) => Newest::Unreadable(error.clone()),
@@ -248,7 +251,10 @@ impl Entry {
     }
 
     fn source(&self, text: &Arc<str>) -> Source {
-        Source { path: self.path.clone(), dialect: self.dialect, text: text.clone() }
+        // Where the text alone tells, an older one may be of the other grammar.
+        let by_name = self.path.file_name().and_then(Dialect::of_file);
+        let dialect = by_name.map_or_else(|| Dialect::of_text(text), |_| self.dialect);
+        Source { path: self.path.clone(), dialect, text: text.clone() }
     }
 
     /// The version with those services that did not change taken from the version in force, so

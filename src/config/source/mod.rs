@@ -129,10 +129,14 @@ impl Root {
     fn look(&mut self, room: &mut u64) -> io::Result<Found> {
         let meta = fs::metadata(&*self.path)?;
         if meta.is_file() {
-            // ldirectord takes a file of any name, so an explicit one need not end in `.cf`.
             let name = self.path.file_name().unwrap_or_default();
-            let dialect = Dialect::of_file(name).unwrap_or(Dialect::Ldirectord);
-            return Ok(Found::File(read_within(self.path.clone(), dialect, room)));
+            let by_name = Dialect::of_file(name);
+            let mut file =
+                read_within(self.path.clone(), by_name.unwrap_or(Dialect::Ldirectord), room);
+            if let (None, Ok(text)) = (by_name, &file.text) {
+                file.dialect = Dialect::of_text(text);
+            }
+            return Ok(Found::File(file));
         }
         if !meta.is_dir() {
             return Err(io::Error::other("neither a file nor a folder"));
