@@ -38,7 +38,7 @@ Lines:
 
 A file with mistakes is planned with its last good version; directord check shows the mistakes.
 
-Exit statuses: 0 the plan was printed, 4 no IPVS or no privilege.";
+Exit statuses: 0 the plan was printed, 4 no IPVS or no privilege, 5 a reload would be held.";
 
 pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     let plan = match args.offline {

@@ -40,8 +40,8 @@ Signals:
   SIGHUP            read the files again, as `directord reload`
   SIGTERM, SIGINT   stop; what happens to the table says on_stop in the files
 
-Exit statuses: 0 stopped as asked, 4 no IPVS or no privilege, 5 another one is running,
-70 anything else.";
+Exit statuses: 0 stopped as asked, 1 mistakes in the files leave nothing to serve, 4 no IPVS or no
+privilege, 5 another one is running, 70 anything else.";
 
 pub fn run(args: Args) -> Result<u8, Failure> {
     let _log = logging::start(&args.log);

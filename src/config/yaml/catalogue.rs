@@ -531,7 +531,25 @@ pub static EXTERNAL_KEYS: Section =
     Section { name: "external", keys: &[&COMMAND], choice: &[&COMMAND], required: true };
 pub static GLOBAL: Section = Section {
     name: "global.yaml",
-    keys: &[&REMOVE_LIMIT, &SYSCTL, &LOCAL_ERROR_HOLD, &ON_STOP, &DEFAULTS],
+    keys: &[
+        &REMOVE_LIMIT,
+        &SYSCTL,
+        &LOCAL_ERROR_HOLD,
+        &DEFAULTS,
+        // The defaults again, for who writes them without a heading.
+        &SCHEDULER,
+        &SCHEDULER_FLAGS,
+        &FORWARD,
+        &TUNNEL,
+        &PERSISTENT,
+        &NETMASK,
+        &WEIGHT,
+        &UPPER,
+        &LOWER,
+        &DEFAULT_CHECK,
+        &ON_FAILURE,
+        &ON_STOP,
+    ],
     choice: &[],
     required: false,
 };

@@ -122,6 +122,13 @@ impl<'a> Walk<'a> {
                 self.refuse::<()>(entry, "external needs a program", hint);
                 CheckDraft::default()
             }
+            // Other readers of YAML take the words on and off for these, and write these for them.
+            Value::Scalar { text, plain: true } if matches!(text.as_ref(), "true" | "false") => {
+                let message = format!("cannot be {}", quoted(text));
+                let hint = "write on (every server counts as up) or off (as down)";
+                self.refuse::<()>(entry, message, hint);
+                CheckDraft::default()
+            }
             _ => CheckDraft { probe: self.word(entry).and_then(bare), ..CheckDraft::default() },
         }
     }
@@ -160,6 +167,10 @@ impl<'a> Walk<'a> {
             let name = entry.key.name;
             return self.refuse(entry, "takes no options", format!("write {name}: true"));
         };
+        if !matches!(entry.value.value, Value::Mapping(_)) {
+            let hint = super::walk::example(entry.key);
+            return self.refuse(entry, "takes its options as a mapping", hint);
+        }
         let fields = self.fields(entry.value, section)?;
         Some(match bare(entry.key.name)? {
             Probe::Http(probe) => Probe::Http(Box::new(self.http(&fields, *probe))),

@@ -4,7 +4,7 @@ use super::catalogue as keys;
 use super::check::CheckDraft;
 use super::scalar::{self, Mask};
 use super::tree::Node;
-use super::walk::{Entry, Walk};
+use super::walk::{Entry, Fields, Walk};
 use crate::config::diagnostic::quoted;
 use crate::model::{
     FailureAction, ForwardingMethod, KernelName, SchedulerFlags, Settings, StopAction,
@@ -44,20 +44,19 @@ impl<'a> Walk<'a> {
         if let Some(hold) = fields.entry(&keys::LOCAL_ERROR_HOLD).and_then(|e| self.duration(e)) {
             settings.local_error_hold = hold;
         }
-        let on_stop = fields.entry(&keys::ON_STOP).and_then(|e| self.on_stop(e));
-        let defaults = fields.entry(&keys::DEFAULTS).map(|e| self.defaults(e));
-        let mut defaults = defaults.unwrap_or_default();
-        defaults.on_stop = defaults.on_stop.or(on_stop);
-        (settings, defaults)
+        let defaults = match fields.entry(&keys::DEFAULTS).filter(|e| !e.value.is_null()) {
+            Some(entry) => self.fields(entry.value, &keys::DEFAULT_KEYS),
+            None => None,
+        };
+        // With the heading or without it: some of both is one list all the same.
+        let all = match defaults {
+            Some(defaults) => self.joined(defaults, &fields),
+            None => fields,
+        };
+        (settings, self.defaults(&all))
     }
 
-    fn defaults(&mut self, entry: &Entry<'a>) -> Defaults {
-        if entry.value.is_null() {
-            return Defaults::default();
-        }
-        let Some(fields) = self.fields(entry.value, &keys::DEFAULT_KEYS) else {
-            return Defaults::default();
-        };
+    fn defaults(&mut self, fields: &Fields<'a>) -> Defaults {
         let scheduler = fields.entry(&keys::SCHEDULER).and_then(|e| self.kernel_name(e));
         let flags = fields.entry(&keys::SCHEDULER_FLAGS);
         let defaults = Defaults {

@@ -205,11 +205,16 @@ impl<'a> Walk<'a> {
             (false, Some((name, value))) => {
                 let names: Vec<_> =
                     known.iter().filter_map(|known| known.strip_suffix("=N")).collect();
-                let hint = suggest::word(&names, name);
-                if value.is_empty() {
+                if names.is_empty() {
+                    format!(
+                        "after the address goes one of: {}",
+                        suggest::list(known.iter().copied())
+                    )
+                } else if value.is_empty() {
+                    let hint = suggest::word(&names, name);
                     format!("{hint}, and a number after the \"=\"")
                 } else {
-                    hint
+                    suggest::word(&names, name)
                 }
             }
             (false, None) => suggest::word(known, word),

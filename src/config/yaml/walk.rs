@@ -111,6 +111,21 @@ impl<'a> Walk<'a> {
         Some(fields)
     }
 
+    /// The keys of two mappings as those of one; a key that both have is there twice.
+    pub(super) fn joined(&mut self, mut fields: Fields<'a>, others: &Fields<'a>) -> Fields<'a> {
+        for other in &others.entries {
+            match fields.entry(other.key) {
+                Some(first) => {
+                    let message = format!("key {} is written twice", quoted(other.key.name));
+                    let place = (&first.key_span, "the other one");
+                    self.findings.clash(&other.key_span, message, "keep one of the two", place);
+                }
+                None => fields.entries.push(other.clone()),
+            }
+        }
+        fields
+    }
+
     /// Reports a key that is none of the section's; whether it may have been meant for one that
     /// the section needs, so that nobody is told twice.
     fn unknown_key(&mut self, key: &'a Node<'a>, section: &'static Section) -> bool {
