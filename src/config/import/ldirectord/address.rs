@@ -15,6 +15,8 @@ pub(super) fn virtual_address<'t>(
     report: &mut Report,
 ) -> Option<VirtualAddress<'t>> {
     let (word, _) = value.first_word();
+    // A remark may follow without a blank: nothing of the rest of the line counts.
+    let word = word.part(0..word.text.find('#').unwrap_or(word.text.len()));
     if is_digits(word.text) {
         return mark(word, report);
     }

@@ -71,7 +71,7 @@ pub(super) fn is_global(name: &str) -> bool {
     DIRECTIVES.iter().any(|(known, scope)| *known == name && *scope != Service)
 }
 
-fn is_member(name: &str) -> bool {
+pub(super) fn is_member(name: &str) -> bool {
     DIRECTIVES.iter().any(|(known, scope)| *known == name && *scope != Head)
 }
 

@@ -137,6 +137,13 @@ fn shared<'t>(name: &str, value: Piece<'t>, to: &mut Shared<'t>, report: &mut Re
 /// A line of a block.
 pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, report: &mut Report) {
     let name = statement.name;
+    if !catalogue::is_member(name.text) {
+        let made = report.error(name.span(), format!("unknown directive {}", name.text));
+        if let Some(hint) = catalogue::hint_for_member(name.text) {
+            made.hint(hint);
+        }
+        return;
+    }
     if !has_value(statement, report) {
         return;
     }
@@ -189,14 +196,9 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
         "protocol" => draft.protocol = Some(value),
         "ops" => draft.one_packet = yes_no(value, report).filter(|on| *on).map(|_| value.span()),
         "servicename" => draft.servicename = Some(value),
-        "comment" | "monitorfile" => {
-            report.not_yet(statement.span(), "");
-        }
+        // comment, monitorfile
         _ => {
-            let made = report.error(name.span(), format!("unknown directive {}", name.text));
-            if let Some(hint) = catalogue::hint_for_member(name.text) {
-                made.hint(hint);
-            }
+            report.not_yet(statement.span(), "");
         }
     }
 }

@@ -334,6 +334,17 @@ fn unknown_directives_come_with_the_nearest_known() {
     assert_eq!(hints("Virtual=10.0.0.1:80\n\treal=x\n")[0], Some("did you mean virtual?".into()));
     assert!(hints("real=10.0.0.1:80 gate\n")[0].as_ref().unwrap().contains("indent"));
     assert!(hints(&members(&["fork=yes"]))[0].as_ref().unwrap().contains("column 0"));
+    assert_eq!(
+        errors(&members(&["junk", "real"])),
+        ["junk: unknown directive junk", "real: real has no value",]
+    );
+}
+
+#[test]
+fn a_remark_may_follow_the_service_address_without_a_blank() {
+    let key = |line: &str| service(&format!("{line}\n\t{REAL}\n")).key.to_string();
+    assert_eq!(key("virtual=10.0.0.1:80#www"), "10.0.0.1:80/tcp");
+    assert_eq!(key("virtual=7#www"), "fwmark:7");
 }
 
 #[test]
