@@ -351,6 +351,33 @@ fn check_shows_the_place_of_each_mistake_and_what_to_do() {
 }
 
 #[test]
+fn last_good_copies_are_found_however_the_folder_is_spelled() {
+    let at = TempDir::new().unwrap();
+    let file = at.path().join("conf/a.yaml");
+    std::fs::create_dir(at.path().join("conf")).unwrap();
+    std::fs::write(&file, "virtual: 127.0.0.9:80\nreal: [127.0.0.1]\ncheck: on\n").unwrap();
+    let run = ["run", "--table", "memory", "--runtime-dir", "run", "--state-dir", "state"];
+    let mut daemon = directord(&run);
+    daemon.args(["--config", "conf"]).current_dir(at.path()).stderr(Stdio::null());
+    let mut daemon = daemon.spawn().unwrap();
+    let folder = at.path().join("run");
+    let end = Instant::now() + Duration::from_secs(20);
+    while !output(&["status", "--runtime-dir", utf8(&folder)]).1.contains(" in-force ") {
+        assert!(Instant::now() < end, "no director after 20 s");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(output(&["stop", "--runtime-dir", utf8(&folder)]).0, 0);
+    assert!(daemon.wait().unwrap().success());
+    std::fs::write(&file, "virtaul: 127.0.0.9:80\n").unwrap();
+    for spelled in ["conf", "./conf/", utf8(&at.path().join("conf"))] {
+        let mut plan = directord(&["plan", "--offline"]);
+        plan.args(&run[1..]).args(["--config", spelled]).current_dir(at.path());
+        let said = String::from_utf8(plan.output().unwrap().stdout).unwrap();
+        assert!(said.contains("+ service 127.0.0.9:80/tcp"), "{spelled}: {said}");
+    }
+}
+
+#[test]
 fn schema_is_json() {
     let (status, out, _) = output(&["schema"]);
     let schema: serde_json::Value = serde_json::from_str(&out).unwrap();

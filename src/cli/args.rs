@@ -101,8 +101,11 @@ pub struct Daemon {
 
 impl Daemon {
     pub fn options(self, pid_file: Option<PathBuf>) -> Options {
+        // Last good copies are found by their path, however and wherever it was typed last time;
+        // and whoever reads the status is in another folder.
+        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
         Options {
-            config: self.config.config,
+            config: self.config.config.into_iter().map(absolute).collect(),
             table: self.table.table.into(),
             runtime_dir: self.runtime.runtime_dir,
             state_dir: self.state.state_dir,

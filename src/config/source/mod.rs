@@ -88,7 +88,7 @@ impl Reader {
     }
 
     /// What was found, as of the last [`refresh`](Reader::refresh). A file that two configured
-    /// paths lead to by one spelling is listed once.
+    /// paths lead to without a link between them is listed once.
     pub fn reading(&self) -> Reading {
         let mut reading = Reading::default();
         let several = self.roots.len() > 1;
@@ -98,7 +98,7 @@ impl Reader {
                 let path = root.path.clone();
                 reading.unreadable.push(Unreadable { path, error: error.clone() });
             }
-            let news = root.files().filter(|file| !several || seen.insert(file.path.clone()));
+            let news = root.files().filter(|file| !several || seen.insert(absolute(&file.path)));
             reading.files.extend(news.cloned());
         }
         reading
@@ -183,6 +183,11 @@ impl Root {
     fn concerned(&self, paths: &BTreeSet<PathBuf>) -> bool {
         paths.iter().any(|p| *p == *self.path || p.parent() == Some(&self.path))
     }
+}
+
+/// The path from the root, as written: links are not looked at.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// The configuration files of a folder by name, with their dialects, in no order.
