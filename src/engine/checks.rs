@@ -35,7 +35,7 @@ pub(super) struct Check {
     pub took: Option<Duration>,
     /// See [`CheckSpec::digest`].
     pub digest: u64,
-    /// Whether the health is an earlier run's: no probe has come back yet.
+    /// Whether the health is an earlier run's: no probe has passed since.
     pub recalled: bool,
     schedule: Schedule,
     /// When the probe in flight started.
@@ -52,6 +52,7 @@ pub(super) struct Checks {
     by_identity: HashMap<Identity, CheckId>,
     /// Due times; entries of checks that moved or went are skipped when they come up.
     due: BinaryHeap<Reverse<(Time, CheckId)>>,
+    stopped: bool,
 }
 
 impl Checks {
@@ -169,19 +170,23 @@ impl Checks {
         let started = check.started.take()?;
         let (before, failing) = (check.health.verdict(), check.health.is_failing());
         check.took = Some(took);
-        check.recalled = false;
+        // A failure alone does not bear out that the server was up until now.
+        check.recalled &= outcome != Outcome::Pass;
         check.health.record(outcome, &check.spec, hold, now);
         if failing != check.health.is_failing() && check.spec.retry != check.spec.interval {
             let interval = check.interval();
             check.schedule.change_interval(started, interval, now);
         }
         let (due, after) = (check.schedule.due(), check.health.verdict());
-        self.due.push(Reverse((due, id)));
+        if !self.stopped {
+            self.due.push(Reverse((due, id)));
+        }
         Some((before, after))
     }
 
     /// Nothing is asked any more; answers still to come are taken in.
     pub fn stop_asking(&mut self) {
+        self.stopped = true;
         self.due.clear();
     }
 

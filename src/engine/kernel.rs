@@ -7,15 +7,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::model::{
-    Entry, KernelError, KernelErrorKind, KernelName, ServiceKey, ServiceSettings, Survey,
+    Endpoint, Entry, KernelError, KernelErrorKind, KernelName, ServiceKey, ServiceSettings, Survey,
     SurveyKey, Time,
 };
+use crate::plan::Step;
 
 /// Services read at one go: a tenth of a second on the slowest kernel we know, so that a verdict
 /// never waits long for the kernel to be free.
 pub(super) const READ_CHUNK: usize = 256;
 
-/// Above this many services to be read back, one survey is cheaper than reading each.
+/// Above this many services to be read back after a write, one survey is cheaper than reading
+/// each.
 pub(super) const READ_BACK_LIMIT: usize = 512;
 
 /// A survey may cost this share of one processor.
@@ -38,12 +40,18 @@ pub(super) struct KernelSide {
     pub unread: BTreeSet<ServiceKey>,
     /// Read, and perhaps not as they should be.
     pub dirty: BTreeSet<ServiceKey>,
-    /// To be read again: just written, or suspicious.
+    /// Just written, to be read back.
+    pub written: BTreeSet<ServiceKey>,
+    /// To be read again: suspicious, or their turn has come.
     pub recheck: BTreeSet<ServiceKey>,
     /// Services the kernel refuses a change of.
     pub troubles: BTreeMap<ServiceKey, Trouble>,
     /// Why the kernel cannot be reached at all.
     pub outage: Option<Trouble>,
+    /// Whether anybody was told of that.
+    pub outage_told: bool,
+    /// Whether services ceased to be ours since that was noted.
+    pub disowned: bool,
     pub busy: bool,
     pub surveyed: bool,
     pub next_survey: Time,
@@ -56,6 +64,8 @@ pub(super) struct KernelSide {
     pub writes: u64,
     /// Where the slow rotation of full reads goes on.
     rotation: Option<ServiceKey>,
+    /// The same for those the kernel's listing leaves out.
+    hidden: Option<ServiceKey>,
 }
 
 #[derive(Default, Debug)]
@@ -71,13 +81,17 @@ pub(super) struct Trouble {
     pub message: String,
     pub retry_at: Time,
     pub backoff: Duration,
+    /// What was refused since the last try: this destination, or with `None` the service itself.
+    /// The rest of the service is written meanwhile as ever.
+    pub refused: BTreeSet<Option<Endpoint>>,
 }
 
 impl Trouble {
     /// A first refusal, or one more after `before`.
     pub fn after(before: Option<&Trouble>, message: &str, now: Time) -> Trouble {
         let backoff = before.map_or(BACKOFF.0, |trouble| (trouble.backoff * 2).min(BACKOFF.1));
-        Trouble { message: message.to_owned(), retry_at: now + backoff, backoff }
+        let refused = BTreeSet::new();
+        Trouble { message: message.to_owned(), retry_at: now + backoff, backoff, refused }
     }
 }
 
@@ -89,9 +103,12 @@ impl KernelSide {
             owned: unread.iter().map(|key| (*key, Owned::default())).collect(),
             unread,
             dirty: BTreeSet::new(),
+            written: BTreeSet::new(),
             recheck: BTreeSet::new(),
             troubles: BTreeMap::new(),
             outage: None,
+            outage_told: false,
+            disowned: false,
             busy: false,
             surveyed: false,
             next_survey: now,
@@ -101,6 +118,7 @@ impl KernelSide {
             drift_repaired: 0,
             writes: 0,
             rotation: None,
+            hidden: None,
         }
     }
 
@@ -155,20 +173,36 @@ impl KernelSide {
                 .service_keys()
                 .any(|key| survey.services.contains_key(&key) && !self.owned.contains_key(&key))
         };
-        let differs = |key: &ServiceKey, entry: Option<&Entry>| {
+        let (mut suspects, mut hidden) = (Vec::new(), BTreeSet::new());
+        for (key, entry) in self.read_records() {
             let digest_key = SurveyKey::from(key);
-            let digest = |digests: &HashMap<_, u64>| digests.get(&digest_key).copied().unwrap_or(0);
-            entry.map(|entry| &entry.settings) != survey.services.get(key)
-                || (digest(&expected) != digest(&survey.digests) && !is_mixed(digest_key))
-        };
-        let suspects: Vec<_> = self
-            .read_records()
-            .filter(|(key, entry)| differs(key, *entry))
-            .map(|(key, _)| *key)
-            .collect();
+            if entry.map(|entry| &entry.settings) != survey.services.get(key) {
+                suspects.push(*key);
+                continue;
+            }
+            match survey.digests.get(&digest_key) {
+                Some(found) if expected.get(&digest_key) == Some(found) => {}
+                Some(_) if !is_mixed(digest_key) => suspects.push(*key),
+                // It exists, and the listing does not show it: no sign that anything is wrong.
+                None if entry.is_some() => drop(hidden.insert(*key)),
+                _ => {}
+            }
+        }
         self.surveyed_at = Some(now);
         self.recheck.extend(suspects);
+        let hidden = self.next_hidden(&hidden);
+        self.recheck.extend(hidden);
         self.rotate();
+    }
+
+    /// The next of those that the listing leaves out; where other network namespaces hold
+    /// services as well that may be half the table, too many to read each time.
+    fn next_hidden(&mut self, hidden: &BTreeSet<ServiceKey>) -> Vec<ServiceKey> {
+        let from = self.hidden.take();
+        let rest = hidden.iter().filter(|key| from.is_none_or(|from| **key > from));
+        let next: Vec<_> = rest.take(READ_CHUNK).copied().collect();
+        self.hidden = next.last().copied();
+        next
     }
 
     fn read_records(&self) -> impl Iterator<Item = (&ServiceKey, Option<&Entry>)> {
@@ -218,24 +252,62 @@ impl KernelSide {
     /// Notes that nothing can be asked for now. Returns the trouble when that is news.
     pub fn note_outage(&mut self, error: &KernelError, now: Time) -> Option<Trouble> {
         let trouble = Trouble::after(self.outage.as_ref(), &error.message, now);
-        let news = self.outage.replace(trouble.clone()).is_none();
+        self.outage = Some(trouble.clone());
         // A single lost answer is no outage worth a line in the log.
-        (news && error.kind == KernelErrorKind::Unavailable).then_some(trouble)
+        let news = !self.outage_told && error.kind == KernelErrorKind::Unavailable;
+        self.outage_told |= news;
+        news.then_some(trouble)
     }
 
-    /// The services that may be written now. A service that is to go waits until everything is
-    /// read, so that its successor can be written before it goes.
+    /// Notes that the kernel refused this part of a service. Returns the trouble when it is the
+    /// first refusal since the last try: that one names the cause.
+    pub fn note_refusal(&mut self, step: &Step, error: &KernelError, now: Time) -> Option<Trouble> {
+        let key = *step.service();
+        let known = self.troubles.get_mut(&key);
+        if let Some(known) = known.filter(|trouble| trouble.retry_at > now) {
+            known.refused.insert(subject(step));
+            return None;
+        }
+        let mut trouble = Trouble::after(self.troubles.get(&key), &error.message, now);
+        trouble.refused.insert(subject(step));
+        self.troubles.insert(key, trouble.clone());
+        Some(trouble)
+    }
+
+    /// Whether this was refused a moment ago, or stands on something that was. Taking away is
+    /// always worth a try.
+    pub fn is_futile(&self, step: &Step, now: Time) -> bool {
+        let key = step.service();
+        let waiting = |trouble: &&Trouble| trouble.retry_at > now;
+        let Some(trouble) = self.troubles.get(key).filter(waiting) else { return false };
+        let refused = |what| trouble.refused.contains(&what);
+        match step {
+            Step::RemoveService { .. } | Step::RemoveDestination { .. } => false,
+            Step::AddService { .. } | Step::EditService { .. } => refused(None),
+            Step::AddDestination { endpoint, .. } | Step::EditDestination { endpoint, .. } => {
+                refused(Some(*endpoint)) || (refused(None) && self.observed(key).is_none())
+            }
+        }
+    }
+
+    /// Whether this service was written in vain too often, and is not tried again yet.
+    pub fn is_given_up(&self, key: &ServiceKey, now: Time) -> bool {
+        let struck = |trouble: &Trouble| trouble.refused.is_empty() && trouble.retry_at > now;
+        self.troubles.get(key).is_some_and(struck)
+    }
+
+    /// The services that may be written now: those that may not be as they should, and those
+    /// of which something refused is to be tried again. A service that is to go waits until
+    /// everything is read, so that its successor can be written before it goes.
     pub fn writable(
         &mut self,
         now: Time,
         goes: impl Fn(&ServiceKey) -> bool,
     ) -> BTreeSet<ServiceKey> {
-        let waits = |key: &ServiceKey| {
-            !self.is_read(key)
-                || self.troubles.get(key).is_some_and(|trouble| trouble.retry_at > now)
-                || (!self.unread.is_empty() && goes(key))
-        };
-        let ready: BTreeSet<_> = self.dirty.iter().filter(|key| !waits(key)).copied().collect();
+        let waits = |key: &ServiceKey| !self.is_read(key) || (!self.unread.is_empty() && goes(key));
+        let due = self.troubles.iter().filter(|(_, trouble)| trouble.retry_at <= now);
+        let all = self.dirty.iter().chain(due.map(|(key, _)| key));
+        let ready: BTreeSet<_> = all.filter(|key| !waits(key)).copied().collect();
         self.dirty.retain(|key| !ready.contains(key));
         ready
     }
@@ -248,8 +320,7 @@ impl KernelSide {
         if let Some(outage) = &self.outage {
             return Some(outage.retry_at);
         }
-        let waiting = self.troubles.iter().filter(|(key, _)| self.dirty.contains(key));
-        waiting.map(|(_, trouble)| trouble.retry_at).chain([self.next_survey]).min()
+        self.troubles.values().map(|trouble| trouble.retry_at).chain([self.next_survey]).min()
     }
 
     /// From now on everything of ours is to be brought to its end, read or not: removing what is
@@ -261,8 +332,20 @@ impl KernelSide {
                 owned.observed.get_or_insert(Entry::empty(settings));
             }
         }
+        self.written.clear();
         self.recheck.clear();
         self.troubles.clear();
+        self.outage = None;
         self.dirty = self.owned.keys().copied().collect();
+    }
+}
+
+/// The part of a service a step is about; `None` is the service's own record.
+const fn subject(step: &Step) -> Option<Endpoint> {
+    match *step {
+        Step::AddService { .. } | Step::EditService { .. } | Step::RemoveService { .. } => None,
+        Step::AddDestination { endpoint, .. }
+        | Step::EditDestination { endpoint, .. }
+        | Step::RemoveDestination { endpoint, .. } => Some(endpoint),
     }
 }

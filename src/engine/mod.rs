@@ -12,7 +12,7 @@
 //!                        poll_action, poll_event, poll_timeout
 //! ```
 //!
-//! A turn of reconciliation ([`Engine::drive`]) asks one thing of the kernel at a time, the most
+//! A turn of reconciliation (in `reconcile`) asks one thing of the kernel at a time, the most
 //! urgent first: write what differs, read what is not known, read back what was written, survey.
 
 #![forbid(unsafe_code)]
@@ -46,6 +46,9 @@ const FIRST_PROBE_PACE: Duration = Duration::from_micros(100);
 
 /// How long a change of health may stay unwritten.
 const REMEMBER_AFTER: Duration = Duration::from_secs(1);
+
+/// When notes that could not be written are tried again.
+const REMEMBER_AGAIN: Duration = Duration::from_secs(10);
 
 /// Notes of single checks on top of a complete one, at least, before the next complete one: a
 /// megabyte of text.
@@ -98,6 +101,10 @@ pub struct Engine {
     services: BTreeMap<ServiceKey, Service>,
     checks: Checks,
     drains: BTreeSet<Drain>,
+    /// Services an earlier run noted as ours that no configuration has asked for yet.
+    unclaimed: BTreeSet<ServiceKey>,
+    /// See [`Engine::spare_unclaimed`].
+    spare: bool,
     kernel: KernelSide,
     /// What an earlier run knew, by digest; taken from as checks are created.
     memory: Memory,
@@ -108,6 +115,8 @@ pub struct Engine {
     noted_on_top: Option<usize>,
     /// Whether a server came back since the memory was last noted.
     recovered: bool,
+    /// Whether what is noted is not what we asked to be noted.
+    notes_lost: bool,
     /// Whether the first table has been reported as ready.
     ready: bool,
     keep_all: bool,
@@ -145,6 +154,7 @@ impl Engine {
     ) -> Engine {
         let mut kernel = KernelSide::new(owned, now);
         kernel.dirty = kernel.unread.clone();
+        let unclaimed = kernel.unread.clone();
         Engine {
             phase: Phase::Starting,
             started: now,
@@ -153,17 +163,29 @@ impl Engine {
             services: BTreeMap::new(),
             checks: Checks::default(),
             drains: memory.drains.iter().copied().collect(),
+            unclaimed,
+            spare: false,
             kernel,
             memory,
             remember_at: None,
             unnoted: BTreeSet::new(),
             noted_on_top: None,
             recovered: false,
+            notes_lost: false,
             ready: false,
             keep_all: false,
             finished: false,
             actions: VecDeque::new(),
             events: VecDeque::new(),
+        }
+    }
+
+    /// Whether services that an earlier run noted as ours, and that nobody has asked for yet,
+    /// are left as they are. A file of which nothing can be put in force may be the one that
+    /// asks for them.
+    pub fn spare_unclaimed(&mut self, spare: bool) {
+        if std::mem::replace(&mut self.spare, spare) && !spare {
+            self.kernel.dirty.extend(&self.unclaimed);
         }
     }
 
@@ -214,6 +236,7 @@ impl Engine {
     /// the old one's are released, so that a check both have lives on.
     fn install(&mut self, spec: Arc<VirtualService>, first: &mut Time, now: Time) {
         let key = spec.key;
+        self.unclaimed.remove(&key);
         let place = |(at, server): (usize, &RealServer)| {
             let check = self.acquire(server, first, now);
             self.checks.add_user(check, User { service: key, server: at as u32 });
@@ -257,15 +280,25 @@ impl Engine {
     /// verdict.
     ///
     /// A server remembered as up that the table does not use went down after that was noted.
-    /// One remembered as down stays down, whatever the table says.
+    /// One remembered as down stays down, whatever the table says. Before the table was read it
+    /// says nothing.
     fn adopt(&mut self, key: &ServiceKey, now: Time) {
-        let Some(service) = self.services.get_mut(key) else { return };
-        let observed = self.kernel.observed(key);
-        for (server, wanted) in service.servers.iter_mut().zip(&service.spec.servers) {
-            let row = observed.and_then(|entry| entry.destinations.get(&wanted.endpoint));
-            server.found = row.map(|row| row.weight);
+        let Some(service) = self.services.get(key) else { return };
+        let spec = service.spec.clone();
+        let rows = target::found(&spec, self.kernel.observed(key));
+        let is_read = self.kernel.is_read(key);
+        for (at, (row, wanted)) in rows.into_iter().zip(&spec.servers).enumerate() {
+            let held = wanted.maintenance || self.is_drained(wanted.endpoint, *key);
+            // Weight 0 tells nothing where it is what was asked for.
+            let idle = held || wanted.destination.weight == 0;
+            let used = row.is_some_and(|weight| weight > 0 || idle);
+            let Some(server) = self.services.get_mut(key).and_then(|s| s.servers.get_mut(at))
+            else {
+                continue;
+            };
+            server.found = row;
             let is_up = |c: &Check| c.health.verdict() == Verdict::Up;
-            if server.found.unwrap_or(0) == 0 && self.checks.get(server.check).is_some_and(is_up) {
+            if is_read && !used && self.checks.get(server.check).is_some_and(is_up) {
                 self.checks.doubt(server.check, now);
             }
         }
@@ -359,15 +392,9 @@ impl Engine {
         if affected.is_empty() {
             return Err(format!("no service has a real server {endpoint}: see directord status"));
         }
-        let word = Drain { server: endpoint, service };
         match drain {
-            true => {
-                self.drains.insert(word);
-            }
-            // Taking back the word for all services takes back those for single ones.
-            false => self.drains.retain(|held| {
-                held.server != endpoint || (service.is_some() && held.service != service)
-            }),
+            true => drop(self.drains.insert(Drain { server: endpoint, service })),
+            false => self.undrain(endpoint, service),
         }
         for key in &affected {
             self.events.push_back(match drain {
@@ -377,11 +404,26 @@ impl Engine {
             self.kernel.dirty.insert(*key);
             self.tell_service(key);
         }
+        // The operator's word is noted before it shows in the table: whoever saw it obeyed may
+        // rely on it to outlive us.
         self.noted_on_top = None;
-        self.remember_soon(now);
+        self.remember(true, now);
         self.turn(now);
         let name = |key: &ServiceKey| format!("{endpoint} of {key}");
         Ok(CommandReport { affected: affected.iter().map(name).collect() })
+    }
+
+    /// Taking back the word for all services takes back those for single ones; taking it back
+    /// for one service leaves it as it is for the others.
+    fn undrain(&mut self, server: Endpoint, service: Option<ServiceKey>) {
+        let of_all = self.drains.contains(&Drain { server, service: None });
+        self.drains.retain(|word| {
+            let meant = service.is_none() || word.service.is_none() || word.service == service;
+            word.server != server || !meant
+        });
+        let others = if of_all && service.is_some() { self.users_of(server, None) } else { vec![] };
+        let others = others.into_iter().filter(|other| Some(*other) != service);
+        self.drains.extend(others.map(|other| Drain { server, service: Some(other) }));
     }
 
     /// The services with this real server.
@@ -434,8 +476,18 @@ impl Engine {
         [self.checks.next_due(), self.remember_at, kernel].into_iter().flatten().min()
     }
 
+    /// What was to be noted could not be written. It is tried again, whole, after a while.
+    pub fn handle_notes_lost(&mut self, now: Time) {
+        self.noted_on_top = None;
+        self.notes_lost = true;
+        self.remember_at = Some(now + REMEMBER_AGAIN);
+    }
+
     fn remember(&mut self, first: bool, now: Time) {
         self.remember_at = None;
+        if std::mem::take(&mut self.notes_lost) {
+            self.actions.push_back(Action::Own(self.kernel.owned.keys().copied().collect()));
+        }
         let note = self.note(now);
         self.actions.push_back(Action::Remember { note, first });
     }
@@ -459,10 +511,6 @@ impl Engine {
         }
     }
 
-    fn remember_soon(&mut self, now: Time) {
-        self.remember_at = self.remember_at.or(Some(now + REMEMBER_AFTER));
-    }
-
     fn standings(&self, service: &Service) -> Vec<Standing> {
         let standing = |(server, wanted): (&Server, &RealServer)| Standing {
             verdict: self.verdict(server.check),
@@ -483,6 +531,10 @@ impl Engine {
                 .any(|service| self.drains.contains(&Drain { server, service }))
     }
 
+    fn is_spared(&self, key: &ServiceKey) -> bool {
+        self.spare && self.unclaimed.contains(key)
+    }
+
     /// The record the kernel should hold under this key.
     fn target(&self, key: &ServiceKey) -> Option<Entry> {
         let service = self.services.get(key);
@@ -490,7 +542,11 @@ impl Engine {
             let kept = service.is_some_and(|s| s.spec.on_stop == StopAction::Keep);
             return if kept || self.keep_all { self.kernel.observed(key).cloned() } else { None };
         }
-        service.map(|service| target::entry(&service.spec, &self.standings(service)))
+        if self.is_spared(key) {
+            return self.kernel.observed(key).cloned();
+        }
+        let present = self.kernel.observed(key);
+        service.map(|service| target::entry(&service.spec, &self.standings(service), present))
     }
 }
 

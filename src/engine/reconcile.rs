@@ -3,7 +3,7 @@
 //! One thing is asked at a time, the most urgent first: write what differs, read what is not
 //! known, read back what was written, survey.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::kernel::{READ_BACK_LIMIT, READ_CHUNK, Trouble};
@@ -21,7 +21,13 @@ impl Engine {
             }
             return;
         }
-        if let Some(action) = self.next_request(now) {
+        let request = self.next_request(now);
+        if std::mem::take(&mut self.kernel.disowned) && self.phase != Phase::Stopping {
+            // Once for all of them: a list of 10,000 names for each of 10,000 services that go
+            // would be a gigabyte.
+            self.actions.push_back(Action::Own(self.kernel.owned.keys().copied().collect()));
+        }
+        if let Some(action) = request {
             self.kernel.busy = true;
             self.actions.push_back(action);
         } else if self.phase == Phase::Stopping {
@@ -42,16 +48,21 @@ impl Engine {
         if let Some(write) = self.write(now) {
             return Some(write);
         }
-        if self.kernel.recheck.len() > READ_BACK_LIMIT && self.kernel.unread.is_empty() {
-            self.kernel.recheck.clear();
+        if self.kernel.written.len() > READ_BACK_LIMIT && self.kernel.unread.is_empty() {
+            // What the survey finds suspicious is read all the same, however much it is:
+            // otherwise one survey would follow the other for ever.
+            for key in std::mem::take(&mut self.kernel.written) {
+                self.kernel.absolve(&key);
+            }
             self.kernel.next_survey = now;
         }
-        let due =
-            if self.kernel.unread.is_empty() { &self.kernel.recheck } else { &self.kernel.unread };
-        if !due.is_empty() {
+        let kernel = &self.kernel;
+        let mut due = [&kernel.unread, &kernel.written, &kernel.recheck].into_iter();
+        if let Some(due) = due.find(|keys| !keys.is_empty()) {
             return Some(Action::Read(due.iter().take(READ_CHUNK).copied().collect()));
         }
-        (self.kernel.next_survey <= now).then_some(Action::Survey)
+        // After an outage there may be nothing to ask but whether it is over.
+        (kernel.next_survey <= now || kernel.outage.is_some()).then_some(Action::Survey)
     }
 
     /// The steps from what the kernel holds to what it should, for all services that may be
@@ -61,13 +72,14 @@ impl Engine {
         let stopping = self.phase == Phase::Stopping;
         let ready = self.kernel.writable(now, |key| !stopping && !services.contains_key(key));
         let targets: Vec<_> = ready.iter().map(|key| (*key, self.target(key))).collect();
-        let steps = plan::plan(
+        let mut steps = plan::plan(
             targets.iter().map(|(key, target)| (*key, self.kernel.observed(key), target.as_ref())),
         );
         let written: HashSet<_> = steps.iter().map(|step| *step.service()).collect();
         for key in ready.iter().filter(|key| !written.contains(key)) {
             self.settled(key);
         }
+        steps.retain(|step| !self.kernel.is_futile(step, now));
         if steps.is_empty() {
             return None;
         }
@@ -92,11 +104,11 @@ impl Engine {
     }
 
     fn disown(&mut self, key: &ServiceKey) {
+        self.kernel.written.remove(key);
         self.kernel.recheck.remove(key);
         self.kernel.unread.remove(key);
-        if self.kernel.owned.remove(key).is_some() && self.phase != Phase::Stopping {
-            self.actions.push_back(Action::Own(self.kernel.owned.keys().copied().collect()));
-        }
+        self.unclaimed.remove(key);
+        self.kernel.disowned |= self.kernel.owned.remove(key).is_some();
     }
 
     /// Takes in a survey; `cost` is the processor time it took.
@@ -145,13 +157,14 @@ impl Engine {
 
     fn take_record(&mut self, key: ServiceKey, record: Option<Entry>, now: Time) {
         let first = self.kernel.unread.remove(&key);
+        self.kernel.written.remove(&key);
         self.kernel.recheck.remove(&key);
         let Some(owned) = self.kernel.owned.get_mut(&key) else { return };
-        if first {
+        if first || self.phase == Phase::Stopping {
             owned.observed = record;
             self.adopt(&key, now);
             self.tell_service(&key);
-            self.kernel.dirty.insert(key);
+            self.read_anew(key, now);
             return;
         }
         if owned.observed == record {
@@ -163,9 +176,17 @@ impl Engine {
         owned.observed = record;
         self.kernel.drift_repaired += 1;
         self.events.push_back(Event::Drift { service: key, found });
-        self.kernel.dirty.insert(key);
         if let Some(trouble) = self.kernel.strike(key, now) {
             self.tell_trouble(key, &trouble);
+        }
+        self.read_anew(key, now);
+    }
+
+    /// What was read may not be as it should. Where it was written in vain too often, the next
+    /// try has its time.
+    fn read_anew(&mut self, key: ServiceKey, now: Time) {
+        if !self.kernel.is_given_up(&key, now) {
+            self.kernel.dirty.insert(key);
         }
     }
 
@@ -174,20 +195,21 @@ impl Engine {
         self.kernel.busy = false;
         let failed: BTreeMap<usize, &KernelError> =
             failures.iter().map(|(at, error)| (*at, error)).collect();
-        let mut touched = BTreeSet::new();
+        let mut touched = BTreeMap::new();
         for (at, step) in steps.iter().enumerate() {
-            let key = *step.service();
-            touched.insert(key);
+            let contested = touched.entry(*step.service()).or_insert(false);
             match failed.get(&at) {
                 None => self.fold(step),
-                Some(error) => self.take_failure(key, error, now),
+                Some(error) => *contested |= self.take_failure(step, error, now),
             }
         }
-        if !failures.iter().any(|(_, error)| error.kind == KernelErrorKind::Unavailable) {
-            self.reached();
+        let lost = |(_, error): &&(usize, KernelError)| error.kind == KernelErrorKind::Unavailable;
+        match failures.iter().find(lost) {
+            Some((_, error)) => self.outage(error, now),
+            None => self.reached(),
         }
-        for key in touched {
-            self.after_write(key, now);
+        for (key, contested) in touched {
+            self.after_write(key, contested, now);
         }
         self.turn(now);
     }
@@ -198,44 +220,43 @@ impl Engine {
         }
     }
 
-    fn take_failure(&mut self, key: ServiceKey, error: &KernelError, now: Time) {
-        match error.kind {
-            // Somebody was there first, or nobody knows: read it again before anything else.
-            KernelErrorKind::Conflict | KernelErrorKind::Unknown => {
+    /// Returns whether somebody else seems to write the service as well.
+    fn take_failure(&mut self, step: &Step, error: &KernelError, now: Time) -> bool {
+        let key = *step.service();
+        match (error.kind, step) {
+            // It is gone, as was wanted.
+            (KernelErrorKind::Conflict, Step::RemoveService { .. }) => self.fold(step),
+            // Of a service that was refused a moment ago there can be no part.
+            (KernelErrorKind::Conflict, _) if self.kernel.is_futile(step, now) => {}
+            // Somebody was there first: read it again before anything else.
+            (KernelErrorKind::Conflict, _) => {
+                self.kernel.unread.insert(key);
+                return true;
+            }
+            // Nobody knows.
+            (KernelErrorKind::Unknown | KernelErrorKind::Unavailable, _) => {
                 self.kernel.unread.insert(key);
             }
-            KernelErrorKind::Refused => {
-                let known = self.kernel.troubles.get(&key);
-                // One refusal a round and service: the first names the cause.
-                if known.is_some_and(|trouble| trouble.retry_at > now) {
-                    return;
+            (KernelErrorKind::Refused, _) => {
+                if let Some(trouble) = self.kernel.note_refusal(step, error, now) {
+                    self.tell_trouble(key, &trouble);
                 }
-                let trouble = Trouble::after(known, &error.message, now);
-                self.tell_trouble(key, &trouble);
-                self.kernel.troubles.insert(key, trouble);
-            }
-            KernelErrorKind::Unavailable => {
-                self.kernel.unread.insert(key);
-                self.outage(error, now);
             }
         }
+        false
     }
 
-    fn after_write(&mut self, key: ServiceKey, now: Time) {
+    fn after_write(&mut self, key: ServiceKey, contested: bool, now: Time) {
         if self.phase == Phase::Stopping {
             return;
         }
         if !self.kernel.is_read(&key) {
-            self.kernel.dirty.insert(key);
-            if let Some(trouble) = self.kernel.strike(key, now) {
+            if contested && let Some(trouble) = self.kernel.strike(key, now) {
                 self.tell_trouble(key, &trouble);
             }
-        } else if self.kernel.troubles.contains_key(&key) {
-            self.kernel.dirty.insert(key);
-        }
-        if self.services.contains_key(&key) {
-            self.kernel.recheck.insert(key);
-        } else if self.kernel.is_read(&key) && self.kernel.observed(&key).is_none() {
+        } else if self.services.contains_key(&key) {
+            self.kernel.written.insert(key);
+        } else if self.kernel.observed(&key).is_none() {
             self.disown(&key);
         }
     }
@@ -255,18 +276,18 @@ impl Engine {
     }
 
     fn reached(&mut self) {
-        if self.kernel.outage.take().is_some() {
+        self.kernel.outage = None;
+        if std::mem::take(&mut self.kernel.outage_told) {
             self.events.push_back(Event::KernelAvailable);
         }
     }
 
     /// Says once that the first table is in place.
     fn tell_ready(&mut self) {
-        let waiting = |key: &ServiceKey| !self.kernel.troubles.contains_key(key);
         if self.ready
             || !self.kernel.surveyed
             || !self.kernel.unread.is_empty()
-            || self.kernel.dirty.iter().any(waiting)
+            || !self.kernel.dirty.is_empty()
         {
             return;
         }

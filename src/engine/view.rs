@@ -6,7 +6,7 @@ use super::{Check, Engine, Server, Service};
 use crate::health::Health;
 use crate::model::{
     CheckView, Desired, Entry, FileView, KernelView, Memory, Phase, PlanLine, RealServer,
-    Remembered, ServerView, ServiceView, Snapshot, Time, Verdict, VirtualService,
+    Remembered, ServerView, ServiceKey, ServiceView, Snapshot, Time, Verdict, VirtualService,
 };
 use crate::plan;
 use crate::target::{self, Standing};
@@ -37,7 +37,8 @@ impl Engine {
     pub fn snapshot(&self, around: Surroundings, now: Time) -> Snapshot {
         let services: Vec<_> =
             self.services.values().map(|s| self.service_view(s, &around, now)).collect();
-        let leaving = self.kernel.owned.keys().filter(|key| !self.services.contains_key(key));
+        let goes = |key: &&ServiceKey| !self.services.contains_key(key) && !self.is_spared(key);
+        let leaving = self.kernel.owned.keys().filter(goes);
         let out_of_sync = services.iter().filter(|s| !s.in_sync).count() + leaving.count();
         Snapshot {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -133,11 +134,12 @@ impl Engine {
     /// Servers that nobody asked yet are taken to be well, for a person wants to see the table as
     /// it will be; services whose records have not been read are taken to be absent.
     pub fn preview(&self, desired: &Desired) -> Vec<PlanLine> {
-        let leaving = self.kernel.owned.keys().filter(|key| !desired.services.contains_key(key));
+        let goes = |key: &&ServiceKey| !desired.services.contains_key(key) && !self.is_spared(key);
+        let leaving = self.kernel.owned.keys().filter(goes);
         let wanted = desired.services.iter().map(|(key, spec)| (key, Some(spec)));
         let all = wanted.chain(leaving.map(|key| (key, None)));
         let lines = all.flat_map(|(key, spec)| {
-            let target = spec.map(|spec| target::entry(spec, &self.prospects(spec)));
+            let target = spec.map(|spec| target::entry(spec, &self.prospects(spec), None));
             plan::describe(key, self.kernel.observed(key), target.as_ref())
         });
         lines.collect()

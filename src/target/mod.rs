@@ -15,13 +15,21 @@
 //! when it is up, or unknown with the weight it was found with, and not held. A weight of 0 in
 //! the configuration does not count against it: that is how owners take a server out by file
 //! without calling in the fallback.
+//!
+//! A server that left the configuration goes, unless nobody carries the service and somebody has
+//! yet to answer: then it stays until that is known, so that replacing the only server leaves no
+//! gap.
 
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
 mod tests;
 
-use crate::model::{Destination, Entry, FailureAction, RealServer, Verdict, VirtualService};
+use std::collections::HashSet;
+
+use crate::model::{
+    Destination, Endpoint, Entry, FailureAction, Fallback, RealServer, Verdict, VirtualService,
+};
 
 /// What is known about one real server of one service.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -35,20 +43,64 @@ pub struct Standing {
 
 /// The record the kernel should hold for `service`.
 ///
-/// `standings` are those of `service.servers`, in the same order.
-pub fn entry(service: &VirtualService, standings: &[Standing]) -> Entry {
+/// `standings` are those of `service.servers`, in the same order; `present` is the record the
+/// kernel holds now.
+pub fn entry(service: &VirtualService, standings: &[Standing], present: Option<&Entry>) -> Entry {
     let mut entry = Entry::empty(service.settings);
     for (server, standing) in service.servers.iter().zip(standings) {
         if let Some(destination) = row(server, *standing, service.on_failure) {
             entry.destinations.insert(server.endpoint, destination);
         }
     }
+    if is_carried(service, standings) {
+        return entry;
+    }
+    let leavers = if is_awaited(service, standings) { leavers(service, present) } else { vec![] };
     if let Some(fallback) = service.fallback
-        && !is_carried(service, standings)
+        && leavers.is_empty()
     {
         entry.destinations.insert(fallback.endpoint, fallback.destination);
     }
+    for (endpoint, destination) in leavers {
+        entry.destinations.insert(endpoint, destination);
+    }
     entry
+}
+
+/// Whether a server that has not answered yet may come to carry the service.
+fn is_awaited(service: &VirtualService, standings: &[Standing]) -> bool {
+    let held = |server: &RealServer, standing: &Standing| server.maintenance || standing.drained;
+    let all = service.servers.iter().zip(standings);
+    all.into_iter().any(|(server, s)| s.verdict == Verdict::Unknown && !held(server, s))
+}
+
+/// The rows in use of servers that the service no longer has.
+fn leavers(service: &VirtualService, present: Option<&Entry>) -> Vec<(Endpoint, Destination)> {
+    let ours: HashSet<Endpoint> = service
+        .servers
+        .iter()
+        .map(|server| server.endpoint)
+        .chain(service.fallback.map(|fallback| fallback.endpoint))
+        .collect();
+    let rows = present.into_iter().flat_map(|entry| entry.destinations.iter());
+    let leaving = rows.filter(|(endpoint, row)| row.weight > 0 && !ours.contains(endpoint));
+    leaving.map(|(endpoint, row)| (*endpoint, *row)).collect()
+}
+
+/// The weights of the service's servers in the record found in the kernel, in their order.
+///
+/// A fallback server may have the address of a real server. Its row, which is there when no
+/// server carries the service, is not that server's.
+pub fn found(service: &VirtualService, present: Option<&Entry>) -> Vec<Option<u32>> {
+    let row = |server: &RealServer| present?.destinations.get(&server.endpoint).copied();
+    let carries = |server: &RealServer| row(server).is_some_and(|row| row.weight > 0);
+    let carriers = service.servers.iter().filter(|server| carries(server)).count();
+    let is_fallback = |server: &RealServer, row: &Destination| {
+        let same = |f: &Fallback| f.endpoint == server.endpoint && f.destination == *row;
+        carriers <= 1 && *row != server.destination && service.fallback.as_ref().is_some_and(same)
+    };
+    let own = |server: &RealServer| row(server).filter(|row| !is_fallback(server, row));
+    service.servers.iter().map(|server| own(server).map(|row| row.weight)).collect()
 }
 
 /// Whether any real server carries the service, so that the fallback stays out.

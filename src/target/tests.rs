@@ -52,7 +52,7 @@ fn standing(verdict: Verdict) -> Standing {
 
 /// The weights of servers 1, 2, ... and of the fallback, `-` where there is no row.
 fn weights(service: &VirtualService, standings: &[Standing]) -> String {
-    let entry = entry(service, standings);
+    let entry = entry(service, standings, None);
     let rows = service.servers.iter().map(|s| s.endpoint).chain([at(99)]);
     let show = |endpoint| match entry.destinations.get(&endpoint) {
         Some(row) => row.weight.to_string(),
@@ -111,9 +111,9 @@ fn fallback_that_is_also_a_real_server_never_replaces_it_while_it_is_up() {
         endpoint: at(1),
         destination: Destination::plain(ForwardingMethod::Gate, 1),
     });
-    let up_first = entry(&service, &[standing(Verdict::Up), standing(Verdict::Down)]);
+    let up_first = entry(&service, &[standing(Verdict::Up), standing(Verdict::Down)], None);
     assert_eq!(up_first.destinations.get(&at(1)), Some(&service.servers[0].destination));
-    let none = entry(&service, &[standing(Verdict::Down); 2]);
+    let none = entry(&service, &[standing(Verdict::Down); 2], None);
     assert_eq!(none.destinations.get(&at(1)).map(|d| d.forward), Some(ForwardingMethod::Gate));
 }
 
@@ -145,7 +145,7 @@ proptest! {
     ) {
         let on_failure = if quiesce { FailureAction::Quiesce } else { FailureAction::Reset };
         let service = service(4, on_failure);
-        let present = entry(&service, &standings).destinations.get(&at(99)).is_some();
+        let present = entry(&service, &standings, None).destinations.get(&at(99)).is_some();
         prop_assert_eq!(present, !is_carried(&service, &standings));
     }
 
@@ -156,14 +156,14 @@ proptest! {
         reversed.servers.reverse();
         let mut back = standings.clone();
         back.reverse();
-        prop_assert_eq!(entry(&service, &standings), entry(&reversed, &back));
+        prop_assert_eq!(entry(&service, &standings, None), entry(&reversed, &back, None));
     }
 
     #[test]
     fn known_dead_server_never_has_weight(standings in standings(4), quiesce in any::<bool>()) {
         let on_failure = if quiesce { FailureAction::Quiesce } else { FailureAction::Remove };
         let service = service(4, on_failure);
-        let entry = entry(&service, &standings);
+        let entry = entry(&service, &standings, None);
         for (server, standing) in service.servers.iter().zip(&standings) {
             if standing.verdict == Verdict::Down {
                 prop_assert_eq!(entry.destinations.get(&server.endpoint).map_or(0, |d| d.weight), 0);

@@ -3,4 +3,5 @@
 
 mod chaos;
 mod life;
+mod trouble;
 mod world;

@@ -45,6 +45,10 @@ pub struct World {
     pub owned: Vec<ServiceKey>,
     pub finished: bool,
     pub probes: u64,
+    /// Every check asked, in order.
+    pub asked: Vec<CheckId>,
+    /// How often the ledger was written.
+    pub ledgers: u64,
     letters: BTreeMap<(Time, u64), Letter>,
     posted: u64,
     order: BinaryHeap<Reverse<(Time, u64)>>,
@@ -63,6 +67,8 @@ impl World {
             owned: Vec::new(),
             finished: false,
             probes: 0,
+            asked: Vec::new(),
+            ledgers: 0,
             letters: BTreeMap::new(),
             posted: 0,
             order: BinaryHeap::new(),
@@ -72,13 +78,17 @@ impl World {
     /// The daemon dies where it stands and is started again `pause` later, with this
     /// configuration.
     pub fn crash_and_restart(&mut self, pause: Duration, desired: Desired) {
+        self.crash(pause);
+        self.load(desired);
+    }
+
+    /// The daemon dies, and its heir has no configuration yet.
+    pub fn crash(&mut self, pause: Duration) {
         self.letters.clear();
         self.order.clear();
         self.now = self.now + pause;
         self.engine = Engine::new(self.memory.clone(), self.owned.clone(), 1, self.now);
         self.finished = false;
-        self.engine.handle_config(Arc::new(desired), self.now);
-        self.carry_out();
     }
 
     pub fn load(&mut self, desired: Desired) -> directord::engine::Changes {
@@ -155,6 +165,7 @@ impl World {
             match action {
                 Action::Probe { check, endpoint, spec } => {
                     self.probes += 1;
+                    self.asked.push(check);
                     let (outcome, took) = answer(self.moods.get(&endpoint), &spec);
                     self.post(took, Letter::Outcome(check, outcome, took));
                 }
@@ -170,7 +181,10 @@ impl World {
                     let failures = self.kernel.apply(&steps);
                     self.post(KERNEL_DELAY, Letter::Applied(steps, failures));
                 }
-                Action::Own(keys) => self.owned = keys,
+                Action::Own(keys) => {
+                    self.ledgers += 1;
+                    self.owned = keys;
+                }
                 Action::Remember { note: Note::All(memory), .. } => self.memory = memory,
                 Action::Remember { note: Note::Changed(checks), .. } => {
                     self.memory.checks.extend(checks);
