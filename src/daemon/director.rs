@@ -14,11 +14,11 @@ use super::scribe::Note;
 use super::{Input, TableChoice, kernel, loader, relied_on, service_manager};
 use crate::api;
 use crate::config::Scope;
-use crate::config::assemble::{Ask, Outcome, Report, ReportKind};
-use crate::engine::{Action, Engine, Surroundings};
+use crate::config::assemble::{self, Ask, Report, ReportKind};
+use crate::engine::{Action, CheckId, Engine, Surroundings};
 use crate::event::{Event, Level};
 use crate::model::{
-    FileState, FileView, Phase, PlanView, RejectedFile, ReloadReport, Snapshot, Time,
+    FileState, FileView, Outcome, Phase, PlanView, RejectedFile, ReloadReport, Snapshot, Time,
 };
 use crate::probe::Prober;
 
@@ -26,7 +26,8 @@ use crate::probe::Prober;
 const BURST: usize = 256;
 
 /// How long a stop may take: whoever stops us waits 2 s.
-const STOP_LIMIT: Duration = Duration::from_millis(1500);
+/// Callers and checks have their own time to end after that.
+const STOP_LIMIT: Duration = Duration::from_millis(1200);
 
 /// The state of the loop: the engine, and the ways to those who act.
 pub struct Director {
@@ -122,6 +123,7 @@ impl Director {
                 let plan = desired.map(|d| PlanView { lines: self.engine.preview(&d) });
                 let _ = reply.send(plan);
             }
+            Input::NotesLost => self.engine.handle_notes_lost(now),
             Input::Told(event) => tell(&event),
         }
     }
@@ -170,18 +172,19 @@ impl Director {
         let mut report =
             ReloadReport { rejected: rejected(&self.files), ..ReloadReport::default() };
         match update.outcome {
-            Outcome::Applied { desired, change } => {
+            assemble::Outcome::Applied { desired, change } => {
                 self.held_reload = None;
                 report.applied = true;
                 report.added = change.added.iter().collect();
                 report.changed = change.changed.iter().collect();
                 report.removed = change.removed.iter().collect();
+                self.engine.spare_unclaimed(super::is_any_rejected(&self.files));
                 self.engine.handle_config(desired.clone(), now);
                 if !change.is_empty() {
                     relied_on::ensure(&desired, self.table).iter().for_each(tell);
                 }
             }
-            Outcome::Held(held) => {
+            assemble::Outcome::Held(held) => {
                 let text = held.to_string();
                 if self.held_reload.as_ref() != Some(&text) {
                     tell(&Event::ReloadHeld {
@@ -214,10 +217,8 @@ impl Director {
                 Action::Probe { check, endpoint, spec } => {
                     let (prober, inputs) = (self.prober.clone(), self.inputs.clone());
                     tokio::spawn(async move {
-                        let started = Instant::now();
-                        let outcome = prober.probe(endpoint, &spec).await;
-                        let took = started.elapsed();
-                        let _ = inputs.send(Input::Outcome { check, outcome, took });
+                        let mut answer = Answer::pending(check, inputs);
+                        answer.outcome = prober.probe(endpoint, &spec).await;
                     });
                 }
                 Action::Survey => self.ask_kernel(kernel::Job::Survey),
@@ -262,6 +263,30 @@ impl Director {
             self.pending.push(noted);
         }
         done
+    }
+}
+
+/// What a probe found, sent when it ends, however it ends: a check that never came back would
+/// never be asked again.
+struct Answer {
+    check: CheckId,
+    outcome: Outcome,
+    started: Instant,
+    inputs: UnboundedSender<Input>,
+}
+
+impl Answer {
+    fn pending(check: CheckId, inputs: UnboundedSender<Input>) -> Answer {
+        let outcome = Outcome::Local("the probe broke off: this is a bug of directord".into());
+        Answer { check, outcome, started: Instant::now(), inputs }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let outcome = std::mem::replace(&mut self.outcome, Outcome::Pass);
+        let (check, took) = (self.check, self.started.elapsed());
+        let _ = self.inputs.send(Input::Outcome { check, outcome, took });
     }
 }
 

@@ -129,6 +129,8 @@ pub enum Input {
     Preview(Result<std::sync::Arc<Desired>, String>, oneshot::Sender<Result<PlanView, String>>),
     Hangup,
     Terminate(&'static str),
+    /// What was to be noted is not on disk as it should be.
+    NotesLost,
     Told(Event),
 }
 
@@ -203,6 +205,7 @@ async fn direct(options: Options) -> Result<(), Error> {
         director::tell(&Event::Trouble { what });
     }
     let mut engine = Engine::new(memory, owned, seed(), clock.now());
+    engine.spare_unclaimed(is_any_rejected(&file_views));
     engine.handle_config(desired, clock.now());
     let (notes, scribe) = scribe::start(files, inputs.clone());
     let mut director = Director {
@@ -256,7 +259,7 @@ fn worth_starting(
     files: &[FileView],
     owned: &BTreeSet<ServiceKey>,
 ) -> Result<(), Error> {
-    let rejected = files.iter().any(|file| file.state == FileState::Rejected);
+    let rejected = is_any_rejected(files);
     if !rejected && owned.is_empty() {
         return Ok(());
     }
@@ -271,6 +274,11 @@ fn worth_starting(
             options.runtime_dir.join("services").display()
         ),
     }))
+}
+
+/// Whether there is a file of which nothing is in force.
+fn is_any_rejected(files: &[FileView]) -> bool {
+    files.iter().any(|file| file.state == FileState::Rejected)
 }
 
 fn take_pid_files(options: &Options) -> Result<Vec<PidFile>, Error> {

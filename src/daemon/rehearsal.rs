@@ -22,7 +22,7 @@ use crate::plan;
 pub fn preview(options: &Options) -> Result<PlanView, Error> {
     let (owned, memory) = recollect(&StateFiles::new(&options.runtime_dir));
     let mut loader = super::loader::Loader::new(&options.config, last_good(options));
-    let (update, _) = loader.load(&Scope::Everything, Ask { confirm: true, resolve: true });
+    let (update, files) = loader.load(&Scope::Everything, Ask { confirm: true, resolve: true });
     update.reports.iter().for_each(super::director::tell_report);
     let Outcome::Applied { desired, .. } = update.outcome else {
         return Err(Error::Config("the configuration was held back".into()));
@@ -36,6 +36,7 @@ pub fn preview(options: &Options) -> Result<PlanView, Error> {
     let mut stage = Fake::holding(before.clone());
     let now = clock::Clock::start().now();
     let mut engine = Engine::new(memory.clone(), owned, 0, now);
+    engine.spare_unclaimed(super::is_any_rejected(&files));
     engine.handle_config(desired, now);
     rehearse(&mut engine, &mut stage, &memory, now);
     engine.handle_timeout(now + ALL_ASKED);

@@ -10,6 +10,7 @@ use std::thread;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::Input;
+use super::disk::DiskError;
 use super::state::StateFiles;
 use crate::engine;
 use crate::event::Event;
@@ -30,15 +31,16 @@ pub fn start(
 ) -> (Sender<Note>, Option<thread::JoinHandle<()>>) {
     let (notes, queue) = mpsc::channel();
     let work = move || {
+        let mut scribe = Scribe { files, sound: true };
         let mut trouble = false;
         while let Ok(first) = queue.recv() {
-            let error = write(&files, first, &queue).err();
-            // Told once, not at every note of a full disk.
-            if let Some(error) = &error
-                && !trouble
-            {
-                let what = error.clone();
-                let _ = inputs.send(Input::Told(Event::Trouble { what }));
+            let error = scribe.write(first, &queue).err();
+            if let Some(what) = &error {
+                // Told once, not at every note of a full disk.
+                if !trouble {
+                    let _ = inputs.send(Input::Told(Event::Trouble { what: what.clone() }));
+                }
+                let _ = inputs.send(Input::NotesLost);
             }
             trouble = error.is_some();
         }
@@ -47,34 +49,101 @@ pub fn start(
     (notes, handle.map_err(|error| tracing::error!(%error, "no scribe thread")).ok())
 }
 
-/// Writes this note and all that wait behind it, the last of each kind.
-fn write(files: &StateFiles, first: Note, queue: &Receiver<Note>) -> Result<(), String> {
-    let (mut services, mut health, mut done) = (None, Vec::new(), Vec::new());
-    for note in std::iter::once(first).chain(queue.try_iter()) {
-        match note {
-            Note::Services { services: newest, done: told } => {
-                services = Some(newest);
-                done.push(told);
-            }
-            Note::Health { note, done: told } => {
-                if let engine::Note::All(_) = note {
-                    health.clear();
+struct Scribe {
+    files: StateFiles,
+    /// Whether the health on disk is what was noted so far. When it is not, no change goes on
+    /// top of it until it is written anew.
+    sound: bool,
+}
+
+impl Scribe {
+    /// Writes this note and all that wait behind it, the last of each kind.
+    fn write(&mut self, first: Note, queue: &Receiver<Note>) -> Result<(), String> {
+        let (mut services, mut health, mut done) = (None, Vec::new(), Vec::new());
+        for note in std::iter::once(first).chain(queue.try_iter()) {
+            match note {
+                Note::Services { services: newest, done: told } => {
+                    services = Some(newest);
+                    done.push(told);
                 }
-                health.push(note);
-                done.push(told);
+                Note::Health { note, done: told } => {
+                    if let engine::Note::All(_) = note {
+                        health.clear();
+                    }
+                    health.push(note);
+                    done.push(told);
+                }
             }
         }
+        // Each for itself: what keeps one file from being written need not keep the other.
+        let services = services.map_or(Ok(()), |services| self.write_services(services));
+        let health = health.into_iter().try_for_each(|note| self.write_health(note));
+        services.and(health).map_err(|error| error.to_string())
     }
-    if let Some(services) = services {
-        let services: BTreeSet<_> = services.into_iter().collect();
-        files.save_services(&services).map_err(|error| error.to_string())?;
+
+    fn write_services(&self, services: Vec<ServiceKey>) -> Result<(), DiskError> {
+        self.files.save_services(&services.into_iter().collect::<BTreeSet<_>>())
     }
-    for note in health {
+
+    fn write_health(&mut self, note: engine::Note) -> Result<(), DiskError> {
         let written = match note {
-            engine::Note::All(memory) => files.save_health(&memory),
-            engine::Note::Changed(checks) => files.append_health(&checks),
+            engine::Note::All(memory) => self.files.save_health(&memory),
+            engine::Note::Changed(_) if !self.sound => return Ok(()),
+            engine::Note::Changed(checks) => self.files.append_health(&checks),
         };
-        written.map_err(|error| error.to_string())?;
+        self.sound = written.is_ok();
+        written
     }
-    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::model::{Memory, Remembered, Verdict};
+
+    #[test]
+    fn change_that_could_not_be_noted_is_asked_for_again_as_a_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = StateFiles::new(folder.path());
+        let (_notes, queue) = mpsc::channel();
+        let done = || mpsc::channel().0;
+        let mut scribe = Scribe { files: files.clone(), sound: true };
+        let mut write = |note| scribe.write(Note::Health { note, done: done() }, &queue).is_ok();
+        let up = Remembered {
+            verdict: Verdict::Up,
+            since_unix_ms: 1,
+            passes: 1,
+            failures: 0,
+            reason: None,
+        };
+        assert!(write(engine::Note::All(Memory::default())));
+        let journal = folder.path().join("health.journal");
+        let kept = fs::read(&journal).unwrap();
+        fs::remove_file(&journal).unwrap();
+        assert!(!write(engine::Note::Changed(vec![(1, up.clone())])), "the change is lost");
+        // A later one on top of what lacks the first would tell half a story.
+        fs::write(&journal, kept).unwrap();
+        assert!(write(engine::Note::Changed(vec![(2, up.clone())])));
+        assert!(files.load_health().value.checks.is_empty());
+        let checks = [(1, up.clone()), (2, up.clone())].into();
+        assert!(write(engine::Note::All(Memory { checks, ..Memory::default() })));
+        assert!(write(engine::Note::Changed(vec![(3, up)])));
+        assert_eq!(files.load_health().value.checks.len(), 3);
+    }
+
+    #[test]
+    fn ledger_that_cannot_be_written_does_not_keep_health_from_being_noted() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("services")).unwrap();
+        let files = StateFiles::new(folder.path());
+        let (notes, queue) = mpsc::channel();
+        let note = engine::Note::All(Memory { written_unix_ms: 7, ..Memory::default() });
+        notes.send(Note::Health { note, done: mpsc::channel().0 }).unwrap();
+        let ledger = Note::Services { services: vec![], done: mpsc::channel().0 };
+        let mut scribe = Scribe { files: files.clone(), sound: true };
+        assert!(scribe.write(ledger, &queue).is_err());
+        assert_eq!(files.load_health().value.written_unix_ms, 7);
+    }
 }
