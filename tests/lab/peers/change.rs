@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use crate::config::{Shape, file_name};
 use crate::director::{Director, Keepalived};
-use crate::report::{Row, time, wall_and_cpu};
+use crate::process::difference;
+use crate::report::{Row, by_thread, time, wall_and_cpu};
 use crate::servers::Servers;
 use crate::table::{self, Reader};
 
@@ -26,6 +27,8 @@ struct Change {
     wall: Duration,
     late: Duration,
     finished: bool,
+    /// What each thread spent on all rounds, what it does at rest included.
+    threads: String,
 }
 
 pub fn run() -> Vec<Row> {
@@ -49,6 +52,7 @@ pub fn run() -> Vec<Row> {
             )
             .target("50 ms", ours.late <= Duration::from_millis(50)),
         Row::new("  the same at rest", time(rest)),
+        Row::new(format!("  by thread, {ROUNDS} rounds of {} s", ROUND.as_secs()), ours.threads),
         Row::new("  messages to the kernel, added 3 + edited 1", format!("{writes:.1}"))
             .target("4", (writes - 4.0).abs() < 0.01),
     ]
@@ -76,6 +80,7 @@ fn directord() -> (Change, Duration, f64) {
     let writes = director.writes();
     servers.note_visits();
     let (before, mut wall) = (director.process.cpu(), Duration::ZERO);
+    let threads = director.process.cpu_by_thread();
     for round in 0..ROUNDS {
         let start = Instant::now();
         let (edited, added) = (SHAPE.services - 1 - round, SHAPE.services + round);
@@ -90,13 +95,15 @@ fn directord() -> (Change, Duration, f64) {
         std::thread::sleep(ROUND.saturating_sub(start.elapsed()));
     }
     let spent = director.process.cpu() - before;
+    let threads = by_thread(&difference(&threads, &director.process.cpu_by_thread()));
     let late = servers.latest(INTERVAL).0;
     let writes = (director.writes() - writes) as f64 / ROUNDS as f64;
     drop(director);
     table::clear(&host);
     let n = ROUNDS as u32;
     let cpu = spent.saturating_sub(background) / n;
-    (Change { cpu, wall: wall / n, late, finished: true }, rest, writes)
+    let change = Change { cpu, wall: wall / n, late, finished: true, threads };
+    (change, rest, writes)
 }
 
 fn has_weight(reader: &mut Reader, service: usize, weight: u32) -> bool {
@@ -130,5 +137,5 @@ fn keepalived() -> Change {
     let late = servers.latest(INTERVAL).0;
     drop(keepalived);
     table::clear(&host);
-    Change { cpu, wall, late, finished }
+    Change { cpu, wall, late, finished, threads: String::new() }
 }

@@ -36,10 +36,6 @@ impl Process {
         self.child.id()
     }
 
-    pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("a child").is_none()
-    }
-
     /// Processor time so far: of this process, all its threads, its descendants, and those of
     /// them that have ended and been waited for.
     pub fn cpu(&self) -> Duration {
@@ -105,6 +101,17 @@ fn children() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("usage");
     let us = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Duration::from_micros(us.try_into().expect("time passes forwards"))
+}
+
+/// What was added between two readings of [`Process::cpu_by_thread`].
+pub fn difference(
+    before: &BTreeMap<String, Duration>,
+    after: &BTreeMap<String, Duration>,
+) -> BTreeMap<String, Duration> {
+    let gained = |(name, time): (&String, &Duration)| {
+        (name.clone(), time.saturating_sub(before.get(name).copied().unwrap_or_default()))
+    };
+    after.iter().map(gained).collect()
 }
 
 struct Stat {

@@ -1,5 +1,6 @@
 //! The table at the end.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// One comparison. Empty texts are shown as a dash.
@@ -54,6 +55,16 @@ pub fn wall_and_cpu(wall: Duration, cpu: Duration) -> String {
 /// `a` through `b`.
 pub fn ratio(a: Duration, b: Duration) -> f64 {
     a.as_secs_f64() / b.as_secs_f64().max(1e-9)
+}
+
+/// Processor time by the name of the thread, the idle ones left out.
+pub fn by_thread(threads: &BTreeMap<String, Duration>) -> String {
+    let parts: Vec<_> = threads
+        .iter()
+        .filter(|(_, spent)| !spent.is_zero())
+        .map(|(name, spent)| format!("{name} {}", time(*spent)))
+        .collect();
+    parts.join(", ")
 }
 
 pub fn print(rows: &[Row]) {

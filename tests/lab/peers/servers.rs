@@ -1,6 +1,6 @@
 //! The real servers of the bench: one listener for all addresses of 127.0.0.0/8.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -117,15 +117,4 @@ async fn converse(mut stream: TcpStream, address: IpAddr, shared: &Shared) {
         shared.complaints.lock().expect("no panic").insert(address, Instant::now());
     }
     stream.write_all(if sick { BAD } else { GOOD }).await.ok();
-}
-
-/// Sums by key, for threads and the like: what was added between two readings.
-pub fn difference(
-    before: &BTreeMap<String, Duration>,
-    after: &BTreeMap<String, Duration>,
-) -> BTreeMap<String, Duration> {
-    let gained = |(name, time): (&String, &Duration)| {
-        (name.clone(), time.saturating_sub(before.get(name).copied().unwrap_or_default()))
-    };
-    after.iter().map(gained).collect()
 }

@@ -1,13 +1,12 @@
 //! Watching the table: what it costs while nothing happens, and how soon a difference is mended.
 
-use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::config::{Shape, vip};
 use crate::director::Director;
 use crate::lab::eventually_true;
-use crate::report::{Row, time};
-use crate::servers::difference;
+use crate::process::difference;
+use crate::report::{Row, by_thread, time};
 use crate::table::{self, Reader};
 
 const SHAPE: Shape = Shape { services: 10_000, servers: 2 };
@@ -59,10 +58,4 @@ pub fn run() -> Vec<Row> {
         Row::new("drift repaired, slowest of 3", time(worst))
             .target("10 s", worst <= Duration::from_secs(10)),
     ]
-}
-
-fn by_thread(threads: &BTreeMap<String, Duration>) -> String {
-    let parts: Vec<_> =
-        threads.iter().map(|(name, spent)| format!("{name} {}", time(*spent))).collect();
-    parts.join(", ")
 }
