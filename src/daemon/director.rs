@@ -143,7 +143,14 @@ impl Director {
             }
             api::Request::Stop { keep, reply } => self.stop("request", keep, Some(reply)),
             api::Request::Command(command, reply) => {
-                let _ = reply.send(self.engine.handle_command(&command, now));
+                let answer = self.engine.handle_command(&command, now);
+                self.carry_out();
+                // Whoever was told that it is done may rely on it to outlive us.
+                let note = Note::Answer { reply, answer };
+                if let Err(mpsc::SendError(Note::Answer { reply, answer })) = self.notes.send(note)
+                {
+                    let _ = reply.send(answer);
+                }
             }
         }
     }
@@ -342,4 +349,21 @@ fn rejected(files: &[FileView]) -> Vec<RejectedFile> {
         diagnostics: file.error.clone().unwrap_or_default(),
     };
     not_in_force.map(rejected).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn probe_that_panics_is_answered_as_our_own_trouble() {
+        let (inputs, mut from_inputs) = tokio::sync::mpsc::unbounded_channel();
+        let broken = tokio::spawn(async move {
+            let _answer = Answer::pending(CheckId::ANY, inputs);
+            panic!("as the test asks");
+        });
+        assert!(broken.await.is_err());
+        let input = from_inputs.recv().await;
+        assert!(matches!(input, Some(Input::Outcome { outcome: Outcome::Local(_), .. })));
+    }
 }

@@ -8,20 +8,36 @@ use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
 use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
 
 use super::Input;
 use super::disk::DiskError;
 use super::state::StateFiles;
 use crate::engine;
 use crate::event::Event;
-use crate::model::ServiceKey;
+use crate::model::{CommandReport, ServiceKey};
 
 /// Something to note. `done` is dropped once it is on disk, or given up.
 #[derive(Debug)]
 pub enum Note {
-    Services { services: Vec<ServiceKey>, done: Sender<()> },
-    Health { note: engine::Note, done: Sender<()> },
+    Services {
+        services: Vec<ServiceKey>,
+        done: Sender<()>,
+    },
+    Health {
+        note: engine::Note,
+        done: Sender<()>,
+    },
+    /// An answer that is not to be given before all that was noted until now is on disk.
+    Answer {
+        reply: Reply,
+        answer: CommandAnswer,
+    },
 }
+
+/// What an operator's command is answered with, and the way to the operator.
+pub type CommandAnswer = Result<CommandReport, String>;
+pub type Reply = oneshot::Sender<CommandAnswer>;
 
 /// Starts the thread. It ends, with everything written, when the returned sender is dropped; the
 /// handle tells when.
@@ -59,7 +75,8 @@ struct Scribe {
 impl Scribe {
     /// Writes this note and all that wait behind it, the last of each kind.
     fn write(&mut self, first: Note, queue: &Receiver<Note>) -> Result<(), String> {
-        let (mut services, mut health, mut done) = (None, Vec::new(), Vec::new());
+        let (mut services, mut health) = (None, Vec::new());
+        let (mut done, mut answers) = (Vec::new(), Vec::new());
         for note in std::iter::once(first).chain(queue.try_iter()) {
             match note {
                 Note::Services { services: newest, done: told } => {
@@ -73,11 +90,15 @@ impl Scribe {
                     health.push(note);
                     done.push(told);
                 }
+                Note::Answer { reply, answer } => answers.push((reply, answer)),
             }
         }
         // Each for itself: what keeps one file from being written need not keep the other.
         let services = services.map_or(Ok(()), |services| self.write_services(services));
         let health = health.into_iter().try_for_each(|note| self.write_health(note));
+        for (reply, answer) in answers {
+            let _ = reply.send(answer);
+        }
         services.and(health).map_err(|error| error.to_string())
     }
 
@@ -131,6 +152,21 @@ mod tests {
         assert!(write(engine::Note::All(Memory { checks, ..Memory::default() })));
         assert!(write(engine::Note::Changed(vec![(3, up)])));
         assert_eq!(files.load_health().value.checks.len(), 3);
+    }
+
+    #[test]
+    fn answer_waits_for_the_notes_before_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = StateFiles::new(folder.path());
+        let (notes, scribe) = start(files.clone(), tokio::sync::mpsc::unbounded_channel().0);
+        let note = engine::Note::All(Memory { written_unix_ms: 7, ..Memory::default() });
+        notes.send(Note::Health { note, done: mpsc::channel().0 }).unwrap();
+        let (reply, answered) = oneshot::channel();
+        notes.send(Note::Answer { reply, answer: Err("no".into()) }).unwrap();
+        assert_eq!(answered.blocking_recv().unwrap(), Err("no".into()));
+        assert_eq!(files.load_health().value.written_unix_ms, 7);
+        drop(notes);
+        scribe.unwrap().join().unwrap();
     }
 
     #[test]

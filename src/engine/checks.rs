@@ -16,6 +16,12 @@ pub struct CheckId {
     generation: u32,
 }
 
+#[cfg(test)]
+impl CheckId {
+    /// Any, for tests of those who only pass it on.
+    pub const ANY: CheckId = CheckId { slot: 0, generation: 0 };
+}
+
 /// A server of a service that a check speaks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct User {
