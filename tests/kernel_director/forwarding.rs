@@ -161,7 +161,9 @@ fn the_howto_file_of_2000_does_what_it_says() {
     assert!(saved.contains(&"-a -t 10.0.0.3:80 -r 192.168.0.1:80 -g -w 5".to_owned()), "{saved:?}");
     let answers = lab::ask(&site.client, "10.0.0.3:80".parse().unwrap(), 20);
     assert_eq!(answers.failures, Vec::<String>::new());
-    assert_eq!((answers.of("server0"), answers.of("server1")), (10, 10));
+    // With wlc it depends on how soon the kernel sees connections end who gets how many.
+    let each = [answers.of("server0"), answers.of("server1")];
+    assert!(each.iter().all(|n| *n > 0) && answers.total() == 20, "{answers:?}");
 
     // Within one interval of 10 s, and a margin for a slow kernel.
     second.kill();
