@@ -204,3 +204,47 @@ fn foreign_services_are_left_alone() {
     let foreign = ["-A -t 192.0.2.77:80 -s sh", "-a -t 192.0.2.77:80 -r 10.1.0.5:80 -m -w 1"];
     assert_eq!(saved, foreign.map(str::to_owned));
 }
+
+#[test]
+fn a_flushed_table_is_repaired_however_many_services_it_had() {
+    if !lab::inside() {
+        return;
+    }
+    let site = Site::new(Forward::Masq, 1);
+    let service = |i: u16| {
+        let port = 1000 + i;
+        format!("- {{virtual: '{VIP}:{port}', forward: masq, real: ['10.1.0.21:80'], check: on}}\n")
+    };
+    let all: String = (0..700).map(service).collect();
+    let director = Director::start(&site.director, &[("all.yaml", &all)]);
+    let whole = || {
+        let table = Table::of(&site.director);
+        table.0.len() == 700 && table.0.values().all(|rows| rows.len() == 1)
+    };
+    eventually_true("all are there", secs(20), whole);
+    in_sync(&director);
+    site.director.must("ipvsadm", &["-C"]);
+    eventually_true("all are back", secs(15), whole);
+    in_sync(&director);
+}
+
+#[test]
+fn a_server_replaced_by_another_serves_until_that_one_answers() {
+    if !lab::inside() {
+        return;
+    }
+    let site = Site::new(Forward::Masq, 2);
+    let _first = Web::start(&site.servers[0], 80);
+    let only = |index: usize| {
+        let other = format!("  - {}:80\n", site.server(1 - index));
+        web(&site, "").replace(&other, "").replace("timeout: 1s", "timeout: 1s, fall: 100")
+    };
+    let director = Director::start(&site.director, &[("web.yaml", &only(0))]);
+    settles(&site, WEB, &[at(&site, 0, 1)]);
+    director.write("web.yaml", &only(1));
+    director.reload(&[]);
+    let answers = lab::ask(&site.client, vip(80), 100);
+    assert_eq!((answers.of("server0"), answers.failures), (100, vec![]));
+    let _second = Web::start(&site.servers[1], 80);
+    settles(&site, WEB, &[at(&site, 1, 1)]);
+}
