@@ -61,6 +61,29 @@ fn a_restart_sends_no_client_to_a_server_known_dead() {
 }
 
 #[test]
+fn a_drained_server_stays_drained_across_a_crash() {
+    if !lab::inside() {
+        return;
+    }
+    let (site, _webs, mut director) = running(2, "");
+    let word = |director: &Director, verb: &str| {
+        let output = director.tell(verb, &["10.1.0.22:80"]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    word(&director, "drain");
+    settles(&site, WEB, &[at(&site, 0, 1), at(&site, 1, 0)]);
+    // Written behind the change, so give the state file its moment.
+    std::thread::sleep(secs(2));
+    director.crash();
+    director.run(&site.director);
+    in_sync(&director);
+    settles(&site, WEB, &[at(&site, 0, 1), at(&site, 1, 0)]);
+    assert_eq!(lab::ask(&site.client, vip(80), 6).of("server0"), 6);
+    word(&director, "undrain");
+    settles(&site, WEB, &[at(&site, 0, 1), at(&site, 1, 1)]);
+}
+
+#[test]
 fn what_left_the_files_while_the_director_was_down_is_removed() {
     if !lab::inside() {
         return;

@@ -46,6 +46,29 @@ fn reloads_under_traffic_fail_no_request() {
 }
 
 #[test]
+fn services_that_come_and_go_fail_no_request_of_another() {
+    if !lab::inside() {
+        return;
+    }
+    let (site, _webs, director) = running(2, "");
+    let traffic = Traffic::start(&site.client, vip(80));
+    let other = |port: u16| {
+        format!("virtual: {VIP}:{port}\nforward: masq\nreal: ['10.1.0.21:80']\ncheck: on\n")
+    };
+    for port in 1000..1005 {
+        director.write("other.yaml", &other(port));
+        director.reload(&["--confirm"]);
+        settles(&site, &format!("TCP {VIP}:{port}"), &[at(&site, 0, 1)]);
+    }
+    std::fs::remove_file(director.conf_d().join("other.yaml")).unwrap();
+    director.reload(&["--confirm"]);
+    eventually_true("one is left", secs(10), || Table::of(&site.director).0.len() == 1);
+    let answers = traffic.stop();
+    assert_eq!(answers.failures, Vec::<String>::new());
+    assert!(answers.total() > 50, "{answers:?}");
+}
+
+#[test]
 fn a_reload_that_changes_nothing_writes_nothing() {
     if !lab::inside() {
         return;
