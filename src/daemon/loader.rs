@@ -60,7 +60,8 @@ impl Loader {
     /// What a load would put in force now.
     fn preview(&mut self) -> Result<Arc<Desired>, String> {
         self.reader.refresh(&Scope::Everything);
-        let ask = Ask { resolve: true, ..Ask::default() };
+        // As if confirmed: what a held reload would do is what its operator wants to see.
+        let ask = Ask { confirm: true, resolve: true };
         let update = self.store.clone().update(&self.reader.reading(), &SystemNames::new(), ask);
         match update.outcome {
             Outcome::Applied { desired, .. } => Ok(desired),

@@ -43,8 +43,9 @@ use crate::model::{Digest, Drain, Memory, Remembered, ServiceKey, Verdict};
 
 /// The longest state file that is read: 64 MiB, some 500,000 checks.
 pub const MAX_STATE: u64 = 64 << 20;
-/// The longest reason that is kept, in bytes.
-const MAX_REASON: usize = 1024;
+/// The longest reason that is kept, in bytes: what a person reads, and little enough that a
+/// journal of 20,000 checks stays far below [`MAX_STATE`].
+const MAX_REASON: usize = 256;
 
 const SERVICES: &str = "directord-services 1";
 const HEALTH: &str = "directord-health 1";
@@ -428,7 +429,7 @@ mod tests {
         memory.checks.get_mut(&1).unwrap().reason = Some("x".to_owned() + &"ä".repeat(1000));
         files.save_health(&memory).unwrap();
         let reason = files.load_health().value.checks[&1].reason.clone().unwrap();
-        assert_eq!(reason.len(), 1023);
+        assert_eq!(reason.len(), 255);
     }
 
     #[test]
