@@ -34,12 +34,12 @@ fn among(shape: Shape) -> Row {
     took.sort();
     drop(director);
     table::clear(&host);
-    let (median, worst) = (took[TIMES / 2], took[TIMES - 1]);
+    let (median, most, worst) = (took[TIMES / 2], took[TIMES * 9 / 10 - 1], took[TIMES - 1]);
     Row::new(
         format!("(d) bad answer to table's change, among {}", shape.services),
-        format!("median {}, worst of {TIMES} {}", time(median), time(worst)),
+        format!("median {}, 9 of 10 {}, worst {}", time(median), time(most), time(worst)),
     )
-    .target("5 ms", worst < Duration::from_millis(5))
+    .target("5 ms, 9 of 10", most < Duration::from_millis(5))
 }
 
 fn once(servers: &Servers, reader: &mut Reader, server: IpAddr) -> Duration {

@@ -12,6 +12,9 @@ use crate::table::{self, Reader};
 /// Wall and processor time.
 type Cost = (Duration, Duration);
 
+/// Every side is measured as often, and its best wall counts.
+const ROUNDS: usize = 2;
+
 /// keepalived's start takes a tenth of this.
 const LIMIT: Duration = Duration::from_secs(90);
 
@@ -25,9 +28,23 @@ pub fn run() -> Vec<Row> {
 
 fn shape(shape: Shape) -> Vec<Row> {
     let list = vec![("all.yaml".to_owned(), shape.native_list(|_| "on"))];
-    let ((ours, restart), many) =
-        (directord(shape, &list), directord(shape, &shape.native_files(|_| "on")).0);
-    let (keepalived, ipvsadm) = (keepalived(shape), ipvsadm(shape));
+    let files = shape.native_files(|_| "on");
+    let mut restarts = Vec::new();
+    let mut directord = |files| {
+        let (cost, restart) = directord(shape, files);
+        restarts.push(restart);
+        cost
+    };
+    // In turns, so that a bad spell of the machine is not one side's alone.
+    let rounds: [[Cost; 4]; ROUNDS] = std::array::from_fn(|_| {
+        [directord(&list), directord(&files), keepalived(shape), ipvsadm(shape)]
+    });
+    let best = |at: usize| rounds.iter().map(|round| round[at]).min().expect("a round");
+    let [ours, many, keepalived, ipvsadm] = std::array::from_fn(best);
+    // A write is a write, whatever else the machine did.
+    let writes = restarts.iter().map(|restart| restart.writes).max().expect("a restart");
+    let best = restarts.into_iter().min_by_key(|restart| restart.settled).expect("a restart");
+    let restart = Restart { writes, ..best };
     let name = format!("{} x {}", shape.services, shape.servers);
     let row = |how: &str, cost: Cost, peer: &str, other: Cost, limit: f64| {
         let r = ratio(cost.0, other.0);

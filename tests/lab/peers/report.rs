@@ -70,12 +70,19 @@ pub fn by_thread(threads: &BTreeMap<String, Duration>) -> String {
 pub fn print(rows: &[Row]) {
     let head = ["what", "directord", "peer", "ratio", "target", ""].map(str::to_owned);
     let lines: Vec<[String; 6]> = std::iter::once(head).chain(rows.iter().map(cells)).collect();
-    let widths: [usize; 6] =
-        std::array::from_fn(|i| lines.iter().map(|l| l[i].chars().count()).max().unwrap_or(0));
+    // A remark runs on to the right and makes no column wide.
+    let is_remark =
+        |at: usize| at > 0 && rows[at - 1].ratio.is_none() && rows[at - 1].met.is_none();
+    let width = |column: usize| {
+        let cells = lines.iter().enumerate().filter(|(at, _)| column == 0 || !is_remark(*at));
+        cells.map(|(_, line)| line[column].chars().count()).max().unwrap_or(0)
+    };
+    let widths: [usize; 6] = std::array::from_fn(width);
     println!();
     for (at, line) in lines.iter().enumerate() {
+        let shown = if is_remark(at) { &line[..2] } else { &line[..] };
         let text: Vec<String> =
-            line.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+            shown.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         println!("{}", text.join("  ").trim_end());
         if at == 0 {
             println!("{}", "-".repeat(widths.iter().sum::<usize>() + 10));
