@@ -144,7 +144,7 @@ impl Stage {
         let mut since = Instant::now();
         let mut last = self.tables();
         loop {
-            std::thread::sleep(Duration::from_millis(100));
+            std::thread::sleep(Duration::from_millis(200));
             let now = self.tables();
             if now != last || now[0] != now[1] || (now[0] == *before) != same {
                 since = Instant::now();
