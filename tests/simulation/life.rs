@@ -9,17 +9,6 @@ use directord::plan::Step;
 
 use crate::world::*;
 
-const SECOND: Duration = Duration::from_secs(1);
-
-/// A director that serves this, settled for three seconds.
-fn running(services: impl IntoIterator<Item = VirtualService>) -> World {
-    let mut world = World::new(Fake::new());
-    world.load(desired(services));
-    world.run(3 * SECOND);
-    world.take_lines();
-    world
-}
-
 #[test]
 fn new_server_is_used_once_it_answered_and_a_dead_one_never() {
     let mut world = World::new(Fake::new());

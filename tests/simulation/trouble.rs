@@ -8,16 +8,6 @@ use directord::model::*;
 
 use crate::world::*;
 
-const SECOND: Duration = Duration::from_secs(1);
-
-fn running(services: impl IntoIterator<Item = VirtualService>) -> World {
-    let mut world = World::new(Fake::new());
-    world.load(desired(services));
-    world.run(3 * SECOND);
-    world.take_lines();
-    world
-}
-
 /// Service `n` of many, with server 1.
 fn one_of_many(n: u16) -> VirtualService {
     let [high, low] = n.to_be_bytes();

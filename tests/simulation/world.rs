@@ -216,6 +216,17 @@ fn answer(mood: Option<&Mood>, spec: &CheckSpec) -> (Outcome, Duration) {
     }
 }
 
+pub const SECOND: Duration = Duration::from_secs(1);
+
+/// A director that serves this, settled for three seconds.
+pub fn running(services: impl IntoIterator<Item = VirtualService>) -> World {
+    let mut world = World::new(Fake::new());
+    world.load(desired(services));
+    world.run(3 * SECOND);
+    world.take_lines();
+    world
+}
+
 /// Real server `n`, on port 80.
 pub fn at(n: u8) -> Endpoint {
     Endpoint::new([10, 0, 0, n].into(), 80)
