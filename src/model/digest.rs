@@ -6,7 +6,8 @@
 use std::net::IpAddr;
 
 use super::{
-    CheckSpec, Endpoint, ExternalProbe, FtpProbe, HttpProbe, PingProbe, Probe, StatusRanges, Tls,
+    CheckSpec, DnsProbe, Endpoint, ExternalProbe, FtpProbe, HttpProbe, LdapProbe, MailboxProbe,
+    PingProbe, Probe, RadiusProbe, SipProbe, SqlProbe, StatusRanges, TcpProbe, Tls, Transport,
 };
 
 /// FNV-1a with 64 bits (draft-eastlake-fnv): quick, and of the same value everywhere. No defence
@@ -89,24 +90,78 @@ fn add_probe(digest: Digest, probe: &Probe) -> Digest {
             let digest = argv.iter().fold(digest, |digest, word| digest.text(word));
             digest.text(virtual_address).number((*virtual_port).into())
         }
+        Probe::Smtp => digest.number(8),
+        Probe::Pop(pop) => add_mailbox(digest.number(9), pop),
+        Probe::Imap(imap) => add_mailbox(digest.number(10), imap),
+        Probe::Nntp => digest.number(11),
+        Probe::Sip(sip) => {
+            let SipProbe { login, transport } = &**sip;
+            add_transport(digest.number(12).text(login), *transport)
+        }
+        Probe::Tcp(tcp) => {
+            let TcpProbe { request, receive, body_limit } = &**tcp;
+            let digest = digest.number(13).maybe(request.as_deref());
+            digest.maybe(receive.as_deref()).number((*body_limit).into())
+        }
+        Probe::Dns(dns) => {
+            let DnsProbe { request, receive, transport } = &**dns;
+            let digest = digest.number(14).text(request).maybe(receive.as_deref());
+            add_transport(digest, *transport)
+        }
+        Probe::Radius(radius) => {
+            let RadiusProbe { login, password, secret } = &**radius;
+            digest.number(15).text(login).text(password).text(secret)
+        }
+        Probe::Ldap(ldap) => {
+            let LdapProbe { tls, login, base, receive } = &**ldap;
+            let digest = add_login(add_tls(digest.number(16), tls.as_ref()), login.as_ref());
+            digest.text(base).maybe(receive.as_deref())
+        }
+        Probe::Mysql(sql) => add_sql(digest.number(17), sql),
+        Probe::Pgsql(sql) => add_sql(digest.number(18), sql),
+    }
+}
+
+fn add_mailbox(digest: Digest, mailbox: &MailboxProbe) -> Digest {
+    let MailboxProbe { tls, login } = mailbox;
+    add_login(add_tls(digest, tls.as_ref()), login.as_ref())
+}
+
+fn add_sql(digest: Digest, sql: &SqlProbe) -> Digest {
+    let SqlProbe { login, password, database, request } = sql;
+    digest.text(login).text(password).text(database).maybe(request.as_deref())
+}
+
+fn add_transport(digest: Digest, transport: Transport) -> Digest {
+    digest.number(match transport {
+        Transport::Udp => 0,
+        Transport::Tcp => 1,
+    })
+}
+
+fn add_tls(digest: Digest, tls: Option<&Tls>) -> Digest {
+    match tls {
+        None => digest.number(0),
+        Some(Tls { verify, ca_file }) => {
+            digest.number(1).number((*verify).into()).maybe(ca_file.as_deref())
+        }
+    }
+}
+
+fn add_login(digest: Digest, login: Option<&(String, String)>) -> Digest {
+    match login {
+        None => digest.number(0),
+        Some((user, password)) => digest.number(1).text(user).text(password),
     }
 }
 
 fn add_http(digest: Digest, http: &HttpProbe) -> Digest {
     let HttpProbe { tls, method, path, host, status, receive, body_limit, redirects, login } = http;
-    let digest = match tls {
-        None => digest.number(0),
-        Some(Tls { verify, ca_file }) => {
-            digest.number(1).number((*verify).into()).maybe(ca_file.as_deref())
-        }
-    };
+    let digest = add_tls(digest, tls.as_ref());
     let digest = add_status(digest.text(method).text(path).maybe(host.as_deref()), status);
     let digest = digest.maybe(receive.as_deref());
     let digest = digest.number((*body_limit).into()).number((*redirects).into());
-    match login {
-        None => digest.number(0),
-        Some((user, password)) => digest.number(1).text(user).text(password),
-    }
+    add_login(digest, login.as_ref())
 }
 
 fn add_status(digest: Digest, status: &StatusRanges) -> Digest {

@@ -10,16 +10,14 @@ mod desired;
 mod digest;
 mod kernel;
 mod memory;
+mod probe;
 mod server;
 mod service;
 mod table;
 mod time;
 mod view;
 
-pub use check::{
-    CheckSpec, ExternalProbe, FtpProbe, HttpProbe, Outcome, PingProbe, Probe, StatusRanges, Tls,
-    Verdict,
-};
+pub use check::{CheckSpec, Outcome, Verdict};
 pub use desired::{
     Desired, FailureAction, Fallback, Origin, RealServer, Settings, StopAction, SysctlPolicy,
     VirtualService,
@@ -27,6 +25,10 @@ pub use desired::{
 pub use digest::Digest;
 pub use kernel::{KernelError, KernelErrorKind};
 pub use memory::{Drain, Memory, Remembered};
+pub use probe::{
+    DnsProbe, ExternalProbe, FtpProbe, HttpProbe, LdapProbe, MailboxProbe, PingProbe, Probe,
+    RadiusProbe, SipProbe, SqlProbe, StatusRanges, TcpProbe, Tls, Transport,
+};
 pub use server::{Destination, Endpoint, ForwardingMethod, Tunnel, TunnelKind};
 pub use service::{
     Family, KernelName, KeyError, NameError, Netmask, Persistence, Protocol, SchedulerFlags,

@@ -1,0 +1,283 @@
+//! What there is to ask of a real server, kind by kind.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use super::Endpoint;
+
+/// What one probe does.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub enum Probe {
+    /// Nothing is asked: the server counts as up.
+    On,
+    /// Nothing is asked: the server counts as down.
+    Off,
+    Ping(PingProbe),
+    /// A TCP connection is made and closed.
+    Connect,
+    Http(Box<HttpProbe>),
+    Ftp(Box<FtpProbe>),
+    External(Box<ExternalProbe>),
+    /// A greeting, EHLO (HELO where that is refused), QUIT.
+    Smtp,
+    /// A greeting and, with a login, a mailbox opened.
+    Pop(Box<MailboxProbe>),
+    /// The same by IMAP.
+    Imap(Box<MailboxProbe>),
+    /// A greeting.
+    Nntp,
+    /// OPTIONS.
+    Sip(Box<SipProbe>),
+    /// A text sent, a line of the answer matched: ldirectord's `simpletcp`.
+    Tcp(Box<TcpProbe>),
+    /// One question.
+    Dns(Box<DnsProbe>),
+    /// An Access-Request that must be accepted.
+    Radius(Box<RadiusProbe>),
+    /// A bind and the look-up of one entry.
+    Ldap(Box<LdapProbe>),
+    /// A login and a query that must yield a row.
+    Mysql(Box<SqlProbe>),
+    Pgsql(Box<SqlProbe>),
+}
+
+impl Probe {
+    /// The keyword of a configuration: `ping`, `https`, ...
+    pub fn name(&self) -> &'static str {
+        match self {
+            Probe::On => "on",
+            Probe::Off => "off",
+            Probe::Ping(_) => "ping",
+            Probe::Connect => "connect",
+            Probe::Http(http) if http.tls.is_some() => "https",
+            Probe::Http(_) => "http",
+            Probe::Ftp(_) => "ftp",
+            Probe::External(_) => "external",
+            Probe::Smtp => "smtp",
+            Probe::Pop(pop) if pop.tls.is_some() => "pops",
+            Probe::Pop(_) => "pop",
+            Probe::Imap(imap) if imap.tls.is_some() => "imaps",
+            Probe::Imap(_) => "imap",
+            Probe::Nntp => "nntp",
+            Probe::Sip(_) => "sip",
+            Probe::Tcp(_) => "tcp",
+            Probe::Dns(_) => "dns",
+            Probe::Radius(_) => "radius",
+            Probe::Ldap(ldap) if ldap.tls.is_some() => "ldaps",
+            Probe::Ldap(_) => "ldap",
+            Probe::Mysql(_) => "mysql",
+            Probe::Pgsql(_) => "pgsql",
+        }
+    }
+
+    /// Where the probe goes, of a server written as `written`. An echo request has no port, so
+    /// that all services of one machine share it.
+    pub fn aim(&self, written: Endpoint) -> Endpoint {
+        match self {
+            Probe::Ping(_) => written.with_port(0),
+            _ => written,
+        }
+    }
+
+    /// Whether there is anything to ask.
+    pub fn asks(&self) -> bool {
+        !matches!(self, Probe::On | Probe::Off)
+    }
+}
+
+/// ICMP or ICMPv6 echo, by the family of the endpoint.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct PingProbe {
+    /// Echo requests before giving up, spread over the timeout; the first answer passes.
+    /// 1 to 20.
+    pub count: u8,
+}
+
+/// One HTTP/1.1 request, in the clear or over TLS, to a fixed address.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct HttpProbe {
+    /// `None` is plain HTTP.
+    pub tls: Option<Tls>,
+    /// Upper case: GET, HEAD, POST, OPTIONS ...
+    pub method: String,
+    /// Path and query, percent-encoded, starting with `/`; or an absolute URI for a proxy.
+    pub path: String,
+    /// The Host header, and the name sent by SNI; the server's address when absent.
+    pub host: Option<String>,
+    /// Status codes that pass.
+    pub status: StatusRanges,
+    /// A Perl regular expression the body must match. The bytes of the body, not decoded.
+    pub receive: Option<String>,
+    /// How much of the body is read for `receive`, in bytes.
+    pub body_limit: u32,
+    /// Redirects followed before the answer counts as a failure; 0 takes the first answer as it
+    /// is.
+    pub redirects: u8,
+    /// User and password for basic authentication.
+    pub login: Option<(String, String)>,
+}
+
+impl HttpProbe {
+    /// 1 MiB.
+    pub const DEFAULT_BODY_LIMIT: u32 = 1 << 20;
+}
+
+/// TLS towards a real server.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Tls {
+    /// Whether the certificate must be valid for the name, by the system's roots or `ca_file`.
+    /// Off by default, as with ldirectord: a check asks whether a server works, and real servers
+    /// commonly carry certificates for the service's name alone.
+    pub verify: bool,
+    /// Roots in PEM form instead of the system's.
+    pub ca_file: Option<String>,
+}
+
+/// Status codes that pass, as inclusive ranges; never empty.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct StatusRanges(Vec<RangeInclusive<u16>>);
+
+impl StatusRanges {
+    /// The ranges, if there is at least one, each is within 100 to 599 and none is reversed.
+    pub fn new(ranges: Vec<RangeInclusive<u16>>) -> Option<StatusRanges> {
+        let valid = |r: &RangeInclusive<u16>| *r.start() >= 100 && *r.end() <= 599 && !r.is_empty();
+        (!ranges.is_empty() && ranges.iter().all(valid)).then_some(StatusRanges(ranges))
+    }
+
+    /// The ranges, in the order given.
+    pub fn iter(&self) -> std::slice::Iter<'_, RangeInclusive<u16>> {
+        self.0.iter()
+    }
+
+    pub fn contains(&self, status: u16) -> bool {
+        self.0.iter().any(|range| range.contains(&status))
+    }
+}
+
+/// 200 to 299.
+impl Default for StatusRanges {
+    fn default() -> StatusRanges {
+        StatusRanges(vec![200..=299])
+    }
+}
+
+/// `200-299`, `200, 301-302`.
+impl fmt::Display for StatusRanges {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, range) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str(", ")?;
+            }
+            match range.start() == range.end() {
+                true => write!(f, "{}", range.start())?,
+                false => write!(f, "{}-{}", range.start(), range.end())?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Log in to an FTP server and, when asked, fetch a file.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct FtpProbe {
+    pub login: String,
+    pub password: String,
+    /// The file to fetch in passive mode; `None` passes once logged in.
+    pub request: Option<String>,
+    /// A Perl regular expression the file must match.
+    pub receive: Option<String>,
+    /// How much of the file is read, in bytes.
+    pub body_limit: u32,
+}
+
+/// A program whose exit status 0 means the server is well.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct ExternalProbe {
+    /// The program and its arguments; never passed to a shell. In the arguments `{address}`,
+    /// `{port}`, `{virtual_address}` and `{virtual_port}` stand for the server and the service.
+    pub argv: Vec<String>,
+    /// What `{virtual_address}` and `{virtual_port}` stand for: the service's address in
+    /// brackets when IPv6, or the firewall mark and 0.
+    pub virtual_address: String,
+    pub virtual_port: u16,
+}
+
+/// A mail server's greeting and, where there is a login, that it lets the user in.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct MailboxProbe {
+    /// TLS from the first byte; `None` is in the clear.
+    pub tls: Option<Tls>,
+    /// User and password; `None` passes with the greeting.
+    pub login: Option<(String, String)>,
+}
+
+/// How a protocol that knows both travels.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Transport {
+    Udp,
+    Tcp,
+}
+
+/// `OPTIONS sip:LOGIN`, to be answered 200.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct SipProbe {
+    /// User, or user and host, of the request's URI; may be empty.
+    pub login: String,
+    pub transport: Transport,
+}
+
+/// A TCP connection on which a text is sent, if there is one, and the answer looked at.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct TcpProbe {
+    /// Sent as it is; afterwards nothing more is sent, which the server is told. `None` waits
+    /// for what the server says by itself.
+    pub request: Option<String>,
+    /// A Perl regular expression that one line of the answer must match; with `None` any answer
+    /// passes.
+    pub receive: Option<String>,
+    /// How much of the answer is read, in bytes.
+    pub body_limit: u32,
+}
+
+/// One question to a name server.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct DnsProbe {
+    /// A name, asked for its addresses, or an address, asked for its name.
+    pub request: String,
+    /// A Perl regular expression that one record of the answer must match, as text; with `None`
+    /// any record passes.
+    pub receive: Option<String>,
+    pub transport: Transport,
+}
+
+/// One login asked of a RADIUS server.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct RadiusProbe {
+    pub login: String,
+    pub password: String,
+    /// What director and server share.
+    pub secret: String,
+}
+
+/// One entry looked up in a directory.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct LdapProbe {
+    /// TLS from the first byte; `None` is in the clear.
+    pub tls: Option<Tls>,
+    /// Name and password of the bind; `None` binds anonymously.
+    pub login: Option<(String, String)>,
+    /// The entry's distinguished name; empty is the server's own entry.
+    pub base: String,
+    /// A Perl regular expression the found entry's name must match.
+    pub receive: Option<String>,
+}
+
+/// A login to a database and one query.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct SqlProbe {
+    pub login: String,
+    pub password: String,
+    pub database: String,
+    /// Passes when it yields at least one row; `None` passes once logged in.
+    pub request: Option<String>,
+}
