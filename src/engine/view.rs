@@ -5,8 +5,9 @@ use std::time::{Duration, SystemTime};
 use super::{Check, Engine, Server, Service};
 use crate::health::Health;
 use crate::model::{
-    CheckView, Desired, Entry, FileView, KernelView, Memory, Phase, PlanLine, RealServer,
-    Remembered, ServerView, ServiceKey, ServiceView, Snapshot, Time, Verdict, VirtualService,
+    Between, CheckSpec, CheckView, Desired, Entry, FileView, KernelView, Memory, Phase, PlanLine,
+    Probe, RealServer, Remembered, ServerView, ServiceKey, ServiceView, Snapshot, Time, Verdict,
+    VirtualService,
 };
 use crate::plan;
 use crate::target::{self, Standing};
@@ -179,7 +180,7 @@ pub(super) fn remembered(check: &Check) -> (u64, Remembered) {
 fn check_view(check: &Check) -> CheckView {
     let spec = &check.spec;
     CheckView {
-        what: format!("{} {}", spec.probe.name(), check.endpoint),
+        what: what(spec, check),
         interval_ms: millis(spec.interval),
         timeout_ms: millis(spec.timeout),
         passes: check.health.passes(),
@@ -188,6 +189,20 @@ fn check_view(check: &Check) -> CheckView {
         fall: spec.fall,
         last_ms: check.took.map(|took| took.as_secs_f64() * 1000.0),
         local_error: check.health.local_error().map(str::to_owned),
+    }
+}
+
+/// `http 10.0.0.7:80`, `http 10.0.0.7:80, 3 connects between`.
+fn what(spec: &CheckSpec, check: &Check) -> String {
+    let whole = format!("{} {}", spec.probe.name(), check.endpoint);
+    match &spec.between {
+        None => whole,
+        Some(Between { times, probe: Probe::Connect, .. }) => {
+            format!("{whole}, {times} connects between")
+        }
+        Some(Between { times, .. }) => {
+            format!("{whole}, every {} intervals", u32::from(*times) + 1)
+        }
     }
 }
 

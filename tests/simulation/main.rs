@@ -2,6 +2,7 @@
 //! clock that jumps. Nothing here sleeps.
 
 mod chaos;
+mod ldirectord;
 mod life;
 mod trouble;
 mod world;

@@ -47,6 +47,8 @@ pub struct World {
     pub probes: u64,
     /// Every check asked, in order.
     pub asked: Vec<CheckId>,
+    /// What each of them was and how long it might take, in order.
+    pub questions: Vec<(&'static str, Duration)>,
     /// How often the ledger was written.
     pub ledgers: u64,
     letters: BTreeMap<(Time, u64), Letter>,
@@ -68,6 +70,7 @@ impl World {
             finished: false,
             probes: 0,
             asked: Vec::new(),
+            questions: Vec::new(),
             ledgers: 0,
             letters: BTreeMap::new(),
             posted: 0,
@@ -166,6 +169,7 @@ impl World {
                 Action::Probe { check, endpoint, spec } => {
                     self.probes += 1;
                     self.asked.push(check);
+                    self.questions.push((spec.probe.name(), spec.timeout));
                     let (outcome, took) = answer(self.moods.get(&endpoint), &spec);
                     self.post(took, Letter::Outcome(check, outcome, took));
                 }
