@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -104,6 +105,29 @@ impl World {
         let report = self.engine.handle_command(&command, self.now);
         self.carry_out();
         report
+    }
+
+    /// From now on these files are in the maintenance folder.
+    pub fn maintain(&mut self, files: &[&str]) {
+        let mut notices = Notices::default();
+        files.iter().for_each(|file| notices.post(&maintenance_dir(), file));
+        self.engine.handle_maintenance(Arc::new(notices), self.now);
+        self.carry_out();
+    }
+
+    /// What an administrator does with `ipvsadm`.
+    pub fn by_hand(&mut self, service: u8, change: impl FnOnce(&mut Destinations)) {
+        self.kernel.table_mut(|table| {
+            change(&mut table.services.get_mut(&vip(service)).unwrap().destinations);
+        });
+    }
+
+    /// Another weight, by hand.
+    pub fn weigh(&mut self, service: u8, server: u8, weight: u32) {
+        self.by_hand(service, |rows| {
+            let row = *rows.get(&at(server)).unwrap();
+            rows.insert(at(server), row.with_weight(weight));
+        });
     }
 
     pub fn stop(&mut self, keep: bool) {
@@ -276,6 +300,32 @@ pub fn service(n: u8, servers: &[u8]) -> VirtualService {
         tells_rows: false,
         maintenance_dir: None,
     }
+}
+
+pub fn maintenance_dir() -> Arc<PathBuf> {
+    Arc::new(PathBuf::from("/etc/ldirectord/maintenance"))
+}
+
+/// A service as a `.cf` file without `quiescent` and `readdquiescent` makes it.
+pub fn cf(service: VirtualService) -> VirtualService {
+    VirtualService {
+        on_failure: FailureAction::Remove,
+        by_hand: ByHand::KeepWeightsAndRemovals,
+        tells_rows: true,
+        maintenance_dir: Some(maintenance_dir()),
+        ..service
+    }
+}
+
+/// The same with `quiescent=yes`.
+pub fn quiescent(service: VirtualService) -> VirtualService {
+    VirtualService { on_failure: FailureAction::Quiesce, ..cf(service) }
+}
+
+pub fn with_fallback(mut service: VirtualService, fallback: u8, weight: u32) -> VirtualService {
+    let destination = Destination::plain(ForwardingMethod::Gate, weight);
+    service.fallback = Some(Fallback { endpoint: at(fallback), destination });
+    service
 }
 
 pub fn with_check(mut service: VirtualService, check: CheckSpec) -> VirtualService {
