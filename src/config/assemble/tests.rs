@@ -74,7 +74,7 @@ fn service(mark: u32, scheduler: &str, place: Place) -> Declared {
         tells_rows: false,
         maintenance_dir: None,
     };
-    Declared { service: Arc::new(service), place }
+    Declared { service: Arc::new(service), place, alerts: None }
 }
 
 fn key(mark: u32) -> ServiceKey {

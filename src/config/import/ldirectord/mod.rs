@@ -10,6 +10,7 @@
 //! trap (a forgotten port that becomes a firewall mark) it is an error here.
 
 mod address;
+mod alerts;
 mod catalogue;
 mod check;
 mod directives;
@@ -24,6 +25,8 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use crate::config::{Names, Parsed, Source};
 
 use draft::{Draft, Globals};
@@ -35,7 +38,8 @@ pub(in crate::config) fn parse(source: &Source, names: &dyn Names) -> Parsed {
     let mut report = Report::new(source);
     let file = read(&source.text, &mut report);
     let services = resolve::services(&file, source, names, &mut report);
-    Parsed { services, diagnostics: report.finish(), ..Parsed::default() }
+    let head = Some(Arc::new(file.globals.head.finish(&source.text)));
+    Parsed { services, head, diagnostics: report.finish(), ..Parsed::default() }
 }
 
 /// A file, read but not resolved.
