@@ -88,6 +88,15 @@ fn k04_operator_who_asks_for_a_reload_gets_the_weights_of_the_file() {
 }
 
 #[test]
+fn plan_of_an_unchanged_service_leaves_alone_what_was_done_by_hand() {
+    let config = || desired([cf(service(1, &[1, 2]))]);
+    let mut world = running([cf(service(1, &[1, 2]))]);
+    world.weigh(1, 1, 0);
+    world.run(A_WHILE);
+    assert_eq!(world.engine.preview(&config()), []);
+}
+
+#[test]
 fn k04_restart_gives_live_servers_the_weight_of_the_file() {
     let config = || desired([cf(service(1, &[1, 2]))]);
     let mut world = running([cf(service(1, &[1, 2]))]);
@@ -217,10 +226,13 @@ fn native_dialect_puts_weights_set_by_hand_right() {
 #[test]
 fn lost_answer_is_never_taken_for_somebodys_hand() {
     let mut world = running([quiescent(service(1, &[1, 2]))]);
-    // The server goes, and is back before anybody knows whether its row was quiesced.
+    // The server goes, and is back before anybody knows that its row was quiesced.
     world.kernel.fail_next(1, directord::ipvs::Fault::LoseAnswer);
+    world.kernel.fail_next_read(3, KernelErrorKind::Unknown);
     world.moods.insert(at(1), Mood::Refusing);
-    world.run(SECOND);
+    while rows(&world.kernel.table(), 1) != "1:0 2:5" {
+        world.run(SECOND / 1000);
+    }
     world.moods.clear();
     world.run(A_WHILE);
     assert_eq!(rows(&world.kernel.table(), 1), "1:5 2:5");
