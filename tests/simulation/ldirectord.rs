@@ -150,6 +150,20 @@ fn failures_below_the_failurecount_are_told_and_change_nothing() {
 }
 
 #[test]
+fn f04_servers_that_do_not_answer_delay_nobodys_detection() {
+    let slow = CheckSpec { interval: 10 * SECOND, timeout: 9 * SECOND, ..every_second() };
+    let mut world = running([
+        with_check(cf(service(1, &(10..110).collect::<Vec<_>>())), slow),
+        cf(service(2, &[1, 2])),
+    ]);
+    world.moods.extend((10..110).map(|n| (at(n), Mood::Silent)));
+    world.run(15 * SECOND);
+    world.moods.insert(at(1), Mood::Refusing);
+    world.run(SECOND + SECOND / 100);
+    assert_eq!(rows(&world.kernel.table(), 2), "2:5");
+}
+
+#[test]
 fn f11_each_service_takes_a_shared_server_out_after_its_own_failurecount() {
     let patience = |fall| CheckSpec { fall, ..every_second() };
     let mut world = running([
