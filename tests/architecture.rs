@@ -19,7 +19,10 @@ const WALLS: &[(&str, &[&str])] = &[
     ("probe", &["model", "pattern"]),
     ("alert", &["model", "event"]),
     ("api", &["model", "event"]),
-    ("daemon", &["alert", "api", "config", "engine", "event", "ipvs", "model", "plan", "probe", "target"]),
+    (
+        "daemon",
+        &["alert", "api", "config", "engine", "event", "ipvs", "model", "plan", "probe", "target"],
+    ),
     ("cli", &["alert", "api", "config", "daemon", "event", "model"]),
 ];
 

@@ -29,6 +29,7 @@ mod relied_on;
 mod scribe;
 mod service_manager;
 pub mod state;
+mod telling;
 pub mod watch;
 
 use std::collections::BTreeSet;
@@ -41,6 +42,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, channel, unbounded_channel};
 use tokio::sync::oneshot;
 
+use crate::alert::Persona;
 use crate::api;
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome};
@@ -73,7 +75,14 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// Written besides the one in the runtime directory.
     pub pid_file: Option<PathBuf>,
+    /// When it is run as ldirectord.
+    pub persona: Option<Persona>,
+    /// Where syslog listens: [`SYSLOG`], but in tests.
+    pub syslog: PathBuf,
 }
+
+/// Where syslog listens.
+pub const SYSLOG: &str = "/dev/log";
 
 /// Where the records go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,6 +137,8 @@ pub enum Input {
     Read(Vec<ServiceKey>, Result<Vec<Option<Entry>>, KernelError>),
     Applied(Vec<Step>, Vec<(usize, KernelError)>),
     FilesTouched(Scope),
+    /// The digests of the files' texts, where they are not read for more.
+    Looked(Vec<(std::sync::Arc<PathBuf>, u64)>),
     ResolveAgain,
     Loaded(Box<loader::Loaded>),
     Maintenance(Arc<Notices>),
@@ -184,7 +195,7 @@ async fn direct(options: Options) -> Result<(), Error> {
     let watcher = Watcher::new(&options.config);
     let mut loader = loader::Loader::new(&options.config, last_good(&options));
     let (update, file_views) = loader.load(&Scope::Everything, Ask::default());
-    update.reports.iter().for_each(director::tell_report);
+    update.reports.iter().for_each(telling::tell_report);
     let Outcome::Applied { desired, .. } = update.outcome else {
         return Err(Error::Config("the first configuration was held back".into()));
     };
@@ -192,12 +203,18 @@ async fn direct(options: Options) -> Result<(), Error> {
         worth_starting(&options, &file_views, &owned)?;
     }
     let listener = api::bind(&api::socket_path(&options.runtime_dir)).map_err(startup)?;
-    relied_on::ensure(&desired, options.table).iter().for_each(director::tell);
-    director::tell(&Event::Started {
+    let clock = clock::Clock::start();
+    let mut telling = telling::Telling::new(&options, inputs.clone());
+    telling.policy.handle_config(&desired, clock.now());
+    update.reports.iter().for_each(|report| telling.hear_report(report, clock.now()));
+    let started = Event::Started {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
         table: options.table.name(),
-    });
+    };
+    for event in relied_on::ensure(&desired, options.table).iter().chain([&started]) {
+        telling.tell(event, clock.now());
+    }
 
     let (requests, mut from_requests) = channel(WAITING_REQUESTS);
     let (hang_up, hung_up) = oneshot::channel::<()>();
@@ -207,16 +224,15 @@ async fn direct(options: Options) -> Result<(), Error> {
     tokio::spawn(watch_files(watcher, inputs.clone()));
     tokio::spawn(resolve_again(inputs.clone()));
 
-    let clock = clock::Clock::start();
     if let Err(what) = loader.keep() {
-        director::tell(&Event::Trouble { what });
+        telling.tell(&Event::Trouble { what }, clock.now());
     }
     let mut engine = Engine::new(memory, owned, seed(), clock.now());
     engine.spare_unclaimed(is_any_rejected(&file_views));
     // Before the servers are there: one in maintenance is never used.
     let mut folders = maintenance::Folders::new(maintenance::wanted(&desired));
     let (notices, troubles) = folders.look();
-    troubles.iter().for_each(director::tell);
+    troubles.iter().for_each(telling::tell);
     engine.handle_maintenance(Arc::new(notices.clone()), clock.now());
     engine.handle_config(desired, clock.now());
     let (notes, scribe) = scribe::start(files, inputs.clone());
@@ -230,6 +246,7 @@ async fn direct(options: Options) -> Result<(), Error> {
         maintenance: maintenance::start(folders, notices, inputs.clone()),
         notes,
         inputs,
+        telling,
         files: file_views,
         held_reload: None,
         pending: Vec::new(),
@@ -251,7 +268,7 @@ async fn direct(options: Options) -> Result<(), Error> {
 fn recollect(files: &StateFiles) -> (BTreeSet<ServiceKey>, Memory) {
     let (services, health) = (files.load_services(), files.load_health());
     for what in [services.warning, health.warning].into_iter().flatten() {
-        director::tell(&Event::Trouble { what });
+        telling::tell(&Event::Trouble { what });
     }
     (services.value, health.value)
 }
@@ -259,7 +276,7 @@ fn recollect(files: &StateFiles) -> (BTreeSet<ServiceKey>, Memory) {
 fn last_good(options: &Options) -> LastGood {
     let loaded = LastGood::load(&options.state_dir);
     if let Some(what) = loaded.warning {
-        director::tell(&Event::Trouble { what });
+        telling::tell(&Event::Trouble { what });
     }
     loaded.value
 }

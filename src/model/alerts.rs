@@ -110,7 +110,7 @@ pub struct Monitor {
 }
 
 /// What an ldirectord file says of itself rather than of a service.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Head {
     pub log: Option<LogPlace>,
     /// Run with the file's path after its text changed.
