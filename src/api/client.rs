@@ -66,6 +66,12 @@ impl Client {
         self.ask(SHORT, Method::GET, "/v1/status", Vec::new())
     }
 
+    /// The same as the daemon wrote it, in JSON: of 10,000 services it is megabytes, not worth
+    /// reading for somebody who only hands it on.
+    pub fn status_json(&self) -> Result<Bytes, Error> {
+        self.answer(SHORT, Method::GET, "/v1/status", Vec::new())
+    }
+
     /// What a reload would change in the kernel now.
     pub fn plan(&self) -> Result<PlanView, Error> {
         self.ask(LONG, Method::GET, "/v1/plan", Vec::new())
@@ -107,6 +113,20 @@ impl Client {
         path: &'static str,
         body: Vec<u8>,
     ) -> Result<T, Error> {
+        let bytes = self.answer(patience, method, path, body)?;
+        serde_json::from_slice(&bytes).map_err(|error| {
+            self.broken(format_args!("answer not understood: {error}: other version?"))
+        })
+    }
+
+    /// The body of a good answer.
+    fn answer(
+        &self,
+        patience: Duration,
+        method: Method,
+        path: &'static str,
+        body: Vec<u8>,
+    ) -> Result<Bytes, Error> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -116,9 +136,7 @@ impl Client {
             .block_on(async { timeout(patience, self.exchange(method, path, body)).await })
             .map_err(late)??;
         if status == StatusCode::OK {
-            return serde_json::from_slice(&bytes).map_err(|error| {
-                self.broken(format_args!("answer not understood: {error}: other version?"))
-            });
+            return Ok(bytes);
         }
         Err(match serde_json::from_slice(&bytes) {
             Ok(Refusal { error, hint: Some(hint) }) => Error::Refused(format!("{error}: {hint}")),

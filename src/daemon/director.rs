@@ -3,7 +3,7 @@
 //! No decision is taken here; the engine takes them all.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant, SystemTime};
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
@@ -42,7 +42,7 @@ pub struct Director {
     pub maintenance: mpsc::Sender<maintenance::Wanted>,
     pub notes: mpsc::Sender<Note>,
     pub telling: Telling,
-    pub files: Vec<FileView>,
+    pub files: Vec<Arc<FileView>>,
     pub held_reload: Option<String>,
     /// Notes that must be on disk before the next change of the table.
     pub pending: Vec<mpsc::Receiver<()>>,
@@ -268,9 +268,9 @@ impl Director {
                     let after = std::mem::take(&mut self.pending);
                     self.ask_kernel(kernel::Job::Apply { steps, after });
                 }
-                Action::Own(services) => {
+                Action::Own(ledger) => {
                     let done = self.barrier(true);
-                    let _ = self.notes.send(Note::Services { services, done });
+                    let _ = self.notes.send(Note::Services { ledger, done });
                 }
                 Action::Remember { note, first } => {
                     let done = self.barrier(first);
@@ -352,8 +352,9 @@ async fn tick(interval: &mut Option<tokio::time::Interval>) {
     }
 }
 
-fn rejected(files: &[FileView]) -> Vec<RejectedFile> {
-    let not_in_force = files.iter().filter(|file| file.state != FileState::InForce);
+fn rejected(files: &[Arc<FileView>]) -> Vec<RejectedFile> {
+    let not_in_force =
+        files.iter().map(Arc::as_ref).filter(|file| file.state != FileState::InForce);
     let rejected = |file: &FileView| RejectedFile {
         path: file.path.clone(),
         state: file.state,

@@ -39,6 +39,9 @@ const MARK: &str = "@directord 1 ";
 /// Out-of-date bytes that are never worth a new file.
 const SLACK: u64 = 64 << 10;
 
+/// A file and the text in force of it, if there is one.
+pub type Text = (Arc<PathBuf>, Option<Arc<str>>);
+
 /// The kept texts of one state folder.
 #[derive(Debug)]
 pub struct LastGood {
@@ -76,35 +79,45 @@ impl LastGood {
         self.kept.iter().map(|(path, text)| (path.to_path_buf(), text.clone())).collect()
     }
 
-    /// Makes `texts` what is kept. Waits for the disk if anything differs: not for the hot path.
-    pub fn keep(&mut self, texts: &[(Arc<PathBuf>, Arc<str>)]) -> Result<(), DiskError> {
+    /// Makes `texts` all that is kept. Waits for the disk if anything differs: not for the hot
+    /// path.
+    pub fn keep_only(&mut self, texts: &[Text]) -> Result<(), DiskError> {
+        let wanted: HashSet<&Path> = texts.iter().map(|(path, _)| path.as_path()).collect();
+        let others = self.kept.keys().filter(|path| !wanted.contains(path.as_path()));
+        let gone: Vec<Text> = others.map(|path| (path.clone(), None)).collect();
+        let news = [self.take_news(texts), self.take_news(&gone)].concat();
+        self.write_news(&news)
+    }
+
+    /// Keeps these texts in place of those of the same files; of others, what is kept stays.
+    pub fn keep(&mut self, texts: &[Text]) -> Result<(), DiskError> {
+        let news = self.take_news(texts);
+        self.write_news(&news)
+    }
+
+    /// The records that make these texts what is kept.
+    fn take_news(&mut self, texts: &[Text]) -> Vec<u8> {
         let mut news = Vec::new();
-        let mut wanted = HashSet::with_capacity(texts.len());
         for (path, text) in texts {
-            wanted.insert(path.as_os_str());
-            if self.kept.get(path).is_some_and(|old| Arc::ptr_eq(old, text)) {
-                continue;
-            }
             // Also where the text is equal: the daemon need not hold it twice.
-            let old = self.kept.insert(path.clone(), text.clone());
-            if old.as_ref() != Some(text) {
+            let old = match text {
+                Some(text) => self.kept.insert(path.clone(), text.clone()),
+                None => self.kept.remove(path),
+            };
+            if old != *text {
                 self.live -= old.map_or(0, |old| record(path, Some(&old)).len() as u64);
-                let record = record(path, Some(text));
-                self.live += record.len() as u64;
-                news.extend_from_slice(&record);
+                self.live += text.as_ref().map_or(0, |t| record(path, Some(t)).len() as u64);
+                news.extend_from_slice(&record(path, text.as_deref()));
             }
         }
-        let gone: Vec<_> =
-            self.kept.keys().filter(|path| !wanted.contains(path.as_os_str())).cloned().collect();
-        for path in gone {
-            let old = self.kept.remove(&path);
-            self.live -= old.map_or(0, |old| record(&path, Some(&old)).len() as u64);
-            news.extend_from_slice(&record(&path, None));
+        news
+    }
+
+    fn write_news(&mut self, news: &[u8]) -> Result<(), DiskError> {
+        match news.is_empty() && !self.stale {
+            true => Ok(()),
+            false => self.write(news),
         }
-        if news.is_empty() && !self.stale {
-            return Ok(());
-        }
-        self.write(&news)
     }
 
     fn write(&mut self, news: &[u8]) -> Result<(), DiskError> {
@@ -223,8 +236,8 @@ mod tests {
 
     use super::*;
 
-    fn texts(files: &[(&str, &str)]) -> Vec<(Arc<PathBuf>, Arc<str>)> {
-        files.iter().map(|(path, text)| (Arc::new(path.into()), (*text).into())).collect()
+    fn texts(files: &[(&str, &str)]) -> Vec<Text> {
+        files.iter().map(|(path, text)| (Arc::new(path.into()), Some((*text).into()))).collect()
     }
 
     /// What a new start finds.
@@ -253,9 +266,19 @@ mod tests {
             &[("conf.d/a b%.yaml", "")],
             &[],
         ] {
-            last_good.keep(&texts(files)).unwrap();
+            last_good.keep_only(&texts(files)).unwrap();
             assert_eq!(found(folder.path()), (pairs(files), None));
         }
+    }
+
+    #[test]
+    fn what_changed_is_kept_beside_the_rest() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut last_good = LastGood::load(folder.path()).value;
+        last_good.keep_only(&texts(&[("a", "1"), ("b", "2"), ("c", "3")])).unwrap();
+        let gone = (Arc::new(PathBuf::from("c")), None);
+        last_good.keep(&[texts(&[("b", "4")]), vec![gone]].concat()).unwrap();
+        assert_eq!(found(folder.path()), (pairs(&[("a", "1"), ("b", "4")]), None));
     }
 
     #[test]
@@ -273,7 +296,7 @@ mod tests {
     fn damage_costs_the_damaged_texts_only() {
         let folder = tempfile::tempdir().unwrap();
         let files = [("a", "first\n"), ("b", "second\n"), ("c", "third\n")];
-        LastGood::load(folder.path()).value.keep(&texts(&files)).unwrap();
+        LastGood::load(folder.path()).value.keep_only(&texts(&files)).unwrap();
         let path = folder.path().join("last-good");
         let whole = fs::read_to_string(&path).unwrap();
         fs::write(&path, whole.replace("second", "sec\0nd")).unwrap();
@@ -282,7 +305,7 @@ mod tests {
         assert!(warning.unwrap().ends_with("last-good: damaged in 1 places: ignored"));
 
         let mut last_good = LastGood::load(folder.path()).value;
-        last_good.keep(&texts(&files)).unwrap();
+        last_good.keep_only(&texts(&files)).unwrap();
         assert_eq!(found(folder.path()), (pairs(&files), None));
     }
 
@@ -293,7 +316,7 @@ mod tests {
         last_good.keep(&texts(&[("a", "1")])).unwrap();
         let path = folder.path().join("last-good");
         let short = fs::read(&path).unwrap().len();
-        last_good.keep(&texts(&[("a", "1"), ("b", "2")])).unwrap();
+        last_good.keep(&texts(&[("b", "2")])).unwrap();
         let whole = fs::read(&path).unwrap();
         for end in short + 1..whole.len() {
             fs::write(&path, &whole[..end]).unwrap();

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::Input;
-use super::last_good::LastGood;
+use super::last_good::{LastGood, Text};
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome, Store, Update};
 use crate::config::source::{self, Reader, SystemNames};
@@ -33,7 +33,7 @@ pub enum Job {
 #[derive(Debug)]
 pub struct Loaded {
     pub update: Update,
-    pub files: Vec<FileView>,
+    pub files: Vec<Arc<FileView>>,
     /// Whether somebody asked for all of it: then what was done by hand in the table is over.
     pub afresh: bool,
     pub reply: Option<oneshot::Sender<ReloadReport>>,
@@ -46,19 +46,30 @@ pub struct Loader {
     reader: Reader,
     store: Store,
     last_good: LastGood,
+    /// In force, and not kept yet.
+    news: Vec<Text>,
+    kept_once: bool,
 }
 
 impl Loader {
     /// A loader of these paths that falls back on the copies in `last_good`.
     pub fn new(paths: &[PathBuf], last_good: LastGood) -> Loader {
         let store = Store::new(last_good.history());
-        Loader { paths: paths.to_vec(), reader: Reader::new(paths), store, last_good }
+        Loader {
+            paths: paths.to_vec(),
+            reader: Reader::new(paths),
+            store,
+            last_good,
+            news: Vec::new(),
+            kept_once: false,
+        }
     }
 
     /// Reads what is in `scope` and puts it in force.
-    pub fn load(&mut self, scope: &Scope, ask: Ask) -> (Update, Vec<FileView>) {
+    pub fn load(&mut self, scope: &Scope, ask: Ask) -> (Update, Vec<Arc<FileView>>) {
         self.reader.refresh(scope);
-        let update = self.store.update(&self.reader.reading(), &SystemNames::new(), ask);
+        let mut update = self.store.update(&self.reader.reading(), &SystemNames::new(), ask);
+        self.news.append(&mut update.texts);
         (update, self.store.files())
     }
 
@@ -84,8 +95,14 @@ impl Loader {
     }
 
     /// Keeps copies of what is in force, for a start that finds a file broken.
-    pub fn keep(&mut self) -> Result<(), String> {
-        self.last_good.keep(&self.store.texts()).map_err(|error| error.to_string())
+    fn keep(&mut self) -> Result<(), String> {
+        let news = std::mem::take(&mut self.news);
+        let kept = match std::mem::replace(&mut self.kept_once, true) {
+            true => self.last_good.keep(&news),
+            // The first are all there are.
+            false => self.last_good.keep_only(&news),
+        };
+        kept.map_err(|error| error.to_string())
     }
 }
 
@@ -93,6 +110,7 @@ impl Loader {
 pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> {
     let (jobs, queue) = mpsc::channel();
     let work = move || {
+        keep(&mut loader, &inputs);
         for job in queue {
             match job {
                 Job::Load { scope, ask, reply } => {
@@ -103,8 +121,8 @@ pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> 
                     let loaded = Loaded { update, files, afresh, reply };
                     let _ = inputs.send(Input::Loaded(Box::new(loaded)));
                     // The kernel comes first, the copies after.
-                    if let Some(what) = applied.then(|| loader.keep().err()).flatten() {
-                        let _ = inputs.send(Input::Told(Event::Trouble { what }));
+                    if applied {
+                        keep(&mut loader, &inputs);
                     }
                 }
                 Job::Look => {
@@ -120,4 +138,10 @@ pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> 
         tracing::error!(%error, "the loader thread cannot be started");
     }
     jobs
+}
+
+fn keep(loader: &mut Loader, inputs: &UnboundedSender<Input>) {
+    if let Err(what) = loader.keep() {
+        let _ = inputs.send(Input::Told(Event::Trouble { what }));
+    }
 }

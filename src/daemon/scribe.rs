@@ -3,7 +3,6 @@
 //! Of several complete notes of one kind that wait, only the last is written: a storm of changes
 //! costs no more than the disk takes.
 
-use std::collections::BTreeSet;
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
 
@@ -13,15 +12,15 @@ use tokio::sync::oneshot;
 use super::Input;
 use super::disk::DiskError;
 use super::state::StateFiles;
-use crate::engine;
+use crate::engine::{self, Ledger};
 use crate::event::Event;
-use crate::model::{CommandReport, ServiceKey};
+use crate::model::CommandReport;
 
 /// Something to note. `done` is dropped once it is on disk, or given up.
 #[derive(Debug)]
 pub enum Note {
     Services {
-        services: Vec<ServiceKey>,
+        ledger: Ledger,
         done: Sender<()>,
     },
     Health {
@@ -75,12 +74,15 @@ struct Scribe {
 impl Scribe {
     /// Writes this note and all that wait behind it, the last of each kind.
     fn write(&mut self, first: Note, queue: &Receiver<Note>) -> Result<(), String> {
-        let (mut services, mut health) = (None, Vec::new());
+        let (mut ledgers, mut health) = (Vec::new(), Vec::new());
         let (mut done, mut answers) = (Vec::new(), Vec::new());
         for note in std::iter::once(first).chain(queue.try_iter()) {
             match note {
-                Note::Services { services: newest, done: told } => {
-                    services = Some(newest);
+                Note::Services { ledger, done: told } => {
+                    if let Ledger::All(_) = ledger {
+                        ledgers.clear();
+                    }
+                    ledgers.push(ledger);
                     done.push(told);
                 }
                 Note::Health { note, done: told } => {
@@ -94,7 +96,7 @@ impl Scribe {
             }
         }
         // Each for itself: what keeps one file from being written need not keep the other.
-        let services = services.map_or(Ok(()), |services| self.write_services(services));
+        let services = ledgers.into_iter().try_for_each(|ledger| self.write_ledger(&ledger));
         let health = health.into_iter().try_for_each(|note| self.write_health(note));
         for (reply, answer) in answers {
             let _ = reply.send(answer);
@@ -102,8 +104,12 @@ impl Scribe {
         services.and(health).map_err(|error| error.to_string())
     }
 
-    fn write_services(&self, services: Vec<ServiceKey>) -> Result<(), DiskError> {
-        self.files.save_services(&services.into_iter().collect::<BTreeSet<_>>())
+    fn write_ledger(&self, ledger: &Ledger) -> Result<(), DiskError> {
+        match ledger {
+            Ledger::All(services) => self.files.save_services(services),
+            // What cannot be added is asked for as a whole: see `Input::NotesLost`.
+            Ledger::Added(services) => self.files.append_services(services),
+        }
     }
 
     fn write_health(&mut self, note: engine::Note) -> Result<(), DiskError> {
@@ -177,7 +183,7 @@ mod tests {
         let (notes, queue) = mpsc::channel();
         let note = engine::Note::All(Memory { written_unix_ms: 7, ..Memory::default() });
         notes.send(Note::Health { note, done: mpsc::channel().0 }).unwrap();
-        let ledger = Note::Services { services: vec![], done: mpsc::channel().0 };
+        let ledger = Note::Services { ledger: Ledger::All(vec![]), done: mpsc::channel().0 };
         let mut scribe = Scribe { files: files.clone(), sound: true };
         assert!(scribe.write(ledger, &queue).is_err());
         assert_eq!(files.load_health().value.written_unix_ms, 7);

@@ -16,9 +16,10 @@
 //! drain 10.0.0.8:80 192.0.2.10:443/tcp
 //! ```
 //!
-//! Changes of health are appended to a journal beside it, so that one server's flapping among
-//! 20,000 costs one line. The journal opens with the digest of the file it goes with, and each of
-//! its lines ends in a digest of its own; what does not agree is left out:
+//! What is added later is appended to a journal beside each, so that one server's flapping among
+//! 20,000, and one more service among 10,000, cost one line. A journal opens with the digest of
+//! the file it goes with, and each of its lines ends in a digest of its own; what does not agree
+//! is left out:
 //!
 //! ```text
 //! directord-journal 1 0b1d77f3a2c94e60
@@ -55,8 +56,9 @@ const JOURNAL: &str = "directord-journal 1";
 #[derive(Clone, Debug)]
 pub struct StateFiles {
     services: PathBuf,
+    services_journal: PathBuf,
     health: PathBuf,
-    journal: PathBuf,
+    health_journal: PathBuf,
 }
 
 /// What a file said, and why it was not believed if it was not.
@@ -71,17 +73,22 @@ impl StateFiles {
     pub fn new(runtime_dir: &Path) -> StateFiles {
         StateFiles {
             services: runtime_dir.join("services"),
+            services_journal: runtime_dir.join("services.journal"),
             health: runtime_dir.join("health"),
-            journal: runtime_dir.join("health.journal"),
+            health_journal: runtime_dir.join("health.journal"),
         }
     }
 
     /// The services the last daemon made or adopted.
     pub fn load_services(&self) -> Loaded<BTreeSet<ServiceKey>> {
-        load(&self.services, SERVICES, |body| body.lines().map(|l| l.parse().ok()).collect())
+        let parse = |body: &str| body.lines().map(|line| line.parse().ok()).collect();
+        let mut loaded: Loaded<BTreeSet<ServiceKey>> = load(&self.services, SERVICES, parse);
+        let added = journal(&self.services, &self.services_journal);
+        loaded.value.extend(added.iter().filter_map(|line| line.parse::<ServiceKey>().ok()));
+        loaded
     }
 
-    /// Replaces the file.
+    /// Replaces the file; its journal begins anew.
     pub fn save_services<'a>(
         &self,
         services: impl IntoIterator<Item = &'a ServiceKey>,
@@ -90,16 +97,22 @@ impl StateFiles {
         for key in services {
             let _ = writeln!(body, "{key}");
         }
-        save(&self.services, SERVICES, &body)
+        save(&self.services, SERVICES, &body)?;
+        begin_journal(&self.services_journal, &body)
+    }
+
+    /// Adds to [`StateFiles::save_services`].
+    pub fn append_services(&self, services: &[ServiceKey]) -> Result<(), DiskError> {
+        let lines = services.iter().map(ServiceKey::to_string);
+        append(&self.services_journal, lines)
     }
 
     /// What the last daemon knew of checks, and the operator's drains.
     pub fn load_health(&self) -> Loaded<Memory> {
         let mut loaded = load(&self.health, HEALTH, memory);
-        let base = read_bytes(&self.health, MAX_STATE).ok().and_then(|bytes| base_digest(&bytes));
-        if let (Some(base), Ok(bytes)) = (base, read_bytes(&self.journal, MAX_STATE)) {
-            loaded.value.checks.extend(journal_entries(&bytes, &base));
-        }
+        let changes = journal(&self.health, &self.health_journal);
+        let known = changes.iter().filter_map(|line| check(line.strip_prefix("check ")?));
+        loaded.value.checks.extend(known);
         loaded
     }
 
@@ -107,22 +120,33 @@ impl StateFiles {
     pub fn save_health(&self, memory: &Memory) -> Result<(), DiskError> {
         let body = health_text(memory);
         save(&self.health, HEALTH, &body)?;
-        // A crash before this line leaves a journal that names another base: it is left out.
-        let head = format!("{JOURNAL} {:016x}\n", digest_of(&body));
-        disk::replace(&self.journal, head.as_bytes(), false)
+        begin_journal(&self.health_journal, &body)
     }
 
     /// Adds what changed since [`StateFiles::save_health`].
     pub fn append_health(&self, checks: &[(u64, Remembered)]) -> Result<(), DiskError> {
-        let mut text = String::new();
-        for (digest, check) in checks {
-            let start = text.len();
-            push_check(&mut text, *digest, check);
-            let own = digest_of(&text[start..]);
-            let _ = writeln!(text, " #{own:016x}");
-        }
-        disk::append(&self.journal, text.as_bytes())
+        let line = |(digest, check): &(u64, Remembered)| {
+            let mut line = String::new();
+            push_check(&mut line, *digest, check);
+            line
+        };
+        append(&self.health_journal, checks.iter().map(line))
     }
+}
+
+/// A crash before this leaves a journal that names another base: it is left out.
+fn begin_journal(path: &Path, base: &str) -> Result<(), DiskError> {
+    let head = format!("{JOURNAL} {:016x}\n", digest_of(base));
+    disk::replace(path, head.as_bytes(), false)
+}
+
+/// Adds lines to a journal.
+fn append(path: &Path, lines: impl Iterator<Item = String>) -> Result<(), DiskError> {
+    let mut text = String::new();
+    for line in lines {
+        let _ = writeln!(text, "{line} #{:016x}", digest_of(&line));
+    }
+    disk::append(path, text.as_bytes())
 }
 
 fn save(path: &Path, kind: &str, body: &str) -> Result<(), DiskError> {
@@ -168,19 +192,22 @@ fn base_digest(bytes: &[u8]) -> Option<String> {
     Some(head.rsplit_once(' ')?.1.to_owned())
 }
 
-/// The sound entries of a journal that goes with this base, oldest first.
-fn journal_entries(bytes: &[u8], base: &str) -> Vec<(u64, Remembered)> {
-    let text = String::from_utf8_lossy(bytes);
+/// The sound lines of the journal that goes with this base file, oldest first.
+fn journal(base: &Path, journal: &Path) -> Vec<String> {
+    let base = read_bytes(base, MAX_STATE).ok().and_then(|bytes| base_digest(&bytes));
+    let (Some(base), Ok(bytes)) = (base, read_bytes(journal, MAX_STATE)) else {
+        return Vec::new();
+    };
+    let text = String::from_utf8_lossy(&bytes);
     let mut lines = text.lines();
     if lines.next() != Some(&format!("{JOURNAL} {base}")) {
         return Vec::new();
     }
-    let entry = |line: &str| {
-        let (entry, own) = line.rsplit_once(" #")?;
-        let sound = format!("{:016x}", digest_of(entry)) == own;
-        sound.then(|| check(entry.strip_prefix("check ")?)).flatten()
+    let sound = |line: &str| {
+        let (line, own) = line.rsplit_once(" #")?;
+        (format!("{:016x}", digest_of(line)) == own).then(|| line.to_owned())
     };
-    lines.filter_map(entry).collect()
+    lines.filter_map(sound).collect()
 }
 
 /// `check 73f230ebf1d6d406 down 1794999990000 0 3 connect: connection refused`
@@ -346,6 +373,24 @@ mod tests {
         assert_eq!(files.load_services(), Loaded { value: keys, warning: None });
         files.save_services([]).unwrap();
         assert_eq!(files.load_services(), Loaded { value: BTreeSet::new(), warning: None });
+    }
+
+    #[test]
+    fn services_are_added_to_what_was_written_and_go_with_it() {
+        let (folder, files) = files();
+        let key = |text: &str| text.parse::<ServiceKey>().unwrap();
+        let (a, b) = (key("192.0.2.10:443/tcp"), key("fwmark:7/ipv6"));
+        assert!(files.append_services(&[b]).is_err(), "there is nothing to add to");
+        files.save_services([&a]).unwrap();
+        files.append_services(&[b]).unwrap();
+        assert_eq!(files.load_services().value, [a, b].into());
+        let journal = folder.path().join("services.journal");
+        let whole = fs::read(&journal).unwrap();
+        fs::write(&journal, &whole[..whole.len() - 3]).unwrap();
+        assert_eq!(files.load_services().value, [a].into(), "half a line is no name");
+        fs::write(&journal, &whole).unwrap();
+        files.save_services([]).unwrap();
+        assert_eq!(files.load_services().value, BTreeSet::new());
     }
 
     #[test]

@@ -119,6 +119,10 @@ impl Checks {
 
     pub fn add_user(&mut self, id: CheckId, user: User) {
         if let Some(check) = self.get_mut(id) {
+            if check.users.is_empty() {
+                // Most have one; a vector makes room for four by itself.
+                check.users.reserve_exact(1);
+            }
             check.users.push(user);
         }
     }

@@ -76,11 +76,20 @@ pub enum Action {
     /// Carry out these steps, for [`Engine::handle_applied`].
     Apply(Vec<Step>),
     /// Note durably which services are ours, before any later action is carried out.
-    Own(Vec<ServiceKey>),
+    Own(Ledger),
     /// Note what is known of the servers; when `first`, before any later action is carried out.
     Remember { note: Note, first: bool },
     /// All is done; the daemon may end.
     Finish,
+}
+
+/// What is to be noted of the services that are ours.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Ledger {
+    /// In place of everything noted before.
+    All(Vec<ServiceKey>),
+    /// These as well.
+    Added(Vec<ServiceKey>),
 }
 
 /// What is to be noted of the servers, so that the next run knows it.
@@ -217,7 +226,7 @@ impl Engine {
         let gone = self.services.keys().filter(|key| !desired.services.contains_key(key));
         changes.removed = gone.copied().collect();
         let mut first = now;
-        let mut newly_owned = false;
+        let mut newly_owned = Vec::new();
         for (key, spec) in &desired.services {
             match self.services.get(key) {
                 Some(service) if Arc::ptr_eq(&service.spec, spec) || service.spec == *spec => {
@@ -226,15 +235,19 @@ impl Engine {
                 Some(_) => changes.changed.push(*key),
                 None => changes.added.push(*key),
             }
-            newly_owned |= self.kernel.own(*key);
+            if self.kernel.own(*key) {
+                newly_owned.push(*key);
+            }
             self.install(spec.clone(), &mut first, now);
         }
         self.desired = desired;
         for key in &changes.removed {
             self.uninstall(key);
         }
-        if newly_owned {
-            self.actions.push_back(Action::Own(self.kernel.owned.keys().copied().collect()));
+        if newly_owned.len() * 4 > self.kernel.owned.len() {
+            self.note_all_owned();
+        } else if !newly_owned.is_empty() {
+            self.actions.push_back(Action::Own(Ledger::Added(newly_owned)));
         }
         // What the first configuration did not ask for is no news any more to a later one.
         self.memory.checks.clear();
@@ -392,11 +405,15 @@ impl Engine {
         if !settled || service.told == Some(carried) {
             return;
         }
+        // That all is well with what a start finds is the one line of the table's being ready.
+        let is_news = !carried || service.told.is_some() || self.phase != Phase::Starting;
         let fallback = service.spec.fallback.map(|fallback| fallback.endpoint.to_string());
-        self.events.push_back(match carried {
-            true => Event::ServiceUp { service: *key },
-            false => Event::ServiceDown { service: *key, fallback },
-        });
+        if is_news {
+            self.events.push_back(match carried {
+                true => Event::ServiceUp { service: *key },
+                false => Event::ServiceDown { service: *key, fallback },
+            });
+        }
         if let Some(service) = self.services.get_mut(key) {
             service.told = Some(carried);
         }
@@ -528,10 +545,15 @@ impl Engine {
         self.remember_at = Some(now + REMEMBER_AGAIN);
     }
 
+    fn note_all_owned(&mut self) {
+        let owned = self.kernel.owned.keys().copied().collect();
+        self.actions.push_back(Action::Own(Ledger::All(owned)));
+    }
+
     fn remember(&mut self, first: bool, now: Time) {
         self.remember_at = None;
         if std::mem::take(&mut self.notes_lost) {
-            self.actions.push_back(Action::Own(self.kernel.owned.keys().copied().collect()));
+            self.note_all_owned();
         }
         let note = self.note(now);
         self.actions.push_back(Action::Remember { note, first });

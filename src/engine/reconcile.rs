@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
 use super::kernel::{READ_BACK_LIMIT, READ_CHUNK, Trouble};
-use super::{Action, Engine};
+use super::{Action, Engine, Ledger};
 use crate::event::Event;
 use crate::model::{Entry, KernelError, KernelErrorKind, Phase, ServiceKey, Survey, Time};
 use crate::plan::{self, Step};
@@ -25,7 +25,7 @@ impl Engine {
         if std::mem::take(&mut self.kernel.disowned) && self.phase != Phase::Stopping {
             // Once for all of them: a list of 10,000 names for each of 10,000 services that go
             // would be a gigabyte.
-            self.actions.push_back(Action::Own(self.kernel.owned.keys().copied().collect()));
+            self.note_all_owned();
         }
         if let Some(action) = request {
             self.kernel.busy = true;
@@ -313,7 +313,7 @@ impl Engine {
                 removed: self.kernel.owned.len() - left.len(),
                 kept: left.len(),
             });
-            self.actions.push_back(Action::Own(left));
+            self.actions.push_back(Action::Own(Ledger::All(left)));
             self.actions.push_back(Action::Finish);
         }
     }

@@ -1,5 +1,6 @@
 //! What the engine shows: its state as a snapshot, its memory, and what a configuration would do.
 
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::maintenance::{self, Maintenance};
@@ -19,7 +20,7 @@ pub struct Surroundings {
     pub pid: u32,
     /// `kernel` or `memory`.
     pub table: &'static str,
-    pub files: Vec<FileView>,
+    pub files: Vec<Arc<FileView>>,
     pub held_reload: Option<String>,
     /// The wall clock at the moment of the snapshot.
     pub wall: SystemTime,
@@ -56,7 +57,7 @@ impl Engine {
                 writes: self.kernel.writes,
                 error: self.kernel.outage.as_ref().map(|outage| outage.message.clone()),
             },
-            files: around.files,
+            files: around.files.iter().map(|file| FileView::clone(file)).collect(),
             held_reload: around.held_reload,
             services,
         }

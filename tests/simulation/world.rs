@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use directord::engine::{Action, CheckId, Engine, Note, Surroundings};
+use directord::engine::{Action, CheckId, Engine, Ledger, Note, Surroundings};
 use directord::event::Event;
 use directord::ipvs::{Fake, Kernel};
 use directord::model::*;
@@ -209,9 +209,12 @@ impl World {
                     let failures = self.kernel.apply(&steps);
                     self.post(KERNEL_DELAY, Letter::Applied(steps, failures));
                 }
-                Action::Own(keys) => {
+                Action::Own(ledger) => {
                     self.ledgers += 1;
-                    self.owned = keys;
+                    match ledger {
+                        Ledger::All(keys) => self.owned = keys,
+                        Ledger::Added(keys) => self.owned.extend(keys),
+                    }
                 }
                 Action::Remember { note: Note::All(memory), .. } => self.memory = memory,
                 Action::Remember { note: Note::Changed(checks), .. } => {

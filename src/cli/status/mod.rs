@@ -6,7 +6,7 @@ mod select;
 #[cfg(test)]
 mod tests;
 
-use std::io::{self, Write};
+use std::io::Write;
 use std::time::SystemTime;
 
 use super::args;
@@ -49,12 +49,13 @@ Exit statuses: 0 printed (whatever there was to say), 3 directord is not running
 matches the filter.";
 
 pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
-    let snapshot = args.runtime.client().status()?;
+    let client = args.runtime.client();
     if args.json {
-        serde_json::to_writer_pretty(&mut *out, &snapshot).map_err(io::Error::from)?;
+        out.write_all(&client.status_json()?)?;
         writeln!(out)?;
         return Ok(exit::OK);
     }
+    let snapshot = client.status()?;
     let selection = Selection::new(&snapshot, args.filter.as_deref(), args.problems);
     if let (Some(filter), true, false) = (&args.filter, selection.is_empty(), args.problems) {
         let text = format!("no service or real server has {filter:?} in its address or name");

@@ -50,9 +50,14 @@ fn losers(entries: &[Entry], chosen: &[Option<Arc<Version>>], agreed: bool) -> V
     if agreed && claiming.is_empty() {
         return Vec::new();
     }
+    // Those who claim nothing new agree with one another: of 10,000 files the one that was added
+    // is to be compared, not all.
+    let claims: HashSet<ServiceKey> = claiming.iter().flat_map(|(_, v)| v.keys()).collect();
+    let contested = |version: &Version| !agreed || version.keys().any(|key| claims.contains(&key));
+    let settled = settled.into_iter().filter(|(_, version)| contested(version));
     let mut owners: HashMap<ServiceKey, usize> = HashMap::new();
     let mut losers = Vec::new();
-    for (at, version) in settled.into_iter().chain(claiming) {
+    for (at, version) in settled.chain(claiming) {
         let taken = version.keys().find_map(|key| Some((key, *owners.get(&key)?)));
         match taken {
             Some((key, to)) => losers.push(Loser { at, key, to }),

@@ -1,6 +1,6 @@
 //! One file: what it says now, and what of it is in force.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -71,11 +71,13 @@ pub(super) struct Entry {
     /// The last good text of an earlier run, until it is parsed.
     history: Option<Arc<str>>,
     pub in_force: Option<Arc<Version>>,
-    /// Why the newest text is not in force, rendered.
-    pub error: Option<String>,
+    /// See [`Entry::set_error`].
+    error: Option<String>,
     /// The digest of what was rejected last, so that it is told once.
     pub told: Option<u64>,
     pub rejected: u64,
+    /// What `status` shows, until something about the file changes.
+    view: OnceCell<Arc<FileView>>,
 }
 
 impl Entry {
@@ -94,6 +96,7 @@ impl Entry {
             error: None,
             told: None,
             rejected: 0,
+            view: OnceCell::new(),
         }
     }
 
@@ -121,6 +124,7 @@ impl Entry {
             return;
         }
         self.parsed_with = None;
+        self.view.take();
         if file.text.is_ok() {
             self.dialect = file.dialect;
         }
@@ -132,6 +136,7 @@ impl Entry {
 
     pub fn gone(mut self) -> Entry {
         self.newest = Newest::Gone;
+        self.view.take();
         self
     }
 
@@ -184,6 +189,20 @@ impl Entry {
         self.parsed.as_ref().is_ok_and(|newest| Arc::ptr_eq(newest, version))
     }
 
+    pub fn put_in_force(&mut self, version: Option<Arc<Version>>) {
+        self.in_force = version;
+        self.view.take();
+    }
+
+    /// Why the newest text is not in force, rendered; `None` where it is, or there is no reason
+    /// yet.
+    pub fn set_error(&mut self, error: Option<String>) {
+        if self.error != error {
+            self.error = error;
+            self.view.take();
+        }
+    }
+
     /// Whether this is another version than the one in force.
     pub fn replaces(&self, version: Option<&Arc<Version>>) -> bool {
         self.in_force.as_ref().map(Arc::as_ptr) != version.map(Arc::as_ptr)
@@ -212,6 +231,7 @@ impl Entry {
             return;
         }
         self.parsed_with = Some(defaults.clone());
+        self.view.take();
         let text = match &self.newest {
             Newest::Text(text) => text.clone(),
             Newest::Unreadable(error) => {
@@ -275,7 +295,11 @@ impl Entry {
         Arc::new(version)
     }
 
-    pub fn view(&self) -> FileView {
+    pub fn view(&self) -> Arc<FileView> {
+        self.view.get_or_init(|| Arc::new(self.look())).clone()
+    }
+
+    fn look(&self) -> FileView {
         let waiting = || "waits for directord reload --confirm".to_owned();
         let newest_in_force = self.in_force.as_ref().is_some_and(|v| self.is_newest(v));
         let taken = newest_in_force && !self.is_gone();

@@ -67,6 +67,9 @@ pub struct Update {
     pub outcome: Outcome,
     /// What to tell, once: mistakes of texts not seen before, and which files recovered.
     pub reports: Vec<Report>,
+    /// Files of which another text is in force now, or with `None` nothing any more: to be kept
+    /// for the next run.
+    pub texts: Vec<(Arc<PathBuf>, Option<Arc<str>>)>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -156,32 +159,26 @@ impl Store {
 
         let (desired, change) = self.join(&chosen);
         if let Some(held) = self.must_wait(&desired, &change).filter(|_| !ask.confirm) {
-            return Update { outcome: Outcome::Held(held), reports };
+            return Update { outcome: Outcome::Held(held), reports, texts: Vec::new() };
         }
-        self.commit(chosen);
+        let texts = self.commit(chosen);
         self.in_force = Some(desired.clone());
-        Update { outcome: Outcome::Applied { desired, change }, reports }
+        Update { outcome: Outcome::Applied { desired, change }, reports, texts }
     }
 
     /// Every file, for `status`. Paths that could not be looked into come last.
-    pub fn files(&self) -> Vec<FileView> {
+    pub fn files(&self) -> Vec<Arc<FileView>> {
         let unreadable = self.unreadable.iter().map(|unreadable| {
             let kept = self.entries.iter().any(|entry| entry.is_under(&unreadable.path));
-            FileView {
+            Arc::new(FileView {
                 path: unreadable.path.display().to_string(),
                 state: if kept { FileState::LastGood } else { FileState::Rejected },
                 services: 0,
                 error: Some(unreadable.error.to_string()),
                 rejected: 0,
-            }
+            })
         });
         self.entries.iter().map(Entry::view).chain(unreadable).collect()
-    }
-
-    /// The texts in force, to be kept for the next run.
-    pub fn texts(&self) -> Vec<(Arc<PathBuf>, Arc<str>)> {
-        let in_force = |e: &Entry| Some((e.path.clone(), e.in_force.as_ref()?.text.clone()));
-        self.entries.iter().filter_map(in_force).collect()
     }
 
     fn take_unreadable(&mut self, reading: &Reading, reports: &mut Vec<Report>) {
@@ -193,27 +190,32 @@ impl Store {
     /// Makes the entries those of the reading, plus those nothing is known of, plus those that
     /// are gone; the latter until the update is applied.
     fn take_files(&mut self, reading: &Reading) {
-        let same = |(entry, file): (&Entry, &FileRead)| entry.path == file.path;
-        let as_many = self.entries.len() == reading.files.len();
-        if self.history.is_empty() && as_many && self.entries.iter().zip(&reading.files).all(same) {
-            for (entry, file) in self.entries.iter_mut().zip(&reading.files) {
-                entry.take(file);
-            }
-            return;
-        }
-        let history = std::mem::take(&mut self.history);
-        let mut known: HashMap<&OsStr, Entry> = HashMap::with_capacity(self.entries.len());
-        let old = std::mem::take(&mut self.entries);
-        let paths: Vec<Arc<PathBuf>> = old.iter().map(|entry| entry.path.clone()).collect();
-        known.extend(paths.iter().map(|p| p.as_os_str()).zip(old));
+        let same = |(entry, file): &(&mut Entry, &FileRead)| same_path(&entry.path, &file.path);
+        let files = &reading.files;
+        // One file that comes or goes among 10,000 moves none of those before and after it.
+        let head = self.entries.iter_mut().zip(files).take_while(same);
+        let head = head.map(|(entry, file)| entry.take(file)).count();
+        let rest = (&mut self.entries[head..], &files[head..]);
+        let tail = rest.0.iter_mut().rev().zip(rest.1.iter().rev()).take_while(same);
+        let tail = tail.map(|(entry, file)| entry.take(file)).count();
 
-        for file in &reading.files {
-            let before = known.remove(file.path.as_os_str());
-            let last_good = history.get(&*file.path);
-            let mut entry = before.unwrap_or_else(|| Entry::new(file, last_good));
-            entry.take(file);
-            self.entries.push(entry);
-        }
+        let history = std::mem::take(&mut self.history);
+        let (end, new_end) = (self.entries.len() - tail, files.len() - tail);
+        let old: Vec<Entry> = self.entries.splice(head..end, []).collect();
+        let paths: Vec<Arc<PathBuf>> = old.iter().map(|entry| entry.path.clone()).collect();
+        let mut known: HashMap<&OsStr, Entry> =
+            paths.iter().map(|p| p.as_os_str()).zip(old).collect();
+        let entries: Vec<Entry> = files[head..new_end]
+            .iter()
+            .map(|file| {
+                let before = known.remove(file.path.as_os_str());
+                let last_good = history.get(&*file.path);
+                let mut entry = before.unwrap_or_else(|| Entry::new(file, last_good));
+                entry.take(file);
+                entry
+            })
+            .collect();
+        self.entries.splice(head..head, entries);
         for path in &paths {
             let Some(entry) = known.remove(path.as_os_str()) else { continue };
             let unknown = reading.unreadable.iter().any(|u| entry.is_under(&u.path));
@@ -303,11 +305,25 @@ impl Store {
         (removed * 100 > usize::from(limit) * total).then_some(Held { removed, total, limit })
     }
 
-    fn commit(&mut self, chosen: Vec<Option<Arc<Version>>>) {
+    /// Puts these versions in force; returns the texts that are in force anew. The first time
+    /// those are all of them, also those that an earlier run kept.
+    fn commit(
+        &mut self,
+        chosen: Vec<Option<Arc<Version>>>,
+    ) -> Vec<(Arc<PathBuf>, Option<Arc<str>>)> {
+        let first = self.in_force.is_none();
+        let mut texts = Vec::new();
         for (entry, version) in self.entries.iter_mut().zip(chosen) {
-            entry.in_force = version;
+            if first || entry.replaces(version.as_ref()) {
+                let text = version.as_ref().map(|version| version.text.clone());
+                texts.push((entry.path.clone(), text));
+                entry.put_in_force(version);
+            }
         }
-        self.entries.retain(|entry| !entry.is_gone());
+        if self.entries.iter().any(Entry::is_gone) {
+            self.entries.retain(|entry| !entry.is_gone());
+        }
+        texts
     }
 }
 
@@ -316,6 +332,11 @@ pub fn check(reading: &Reading, names: &dyn Names) -> (Arc<Desired>, Vec<Report>
     let mut store = Store::new(History::new());
     let update = store.update(reading, names, Ask::default());
     (store.in_force.unwrap_or_default(), update.reports)
+}
+
+/// Whether these are one path; most often they are one piece of memory.
+fn same_path(one: &Arc<PathBuf>, other: &Arc<PathBuf>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
 }
 
 /// Only what the replaced versions declared and declare can differ.

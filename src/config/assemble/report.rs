@@ -131,13 +131,13 @@ fn rejected(
     };
     entry.told = digest;
     entry.rejected = entry.rejected.saturating_add(1);
-    entry.error = Some(report.lines().join("\n"));
+    entry.set_error(Some(report.lines().join("\n")));
     Some(report)
 }
 
 fn taken(entry: &mut Entry) -> Option<Report> {
     let recovered = entry.told.take().is_some();
-    entry.error = None;
+    entry.set_error(None);
     let diagnostics = std::mem::take(&mut entry.remarks);
     let kind = match recovered {
         true => ReportKind::Recovered,

@@ -85,6 +85,8 @@ impl<'a> Walk<'a> {
                 }
             }
         }
+        // There may be 10,000 of these lists, and a vector begins with room for four.
+        servers.shrink_to_fit();
         servers
     }
 
