@@ -288,7 +288,7 @@ impl Director {
             self.telling.tell(&event, now);
         }
         if self.telling.policy.is_unsettled() && self.engine.is_settled() {
-            self.telling.policy.handle_settled(now);
+            self.telling.policy.handle_settled();
         }
         self.telling.deliver();
         if !self.told_ready && self.engine.phase() == Phase::Running {

@@ -126,10 +126,8 @@ impl Policy {
             Event::VirtualServer { service, change: ServiceChange::Purged } => {
                 self.former.remove(service);
             }
-            Event::ServerDown { service, server, .. } => {
-                if self.mail_alert(service).is_some() {
-                    self.reminders.down(*service, *server, false, now, &self.desired);
-                }
+            Event::ServerDown { service, server, .. } if self.mail_alert(service).is_some() => {
+                self.reminders.down(*service, *server, false, now, &self.desired);
             }
             Event::ServerUp { service, server, .. } => self.reminders.up(*service, *server),
             Event::ServiceUp { service } | Event::ServiceDown { service, .. } => {
@@ -152,9 +150,9 @@ impl Policy {
     }
 
     /// Takes in that every check in force was carried out once, and the table is as it should be.
-    pub fn handle_settled(&mut self, now: Time) {
+    pub fn handle_settled(&mut self) {
         if matches!(self.stage, Stage::Starting | Stage::Reloading) {
-            self.mail_the_silent(now);
+            self.mail_the_silent();
             self.stage = Stage::Running;
             self.former.clear();
         }

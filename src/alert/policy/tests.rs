@@ -108,7 +108,7 @@ fn policy(persona: Option<Persona>, desired: &Arc<Desired>) -> Policy {
 /// A policy of one service, past its start.
 fn running(alerts: Alerts) -> Policy {
     let mut policy = policy(None, &desired(&[alerts], Head::default()));
-    policy.handle_settled(at(0));
+    policy.handle_settled();
     policy
 }
 
@@ -164,7 +164,7 @@ fn k11_a_mail_has_the_line_for_its_subject_and_ldirectords_body() {
     service.name = Some("shop".into());
     named.services.insert(key(0), Arc::new(service));
     let mut policy = policy(None, &Arc::new(named));
-    policy.handle_settled(at(0));
+    policy.handle_settled();
     policy.handle_event(&row(RowChange::Deleted, 7), at(1));
     let [mail] = &mails(&mut policy)[..] else { panic!("one mail") };
     assert_eq!(mail.to, ["root"]);
@@ -216,13 +216,13 @@ fn mail_is_sent_at_the_stages_it_is_wanted_at() {
             seen.extend(mails(policy).into_iter().map(stage));
         };
         look(&mut policy);
-        policy.handle_settled(at(2));
+        policy.handle_settled();
         look(&mut policy);
         // Another service makes it a reload.
         let second = desired(&[by_mail(alert.clone()), Alerts::default()], Head::default());
         policy.handle_config(&second, at(3));
         look(&mut policy);
-        policy.handle_settled(at(4));
+        policy.handle_settled();
         policy.handle_event(&stop(false), at(5));
         look(&mut policy);
         assert_eq!(seen, [format!("Daemon-Status: {}", wanted.name())]);
@@ -272,9 +272,9 @@ fn f19_a_start_mails_what_happened_and_nothing_else() {
     policy.handle_event(&row(RowChange::Added, 7), at(1));
     policy.handle_event(&down(8), at(1));
     assert_eq!(subjects(&mut policy).len(), 1);
-    policy.handle_settled(at(2));
+    policy.handle_settled();
     assert_eq!(subjects(&mut policy), ["Inaccessible real server: 10.0.0.8:8080 (10.0.0.1:80)"]);
-    policy.handle_settled(at(3));
+    policy.handle_settled();
     assert_eq!(mails(&mut policy), []);
 }
 
