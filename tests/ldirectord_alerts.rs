@@ -338,3 +338,59 @@ fn f10_a_monitor_file_that_cannot_be_written_costs_its_lines_only() {
     place.good(&["www", "status"]);
     place.good(&["www", "stop"]);
 }
+
+/// Sends the daemon of this instance a signal.
+fn signal(place: &Place, instance: &str, signal: nix::sys::signal::Signal) {
+    let pid = place.text(&format!("var/run/ldirectord.{instance}.pid"));
+    let pid = nix::unistd::Pid::from_raw(pid.trim().parse().unwrap());
+    nix::sys::signal::kill(pid, signal).unwrap();
+}
+
+#[test]
+fn k15_hup_reads_the_file_again_and_term_stops_with_cleaning() {
+    let place = Place::new();
+    let text =
+        |weight| format!("virtual = 7\n\treal = 127.0.0.1 gate {weight}\n\tchecktype = on\n");
+    place.write("etc/ha.d/www", &text(1));
+    place.good(&["www", "start"]);
+    place.until(LOG, "Added real server: 127.0.0.1:0 (7) (Weight set to 1)");
+    place.write("etc/ha.d/www", &text(5));
+    signal(&place, "www", nix::sys::signal::Signal::SIGHUP);
+    let log = place.until(LOG, "Restored real server: 127.0.0.1:0 (7) (Weight set to 5)");
+    assert!(log.contains("Reloading Linux Director Daemon config on signal"), "{log}");
+    signal(&place, "www", nix::sys::signal::Signal::SIGTERM);
+    let log = place.until(LOG, "Linux Director Daemon terminated on signal: TERM");
+    assert!(log.contains("Purged virtual server (stop): 7"), "{log}");
+    until(|| place.run(&["www", "status"]).status.code() == Some(3));
+}
+
+#[test]
+fn f18_a_hup_in_the_middle_of_a_check_is_no_failure() {
+    let place = Place::new();
+    let (server, port) = server();
+    let text = format!(
+        "negotiatetimeout = 100\ncheckinterval = 1\nvirtual = 127.0.0.9:80\n\
+         \treal = 127.0.0.1:{port} masq\n\tservice = http\n"
+    );
+    place.write("etc/ha.d/www", &text);
+    place.good(&["www", "start"]);
+    // One check is answered, the next one is in the middle of it when the signal comes.
+    let answer = |connection: &mut std::net::TcpStream| {
+        use std::io::{Read, Write};
+        let mut request = [0; 1024];
+        let _ = connection.read(&mut request).unwrap();
+        connection.write_all(b"HTTP/1.0 200 OK\r\n\r\n").unwrap();
+    };
+    answer(&mut server.accept().unwrap().0);
+    place.until(LOG, "Added real server");
+    let mut slow = server.accept().unwrap().0;
+    signal(&place, "www", nix::sys::signal::Signal::SIGHUP);
+    place.until(LOG, "Reloading Linux Director Daemon config on signal");
+    place.good(&["www", "reload"]);
+    answer(&mut slow);
+    drop(slow);
+    answer(&mut server.accept().unwrap().0);
+    let log = place.text(LOG);
+    assert!(!log.contains("failure") && !log.contains("Deleted"), "{log}");
+    place.good(&["www", "stop"]);
+}

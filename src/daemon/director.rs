@@ -217,8 +217,9 @@ impl Director {
                     self.engine.overrule_hands(now);
                 }
                 let _ = self.maintenance.send(maintenance::wanted(&desired));
-                self.telling.policy.handle_config(&desired, now);
-                if !change.is_empty() {
+                let changed = !change.is_empty();
+                self.telling.policy.handle_config(&desired, &change.removed, changed, now);
+                if changed {
                     for event in relied_on::ensure(&desired, self.table) {
                         self.telling.tell(&event, now);
                     }

@@ -51,7 +51,10 @@ impl Hooks {
 
     /// The service is carried now, or is not.
     pub fn turn(&mut self, key: ServiceKey, up: bool, desired: &Desired) -> Option<Command> {
-        self.up.insert(key, up);
+        // A later configuration may give it a command; those of our own dialect have none.
+        if desired.services.get(&key).is_some_and(|service| service.tells_rows) {
+            self.up.insert(key, up);
+        }
         turn(&mut self.called, &key, up, desired)
     }
 
