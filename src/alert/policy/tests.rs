@@ -245,6 +245,7 @@ fn a_server_that_is_out_is_mailed_again_until_it_is_back() {
             subjects(&mut policy),
             ["Inaccessible real server: 10.0.0.8:8080 (10.0.0.1:80)"]
         );
+        assert_eq!(policy.poll_timeout(), Some(at(due + 60)));
     }
     policy.handle_event(&row(RowChange::Added, 8), at(200));
     mails(&mut policy);
