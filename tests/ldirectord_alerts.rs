@@ -394,3 +394,17 @@ fn f18_a_hup_in_the_middle_of_a_check_is_no_failure() {
     assert!(!log.contains("failure") && !log.contains("Deleted"), "{log}");
     place.good(&["www", "stop"]);
 }
+
+#[test]
+fn f28_asking_how_it_is_leaves_no_line_in_the_log() {
+    let place = Place::new();
+    place.write("etc/ha.d/www", "checkinterval = 1\n");
+    place.good(&["www", "start"]);
+    place.until(LOG, "table ready");
+    let before = place.text(LOG);
+    for action in ["status", "start", "status"] {
+        place.good(&["www", action]);
+    }
+    assert_eq!(place.text(LOG), before);
+    place.good(&["www", "stop"]);
+}
