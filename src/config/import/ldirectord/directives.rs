@@ -167,7 +167,8 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
         // Only checks that are not carried out yet have these, and they say so themselves.
         "database" | "secret" => drop(quoted(value, report)),
         "load" => {
-            if quoted(value, report).is_some() {
+            let load = quoted(value, report);
+            if load.is_some() {
                 report.not_yet(statement.span(), "nor does ldirectord use it");
             }
         }
