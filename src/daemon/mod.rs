@@ -35,6 +35,8 @@ pub mod watch;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -150,12 +152,6 @@ pub enum Input {
     Told(Event),
 }
 
-/// The thread that carries the loop and the checks. On one thread an outcome reaches the loop, and
-/// the next probe its task, without a system call: half of what a check by TCP costs otherwise.
-/// It is a worker's and not the main thread, because only tasks of workers can be left behind when
-/// it is time to go: ending 4,000 hanging checks one by one takes longer than a stop may.
-const WORKERS: usize = 1;
-
 /// Requests on the control socket that may wait for the loop.
 const WAITING_REQUESTS: usize = 64;
 
@@ -172,16 +168,23 @@ pub fn run(options: Options) -> Result<(), Error> {
     disk::make_folder(&options.state_dir, 0o750).map_err(startup)?;
     let _pid_files = take_pid_files(&options)?;
     raise_file_limit();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(WORKERS)
-        .thread_name("loop")
-        .enable_all()
-        .build()
-        .map_err(startup)?;
-    let loop_task = runtime.spawn(direct(options));
-    let ended = runtime.block_on(loop_task);
-    runtime.shutdown_timeout(FAREWELL);
-    ended.unwrap_or_else(|error| Err(Error::Startup(format!("the loop broke off: {error}"))))
+    let (ended, end) = mpsc::channel();
+    // One thread carries the loop and the checks: an outcome reaches the loop, and the next probe
+    // its task, without a system call, half of what a check by TCP costs otherwise. It is not the
+    // main thread, which can then leave hanging checks behind: ending 4,000 of them one by one
+    // takes longer than a stop may.
+    let work = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let _ = ended.send(match &runtime {
+            Ok(runtime) => runtime.block_on(direct(options)),
+            Err(error) => Err(startup(error)),
+        });
+    };
+    thread::Builder::new().name("loop".into()).spawn(work).map_err(startup)?;
+    let outcome = end.recv().unwrap_or_else(|_| Err(startup("the loop broke off: this is a bug")));
+    // The sender goes when everything has been ended.
+    let _ = end.recv_timeout(FAREWELL);
+    outcome
 }
 
 /// Everything between having a runtime and having stopped.
