@@ -114,6 +114,7 @@ impl Director {
                 self.engine.handle_outcome(check, outcome, took, now);
             }
             Input::Surveyed(survey, cost) => self.engine.handle_survey(survey, cost, now),
+            Input::Glanced(digests, cost) => self.engine.handle_glance(digests, cost, now),
             Input::Read(keys, records) => self.engine.handle_read(&keys, records, now),
             Input::Applied(steps, failures) => {
                 self.engine.handle_applied(&steps, &failures, now);
@@ -264,6 +265,7 @@ impl Director {
                     });
                 }
                 Action::Survey => self.ask_kernel(kernel::Job::Survey),
+                Action::Glance => self.ask_kernel(kernel::Job::Glance),
                 Action::Read(keys) => self.ask_kernel(kernel::Job::Read(keys)),
                 Action::Apply(steps) => {
                     let after = std::mem::take(&mut self.pending);

@@ -20,6 +20,7 @@ use crate::plan::Step;
 #[derive(Debug)]
 pub enum Job {
     Survey,
+    Glance,
     Read(Vec<ServiceKey>),
     Apply {
         steps: Vec<Step>,
@@ -49,9 +50,12 @@ pub fn start(mut kernel: Box<dyn Kernel>, inputs: UnboundedSender<Input>) -> mps
 fn carry_out(kernel: &mut dyn Kernel, job: Job) -> Input {
     match job {
         Job::Survey => {
-            let before = thread_cpu();
-            let survey = kernel.survey();
-            Input::Surveyed(survey, thread_cpu().saturating_sub(before))
+            let (survey, cost) = measured(|| kernel.survey());
+            Input::Surveyed(survey, cost)
+        }
+        Job::Glance => {
+            let (digests, cost) = measured(|| kernel.glance());
+            Input::Glanced(digests, cost)
         }
         Job::Read(keys) => {
             let records = kernel.read(&keys);
@@ -66,6 +70,13 @@ fn carry_out(kernel: &mut dyn Kernel, job: Job) -> Input {
             Input::Applied(steps, failures)
         }
     }
+}
+
+/// What came of this, and the processor time it took.
+fn measured<T>(work: impl FnOnce() -> T) -> (T, Duration) {
+    let before = thread_cpu();
+    let done = work();
+    (done, thread_cpu().saturating_sub(before))
 }
 
 /// The processor time this thread has used.

@@ -52,7 +52,8 @@ use crate::engine::{CheckId, Engine};
 use crate::event::Event;
 use crate::ipvs::{Fake, Kernel, Netlink};
 use crate::model::{
-    Desired, Entry, FileState, FileView, KernelError, Memory, Notices, PlanView, ServiceKey, Survey,
+    Desired, Digests, Entry, FileState, FileView, KernelError, Memory, Notices, PlanView,
+    ServiceKey, Survey,
 };
 use crate::plan::Step;
 use crate::probe::Prober;
@@ -136,6 +137,8 @@ pub enum Input {
     },
     /// With the processor time it cost.
     Surveyed(Result<Survey, KernelError>, Duration),
+    /// The same.
+    Glanced(Result<Digests, KernelError>, Duration),
     Read(Vec<ServiceKey>, Result<Vec<Option<Entry>>, KernelError>),
     Applied(Vec<Step>, Vec<(usize, KernelError)>),
     FilesTouched(Scope),

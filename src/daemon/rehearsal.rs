@@ -73,6 +73,7 @@ fn rehearse(engine: &mut Engine, stage: &mut Fake, memory: &Memory, now: Time) {
                 }
             }
             Action::Survey => engine.handle_survey(stage.survey(), Duration::ZERO, now),
+            Action::Glance => engine.handle_glance(stage.glance(), Duration::ZERO, now),
             Action::Read(keys) => {
                 let records = stage.read(&keys);
                 engine.handle_read(&keys, records, now);

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
 
 use crate::model::{
-    Endpoint, Entry, KernelError, KernelErrorKind, KernelName, ServiceKey, ServiceSettings, Survey,
-    SurveyKey, Time,
+    Digests, Endpoint, Entry, KernelError, KernelErrorKind, KernelName, ServiceKey,
+    ServiceSettings, Survey, SurveyKey, Time,
 };
 use crate::plan::Step;
 
@@ -24,6 +24,10 @@ pub(super) const READ_BACK_LIMIT: usize = 512;
 const SURVEY_SHARE: u32 = 120;
 /// However cheap a survey is, and however dear: drift is to be found within ten seconds.
 const SURVEY_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(9));
+
+/// Glances between two whole surveys. A glance does not see the flags of a scheduler, times of
+/// persistence and foreign services: a difference there is found within a minute.
+const GLANCES: u8 = 5;
 
 /// Waiting times after a refusal: doubling from one to the other.
 const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -62,10 +66,13 @@ pub(super) struct KernelSide {
     pub foreign: usize,
     pub drift_repaired: u64,
     pub writes: u64,
+    /// Glances since the last whole survey.
+    glances: u8,
     /// Where the slow rotation of full reads goes on.
     rotation: Option<ServiceKey>,
-    /// The same for those the kernel's listing leaves out.
-    hidden: Option<ServiceKey>,
+    /// Those the kernel's listing left out at the last survey, and where reading them goes on.
+    hidden: BTreeSet<ServiceKey>,
+    hidden_from: Option<ServiceKey>,
 }
 
 #[derive(Default, Debug)]
@@ -120,8 +127,10 @@ impl KernelSide {
             foreign: 0,
             drift_repaired: 0,
             writes: 0,
+            glances: 0,
             rotation: None,
-            hidden: None,
+            hidden: BTreeSet::new(),
+            hidden_from: None,
         }
     }
 
@@ -169,17 +178,24 @@ impl KernelSide {
         absent
     }
 
+    /// Whether a glance is enough, the next time somebody looks.
+    pub fn may_glance(&self) -> bool {
+        self.surveyed && self.outage.is_none() && self.glances < GLANCES
+    }
+
+    /// The next look is a whole survey, and it comes at once.
+    pub fn survey_now(&mut self, now: Time) {
+        self.glances = GLANCES;
+        self.next_survey = now;
+    }
+
     /// Compares what is known with a survey; what does not agree is read again, and so is the
     /// next slice of the rotation.
     pub fn compare(&mut self, survey: &Survey, now: Time) {
         let ours = survey.services.keys().filter(|key| self.owned.contains_key(key)).count();
         self.foreign = survey.services.len() - ours;
-        let mut expected: HashMap<SurveyKey, u64> = HashMap::new();
-        for (key, entry) in self.read_records() {
-            let digest = entry.map_or(0, |entry| Survey::digest(&entry.destinations));
-            let sum = expected.entry(key.into()).or_default();
-            *sum = sum.wrapping_add(digest);
-        }
+        self.glances = 0;
+        let expected = self.expected();
         // A mark of the other family that is not ours is summed up in the same digest.
         let is_mixed = |digest_key: SurveyKey| {
             digest_key
@@ -201,20 +217,57 @@ impl KernelSide {
                 _ => {}
             }
         }
+        self.hidden = hidden;
+        self.look_closer(suspects, now);
+    }
+
+    /// The same with a glance. Whether a service that the listing does not show exists all the
+    /// same is a question for a survey, unless the last one has answered it.
+    pub fn compare_glance(&mut self, digests: &Digests, now: Time) {
+        self.glances += 1;
+        let expected = self.expected();
+        let (mut suspects, mut missing) = (Vec::new(), false);
+        for (key, entry) in self.read_records() {
+            let digest_key = SurveyKey::from(key);
+            match digests.get(&digest_key) {
+                Some(found) if expected.get(&digest_key) == Some(found) => {}
+                Some(_) => suspects.push(*key),
+                None => missing |= entry.is_some() && !self.hidden.contains(key),
+            }
+        }
+        self.look_closer(suspects, now);
+        if missing {
+            self.survey_now(now);
+        }
+    }
+
+    /// The digests a survey finds if all is as it was read.
+    fn expected(&self) -> HashMap<SurveyKey, u64> {
+        let mut expected: HashMap<SurveyKey, u64> = HashMap::with_capacity(self.owned.len());
+        for (key, entry) in self.read_records() {
+            let digest = entry.map_or(0, |entry| Survey::digest(key, entry));
+            let sum = expected.entry(key.into()).or_default();
+            *sum = sum.wrapping_add(digest);
+        }
+        expected
+    }
+
+    /// Has those read that do not agree, and those whose turn it is.
+    fn look_closer(&mut self, suspects: Vec<ServiceKey>, now: Time) {
         self.surveyed_at = Some(now);
         self.recheck.extend(suspects);
-        let hidden = self.next_hidden(&hidden);
+        let hidden = self.next_hidden();
         self.recheck.extend(hidden);
         self.rotate();
     }
 
     /// The next of those that the listing leaves out; where other network namespaces hold
     /// services as well that may be half the table, too many to read each time.
-    fn next_hidden(&mut self, hidden: &BTreeSet<ServiceKey>) -> Vec<ServiceKey> {
-        let from = self.hidden.take();
-        let rest = hidden.iter().filter(|key| from.is_none_or(|from| **key > from));
+    fn next_hidden(&mut self) -> Vec<ServiceKey> {
+        let from = self.hidden_from.take();
+        let rest = self.hidden.iter().filter(|key| from.is_none_or(|from| **key > from));
         let next: Vec<_> = rest.take(READ_CHUNK).copied().collect();
-        self.hidden = next.last().copied();
+        self.hidden_from = next.last().copied();
         next
     }
 

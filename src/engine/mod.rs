@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! handle_config, handle_outcome, handle_command, handle_maintenance, handle_timeout,
-//! handle_survey, handle_read, handle_applied
+//! handle_survey, handle_glance, handle_read, handle_applied
 //!                                    |
 //!                     services, checks, what the kernel holds
 //!                                    |
@@ -71,6 +71,8 @@ pub enum Action {
     Probe { check: CheckId, endpoint: Endpoint, spec: Arc<CheckSpec> },
     /// Survey the kernel's table, for [`Engine::handle_survey`].
     Survey,
+    /// Look at the digests of one alone, for [`Engine::handle_glance`].
+    Glance,
     /// Read these services in full, for [`Engine::handle_read`].
     Read(Vec<ServiceKey>),
     /// Carry out these steps, for [`Engine::handle_applied`].

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::kernel::{READ_BACK_LIMIT, READ_CHUNK, Trouble};
 use super::{Action, Engine, Ledger};
 use crate::event::Event;
-use crate::model::{Entry, KernelError, KernelErrorKind, Phase, ServiceKey, Survey, Time};
+use crate::model::{Digests, Entry, KernelError, KernelErrorKind, Phase, ServiceKey, Survey, Time};
 use crate::plan::{self, Step};
 
 impl Engine {
@@ -54,7 +54,7 @@ impl Engine {
             for key in std::mem::take(&mut self.kernel.written) {
                 self.kernel.absolve(&key);
             }
-            self.kernel.next_survey = now;
+            self.kernel.survey_now(now);
         }
         let kernel = &self.kernel;
         let mut due = [&kernel.unread, &kernel.written, &kernel.recheck].into_iter();
@@ -62,7 +62,8 @@ impl Engine {
             return Some(Action::Read(due.iter().take(READ_CHUNK).copied().collect()));
         }
         // After an outage there may be nothing to ask but whether it is over.
-        (kernel.next_survey <= now || kernel.outage.is_some()).then_some(Action::Survey)
+        let due = kernel.next_survey <= now || kernel.outage.is_some();
+        due.then_some(if kernel.may_glance() { Action::Glance } else { Action::Survey })
     }
 
     /// The steps from what the kernel holds to what it should, for all services that may be
@@ -130,6 +131,25 @@ impl Engine {
                 }
                 self.kernel.compare(&survey, now);
                 self.kernel.schedule_survey(cost, now);
+            }
+        }
+        self.turn(now);
+    }
+
+    /// Takes in the digests of a survey; `cost` is the processor time they took.
+    pub fn handle_glance(
+        &mut self,
+        digests: Result<Digests, KernelError>,
+        cost: Duration,
+        now: Time,
+    ) {
+        self.kernel.busy = false;
+        match digests {
+            Err(error) => self.outage(&error, now),
+            Ok(digests) => {
+                self.reached();
+                self.kernel.schedule_survey(cost, now);
+                self.kernel.compare_glance(&digests, now);
             }
         }
         self.turn(now);

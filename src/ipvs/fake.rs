@@ -12,7 +12,7 @@ use nix::errno::Errno;
 
 use super::{Kernel, refusal};
 use crate::model::{
-    Destination, Endpoint, Entry, Family, ForwardingMethod, KernelError, KernelErrorKind,
+    Destination, Digests, Endpoint, Entry, Family, ForwardingMethod, KernelError, KernelErrorKind,
     ServiceKey, ServiceSettings, Survey, SurveyKey, Table, Tunnel, TunnelKind,
 };
 use crate::plan::Step;
@@ -149,9 +149,13 @@ impl Kernel for Fake {
         for (key, entry) in state.table.services.iter().filter(|(key, _)| !unseen.contains(key)) {
             survey.services.insert(*key, entry.settings);
             let digest = survey.digests.entry(SurveyKey::from(key)).or_default();
-            *digest = digest.wrapping_add(Survey::digest(&entry.destinations));
+            *digest = digest.wrapping_add(Survey::digest(key, entry));
         }
         Ok(survey)
+    }
+
+    fn glance(&mut self) -> Result<Digests, KernelError> {
+        self.survey().map(|survey| survey.digests)
     }
 
     fn read(&mut self, services: &[ServiceKey]) -> Result<Vec<Option<Entry>>, KernelError> {
@@ -417,8 +421,8 @@ mod tests {
         let sum = fake
             .table()
             .services
-            .values()
-            .fold(0u64, |sum, entry| sum.wrapping_add(Survey::digest(&entry.destinations)));
+            .iter()
+            .fold(0u64, |sum, (key, entry)| sum.wrapping_add(Survey::digest(key, entry)));
         assert_eq!(survey.digests[&SurveyKey::Fwmark(7)], sum);
     }
 

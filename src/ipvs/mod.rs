@@ -17,7 +17,7 @@ mod table;
 
 use std::time::Duration;
 
-use crate::model::{Entry, KernelError, ServiceKey, Survey};
+use crate::model::{Digests, Entry, KernelError, ServiceKey, Survey};
 use crate::plan::Step;
 
 pub use fake::{Counters, Fake, Fault};
@@ -27,6 +27,9 @@ pub use table::Netlink;
 pub trait Kernel: Send {
     /// Every service's settings, ours and foreign, with digests of their destinations.
     fn survey(&mut self) -> Result<Survey, KernelError>;
+
+    /// The digests of a survey alone.
+    fn glance(&mut self) -> Result<Digests, KernelError>;
 
     /// These services in full, in the order asked; `None` for one that does not exist.
     fn read(&mut self, services: &[ServiceKey]) -> Result<Vec<Option<Entry>>, KernelError>;

@@ -14,7 +14,9 @@ use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::model::{Destination, Endpoint, ForwardingMethod, Protocol, Survey, SurveyKey};
+use crate::model::{
+    Destination, Endpoint, ForwardingMethod, KernelName, Protocol, Survey, SurveyKey,
+};
 
 /// The table of the calling thread's network namespace. `/proc/net` would be that of the
 /// process's first thread, which need not be the same.
@@ -56,10 +58,10 @@ fn read_digests(mut listing: impl BufRead, services: usize) -> io::Result<HashMa
             *digest = digest.wrapping_add(row);
         } else {
             service = read_service(first, &mut words);
-            if let Some(key) = service {
-                // A service without destinations has a digest too. The two families a mark may
-                // be used for look alike here and add up.
-                digests.entry(key).or_default();
+            if let (Some(key), Some(line)) = (service, read_settings(&mut words)) {
+                // The two families a mark may be used for look alike here and add up.
+                let digest: &mut u64 = digests.entry(key).or_default();
+                *digest = digest.wrapping_add(line);
             }
         }
     }
@@ -81,6 +83,17 @@ fn read_service(first: &str, words: Words<'_, '_>) -> Option<SurveyKey> {
         _ => return None,
     };
     Some(SurveyKey::Address(protocol, read_endpoint(words.next()?)?))
+}
+
+/// `wlc`, `rr ops`, `wlc persistent 36000 FFFFFFFF`: what follows a service's address.
+fn read_settings(words: Words<'_, '_>) -> Option<u64> {
+    let scheduler = KernelName::new(words.next()?).ok()?;
+    let (mut one_packet, mut persistent) = (false, false);
+    for word in words.take(2) {
+        one_packet |= word == "ops";
+        persistent |= word == "persistent";
+    }
+    Some(Survey::line_digest(scheduler, one_packet, persistent))
 }
 
 /// `0A000001:0050      Route   5      0          0`; the last two change with every connection.
@@ -116,12 +129,26 @@ mod tests {
     /// As a 6.1 kernel printed it; the rows of an unknown protocol and of method Local were added.
     const RECORDED: &str = include_str!("../../tests/recorded/proc-ip_vs.txt");
 
-    fn digest_of(rows: &[(&str, ForwardingMethod, u32)]) -> u64 {
-        let rows = rows.iter().map(|&(endpoint, forward, weight)| {
+    /// Of a line that ends so, and the rows below it.
+    fn digest_of(settings: &str, rows: &[(&str, ForwardingMethod, u32)]) -> u64 {
+        let line = read_settings(&mut settings.split_ascii_whitespace()).unwrap();
+        rows.iter().fold(line, |sum, &(endpoint, forward, weight)| {
             let endpoint: std::net::SocketAddr = endpoint.parse().unwrap();
-            (Endpoint::from(endpoint), Destination::plain(forward, weight))
-        });
-        Survey::digest(&rows.collect())
+            let row = Survey::row_digest(&endpoint.into(), &Destination::plain(forward, weight));
+            sum.wrapping_add(row)
+        })
+    }
+
+    #[test]
+    fn the_line_of_a_service_yields_what_its_settings_do() {
+        let name = |text| KernelName::new(text).unwrap();
+        let line = |text: &str| read_settings(&mut text.split_ascii_whitespace());
+        let digest = |name, ops, persistent| Some(Survey::line_digest(name, ops, persistent));
+        assert_eq!(line("wlc  "), digest(name("wlc"), false, false));
+        assert_eq!(line("rr ops "), digest(name("rr"), true, false));
+        assert_eq!(line("rr  persistent 36000 FFFFFFFF"), digest(name("rr"), false, true));
+        assert_eq!(line("rr ops persistent 36000 FFFFFFFF"), digest(name("rr"), true, true));
+        assert_eq!(line(""), None);
     }
 
     fn service(text: &str, protocol: Protocol) -> SurveyKey {
@@ -135,23 +162,30 @@ mod tests {
         let expected = [
             (
                 service("192.0.2.1:80", Protocol::Tcp),
-                digest_of(&[
-                    ("10.0.0.1:80", Gate, 5),
-                    ("10.0.0.2:8080", Masq, 1),
-                    ("10.0.0.3:80", Ipip, 0),
-                    ("127.0.0.1:80", Other(1), 65535),
-                ]),
+                digest_of(
+                    "wlc persistent",
+                    &[
+                        ("10.0.0.1:80", Gate, 5),
+                        ("10.0.0.2:8080", Masq, 1),
+                        ("10.0.0.3:80", Ipip, 0),
+                        ("127.0.0.1:80", Other(1), 65535),
+                    ],
+                ),
             ),
-            (service("192.0.2.2:0", Protocol::Tcp), 0),
+            (service("192.0.2.2:0", Protocol::Tcp), digest_of("rr persistent", &[])),
             (
                 service("[2001:db8::1]:53", Protocol::Udp),
-                digest_of(&[("[2001:db8::2]:53", Gate, 1), ("10.0.0.9:53", Ipip, 1)]),
+                digest_of("rr", &[("[2001:db8::2]:53", Gate, 1), ("10.0.0.9:53", Ipip, 1)]),
             ),
             (
                 SurveyKey::Fwmark(7),
-                digest_of(&[("10.0.0.1:0", Gate, 1), ("[2001:db8::3]:0", Gate, 2)]),
+                digest_of("rr", &[("10.0.0.1:0", Gate, 1)])
+                    .wrapping_add(digest_of("sh", &[("[2001:db8::3]:0", Gate, 2)])),
             ),
-            (service("192.0.2.3:5060", Protocol::Sctp), digest_of(&[("10.0.0.1:5060", Masq, 1)])),
+            (
+                service("192.0.2.3:5060", Protocol::Sctp),
+                digest_of("rr", &[("10.0.0.1:5060", Masq, 1)]),
+            ),
         ];
         assert_eq!(digests, HashMap::from(expected));
     }

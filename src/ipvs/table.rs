@@ -1,6 +1,6 @@
 //! The kernel's own table: read, surveyed and written by generic netlink.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 
 use nix::errno::Errno;
@@ -13,8 +13,7 @@ use super::record::{
 use super::socket::{Answers, Refusal, Socket};
 use super::{Kernel, Tuning, module, proc, refusal};
 use crate::model::{
-    Destination, Entry, ForwardingMethod, KernelError, KernelErrorKind, ServiceKey, Survey,
-    SurveyKey,
+    Destination, Digests, Entry, ForwardingMethod, KernelError, KernelErrorKind, ServiceKey, Survey,
 };
 use crate::plan::Step;
 
@@ -25,6 +24,8 @@ pub struct Netlink {
     socket: Socket,
     listing: Listing,
     batch: usize,
+    /// How many there were when they were last listed.
+    services: usize,
 }
 
 impl Netlink {
@@ -41,7 +42,7 @@ impl Netlink {
         let socket = Socket::open(tuning)?;
         // After the module was loaded: the file comes with it.
         let listing = Listing::open().map_err(|error| no_listing(&error))?;
-        Ok(Netlink { socket, listing, batch: tuning.batch.max(1) })
+        Ok(Netlink { socket, listing, batch: tuning.batch.max(1), services: 0 })
     }
 
     /// Carries out up to one batch of steps, the first of which is number `base`.
@@ -112,28 +113,29 @@ impl Netlink {
             .filter(|(found, _)| found == key)
             .map(|(_, settings)| Entry { settings, destinations: rows.into_iter().collect() }))
     }
-
-    fn digests(&mut self, services: usize) -> io::Result<HashMap<SurveyKey, u64>> {
-        self.listing.digests(services).or_else(|_| {
-            // An open listing dies with the module; a new load brings a new one.
-            self.listing = Listing::open()?;
-            self.listing.digests(services)
-        })
-    }
 }
 
 impl Kernel for Netlink {
     fn survey(&mut self) -> Result<Survey, KernelError> {
-        let mut survey = Survey::default();
+        let mut services = BTreeMap::new();
         self.socket.push(&Request::ListServices);
         let answers = self.socket.exchange(|_, reply| {
             if let Reply::Service(service) = reply {
-                survey.services.extend(service_from_wire(&service));
+                services.extend(service_from_wire(&service));
             }
         })?;
         check(answers, || "list the services".into())?;
-        survey.digests = self.digests(survey.services.len()).map_err(|error| no_listing(&error))?;
-        Ok(survey)
+        self.services = services.len();
+        Ok(Survey { services, digests: self.glance()? })
+    }
+
+    fn glance(&mut self) -> Result<Digests, KernelError> {
+        let digests = self.listing.digests(self.services).or_else(|_| {
+            // An open listing dies with the module; a new load brings a new one.
+            self.listing = Listing::open()?;
+            self.listing.digests(self.services)
+        });
+        digests.map_err(|error| no_listing(&error))
     }
 
     fn read(&mut self, services: &[ServiceKey]) -> Result<Vec<Option<Entry>>, KernelError> {

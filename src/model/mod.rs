@@ -40,7 +40,7 @@ pub use service::{
     Family, KernelName, KeyError, NameError, Netmask, Persistence, Protocol, SchedulerFlags,
     ServiceKey, ServiceSettings,
 };
-pub use table::{Destinations, Entry, Survey, SurveyKey, Table};
+pub use table::{Destinations, Digests, Entry, Survey, SurveyKey, Table};
 pub use time::Time;
 pub use view::{
     CheckView, Command, CommandReport, FileState, FileView, KernelView, NameList, Phase, PlanLine,

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::IpAddr;
 
-use super::{Destination, Endpoint, Family, Protocol, ServiceKey, ServiceSettings};
+use super::{Destination, Endpoint, Family, KernelName, Protocol, ServiceKey, ServiceSettings};
 
 /// An IPVS table: target, observed and fake are all this type, so `==` is the question.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -82,17 +83,21 @@ impl FromIterator<(Endpoint, Destination)> for Destinations {
     }
 }
 
-/// A cheap look at the whole table: every service's settings, and a digest of its destinations.
+/// A cheap look at the whole table: every service's settings, and a digest of what the kernel's
+/// listing shows of it.
 ///
 /// Reading every destination costs three system calls a service; this costs a few dozen in all.
-/// It tells *where* to look: a digest covers address, port, method and weight, but not
-/// thresholds or tunnels, and an absent row proves nothing (a large table is not read at one
-/// instant).
+/// It tells *where* to look: a digest covers the scheduler, and of a destination address, port,
+/// method and weight, but not thresholds or tunnels; and an absent row proves nothing (a large
+/// table is not read at one instant).
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Survey {
     pub services: BTreeMap<ServiceKey, ServiceSettings>,
-    pub digests: HashMap<SurveyKey, u64>,
+    pub digests: Digests,
 }
+
+/// The digests alone, at two thirds of the price.
+pub type Digests = HashMap<SurveyKey, u64>;
 
 /// What a digest is filed under. The cheap listing does not tell the family of a firewall mark,
 /// so the two services a mark may have share one digest.
@@ -138,11 +143,23 @@ impl Survey {
         hasher.finish()
     }
 
-    /// The digest of all rows of one service.
-    pub fn digest(destinations: &Destinations) -> u64 {
-        destinations
-            .iter()
-            .fold(0, |sum: u64, (endpoint, d)| sum.wrapping_add(Survey::row_digest(endpoint, d)))
+    /// What the line of a service itself adds: what the listing shows of its settings, but for
+    /// the time of persistence, which it shows in ticks of the kernel's.
+    pub fn line_digest(scheduler: KernelName, one_packet: bool, persistent: bool) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (scheduler, one_packet, persistent).hash(&mut hasher);
+        hasher.finish()
+    }
+
+    /// The digest of one service with all its rows.
+    pub fn digest(key: &ServiceKey, entry: &Entry) -> u64 {
+        let settings = &entry.settings;
+        // The listing leaves this out for services of an IPv6 address.
+        let shows_ops = !matches!(key, ServiceKey::Address { address: IpAddr::V6(_), .. });
+        let ops = settings.one_packet && shows_ops;
+        let line = Survey::line_digest(settings.scheduler, ops, settings.persistence.is_some());
+        let rows = entry.destinations.iter();
+        rows.fold(line, |sum, (endpoint, d)| sum.wrapping_add(Survey::row_digest(endpoint, d)))
     }
 }
 

@@ -261,6 +261,18 @@ fn drift_a_survey_does_not_show_is_found_by_the_rotation() {
 }
 
 #[test]
+fn drift_a_glance_does_not_show_is_found_by_the_next_survey() {
+    let mut world = running((1..=200).map(|n| service(n, &[n])));
+    let right = world.kernel.table();
+    world.kernel.table_mut(|table| {
+        let entry = table.services.get_mut(&vip(117)).unwrap();
+        entry.settings.scheduler_flags = SchedulerFlags::PORT;
+    });
+    world.run(7 * SECOND);
+    assert_eq!(world.kernel.table(), right);
+}
+
+#[test]
 fn refused_service_is_told_retried_and_does_not_hold_up_the_others() {
     let mut world = World::new(Fake::new());
     world.kernel.set_scheduler_missing("sed", true);

@@ -28,6 +28,7 @@ pub enum Mood {
 enum Letter {
     Outcome(CheckId, Outcome, Duration),
     Survey(Result<Survey, KernelError>),
+    Glance(Result<Digests, KernelError>),
     Read(Vec<ServiceKey>, Result<Vec<Option<Entry>>, KernelError>),
     Applied(Vec<Step>, Vec<(usize, KernelError)>),
 }
@@ -179,6 +180,7 @@ impl World {
             Letter::Outcome(check, outcome, took) => {
                 self.engine.handle_outcome(check, outcome, took, now);
             }
+            Letter::Glance(digests) => self.engine.handle_glance(digests, KERNEL_DELAY, now),
             Letter::Survey(survey) => self.engine.handle_survey(survey, KERNEL_DELAY, now),
             Letter::Read(keys, records) => self.engine.handle_read(&keys, records, now),
             Letter::Applied(steps, failures) => {
@@ -200,6 +202,10 @@ impl World {
                 Action::Survey => {
                     let survey = self.kernel.survey();
                     self.post(KERNEL_DELAY, Letter::Survey(survey));
+                }
+                Action::Glance => {
+                    let digests = self.kernel.glance();
+                    self.post(KERNEL_DELAY, Letter::Glance(digests));
                 }
                 Action::Read(keys) => {
                     let records = self.kernel.read(&keys);
