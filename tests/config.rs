@@ -52,7 +52,8 @@ fn answer(parsed: &Parsed, text: &str) -> String {
 }
 
 fn describe(service: &VirtualService, out: &mut String) {
-    let VirtualService { key, name, settings, servers, fallback, on_failure, on_stop } = service;
+    let VirtualService { key, name, settings, servers, fallback, on_failure, on_stop, .. } =
+        service;
     writeln!(out, "{key} {name:?} {on_failure:?} {on_stop:?}").unwrap();
     writeln!(out, "  {settings:?}").unwrap();
     for server in servers {

@@ -24,6 +24,20 @@ pub struct CheckSpec {
     pub rise: u16,
     /// Failures in a row that take a server out, at least 1.
     pub fall: u16,
+    /// Cheaper probes between two of these.
+    pub between: Option<Between>,
+}
+
+/// Cheaper probes that follow a probe that passed; when they are through, or one of them fails,
+/// the next is the whole one again.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Between {
+    /// How many, at least 1.
+    pub times: u16,
+    /// [`Probe::Connect`], or [`Probe::On`], which asks nothing and passes.
+    pub probe: Probe,
+    /// As [`CheckSpec::timeout`].
+    pub timeout: Duration,
 }
 
 /// What one probe found.

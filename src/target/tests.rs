@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    CheckSpec, Endpoint, Fallback, Family, ForwardingMethod, KernelName, Probe, ServiceKey,
+    ByHand, CheckSpec, Endpoint, Fallback, Family, ForwardingMethod, KernelName, Probe, ServiceKey,
     ServiceSettings, StopAction,
 };
 
@@ -24,12 +24,14 @@ fn service(servers: u8, on_failure: FailureAction) -> VirtualService {
         timeout: second,
         rise: 1,
         fall: 1,
+        between: None,
     });
     let server = |n| RealServer {
         endpoint: at(n),
         destination: Destination::plain(ForwardingMethod::Masq, 5),
         check_endpoint: at(n),
         check: check.clone(),
+        written_port: 80,
         maintenance: false,
     };
     VirtualService {
@@ -43,6 +45,9 @@ fn service(servers: u8, on_failure: FailureAction) -> VirtualService {
         }),
         on_failure,
         on_stop: StopAction::Remove,
+        by_hand: ByHand::Repair,
+        tells_rows: false,
+        maintenance_dir: None,
     }
 }
 

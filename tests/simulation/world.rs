@@ -245,6 +245,7 @@ pub fn every_second() -> CheckSpec {
         timeout: Duration::from_millis(500),
         rise: 1,
         fall: 1,
+        between: None,
     }
 }
 
@@ -256,6 +257,7 @@ pub fn service(n: u8, servers: &[u8]) -> VirtualService {
         destination: Destination::plain(ForwardingMethod::Masq, 5),
         check_endpoint: at(s),
         check: check.clone(),
+        written_port: 80,
         maintenance: false,
     };
     VirtualService {
@@ -266,6 +268,9 @@ pub fn service(n: u8, servers: &[u8]) -> VirtualService {
         fallback: None,
         on_failure: FailureAction::Reset,
         on_stop: StopAction::Remove,
+        by_hand: ByHand::Repair,
+        tells_rows: false,
+        maintenance_dir: None,
     }
 }
 

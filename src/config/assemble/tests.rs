@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use super::*;
 use crate::config::{Declared, Diagnostic, FileRead, Place, Severity};
 use crate::model::{
-    FailureAction, Family, KernelName, Protocol, ServiceSettings, StopAction, VirtualService,
+    ByHand, FailureAction, Family, KernelName, Protocol, ServiceSettings, StopAction,
+    VirtualService,
 };
 
 /// A toy dialect: one service a line, `MARK [SCHEDULER]`; `limit N` sets the remove limit, `host
@@ -69,6 +70,9 @@ fn service(mark: u32, scheduler: &str, place: Place) -> Declared {
         fallback: None,
         on_failure: FailureAction::Remove,
         on_stop: StopAction::Remove,
+        by_hand: ByHand::Repair,
+        tells_rows: false,
+        maintenance_dir: None,
     };
     Declared { service: Arc::new(service), place }
 }

@@ -52,6 +52,7 @@ pub(super) fn resolve(drafts: &[&CheckDraft], automatic: &Probe) -> CheckSpec {
         timeout: drafts.iter().find_map(|draft| draft.timeout).unwrap_or(TIMEOUT),
         rise: drafts.iter().find_map(|draft| draft.rise).unwrap_or(1),
         fall: drafts.iter().find_map(|draft| draft.fall).unwrap_or(1),
+        between: None,
     }
 }
 

@@ -331,6 +331,7 @@ impl<'a> Walk<'a> {
             destination,
             check_endpoint: check.probe.aim(asked_of),
             check: self.shared(check),
+            written_port: written.port,
             maintenance: draft.maintenance,
         })
     }

@@ -14,7 +14,7 @@ use super::walk::{Entry, Fields, Walk};
 use crate::config::Declared;
 use crate::config::diagnostic::quoted;
 use crate::model::{
-    FailureAction, Family, ForwardingMethod, KernelName, Netmask, Persistence, Protocol,
+    ByHand, FailureAction, Family, ForwardingMethod, KernelName, Netmask, Persistence, Protocol,
     RealServer, SchedulerFlags, ServiceKey, ServiceSettings, StopAction, VirtualService,
 };
 
@@ -60,6 +60,9 @@ impl<'a> Walk<'a> {
             fallback,
             on_failure: on_failure.or(defaults.on_failure).unwrap_or(FailureAction::Reset),
             on_stop: on_stop.or(defaults.on_stop).unwrap_or(StopAction::Remove),
+            by_hand: ByHand::Repair,
+            tells_rows: false,
+            maintenance_dir: None,
         };
         let place = self.findings.place(place.span().clone());
         Some(Declared { service: Arc::new(service), place })

@@ -196,6 +196,7 @@ impl Plan {
             timeout: self.timeout,
             rise: 1,
             fall: self.fall,
+            between: None,
         };
         (spec, endpoint)
     }
