@@ -12,6 +12,7 @@
 mod address;
 mod catalogue;
 mod check;
+pub(in crate::config) mod convert;
 mod directives;
 mod draft;
 mod lines;
