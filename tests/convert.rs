@@ -54,7 +54,11 @@ fn comparable(mut service: VirtualService) -> VirtualService {
     service.by_hand = ByHand::Repair;
     service.tells_rows = false;
     let server = |server: RealServer| {
-        let spec = CheckSpec { rise: 1, ..(*server.check).clone() };
+        let mut spec = (*server.check).clone();
+        if let Some(between) = &mut spec.between {
+            // Marked where it is another.
+            between.timeout = spec.timeout;
+        }
         let asks = spec.probe.asks();
         let bare = CheckSpec {
             interval: Default::default(),

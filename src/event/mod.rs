@@ -113,6 +113,15 @@ pub enum Event {
         #[serde(serialize_with = "text")]
         server: Endpoint,
     },
+    /// Somebody changed the row of a server by hand, and it is let be.
+    LetBe {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+        /// The weight found; `None` where the row is gone.
+        weight: Option<u32>,
+    },
     /// A file in the service's maintenance folder takes this server out.
     MaintenanceBegan {
         #[serde(serialize_with = "text")]
@@ -329,6 +338,14 @@ impl fmt::Display for Event {
             Event::SoftFailuresReset { service, server } => {
                 write!(f, "real server failing no longer service={service} server={server}")
             }
+            Event::LetBe { service, server, weight: Some(weight) } => write!(
+                f,
+                "weight set by hand is kept service={service} server={server} weight={weight}"
+            ),
+            Event::LetBe { service, server, weight: None } => write!(
+                f,
+                "quiesced server removed by hand stays removed service={service} server={server}"
+            ),
             Event::MaintenanceBegan { service, server, file } => write!(
                 f,
                 "real server in maintenance service={service} server={server} file={}",

@@ -99,9 +99,12 @@ impl Resolver<'_> {
             fallback,
             on_failure: if quiescent { FailureAction::Quiesce } else { FailureAction::Remove },
             on_stop: if cleanstop { StopAction::Remove } else { StopAction::Keep },
-            by_hand: ByHand::KeepWeightsAndRemovals,
+            by_hand: match self.globals.readdquiescent {
+                true => ByHand::KeepWeights,
+                false => ByHand::KeepWeightsAndRemovals,
+            },
             tells_rows: true,
-            maintenance_dir: None,
+            maintenance_dir: self.globals.maintenancedir.clone(),
         })
     }
 

@@ -140,7 +140,11 @@ fn rows(
             }
         }
     }
-    let rest = timing(spec, inherited).into_iter().chain(target.options());
+    // Only what talks by TCP has any, and only what talks by TCP inherits them.
+    let times = |spec: &CheckSpec| spec.between.as_ref().map_or(0, |between| between.times);
+    let said = spec.probe.is_by_tcp() && times(spec) != inherited.map_or(0, times);
+    let between = said.then(|| ("connects_between", times(spec).to_string()));
+    let rest = timing(spec, inherited).into_iter().chain(between).chain(target.options());
     rows.extend(rest.map(|(name, value)| option(topic(name), depth + 1, name, &value)));
     rows
 }

@@ -151,6 +151,9 @@ fn rows(service: &VirtualService, spelling: &Spelling) -> Vec<Row> {
     }
     add("on_failure", on_failure(service.on_failure));
     add("on_stop", on_stop(service.on_stop));
+    if let Some(folder) = &service.maintenance_dir {
+        add("maintenance_dir", &text::text(&folder.to_string_lossy()));
+    }
     rows
 }
 

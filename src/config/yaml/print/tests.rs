@@ -154,15 +154,20 @@ fn probe() -> impl Strategy<Value = Probe> {
 
 fn spec() -> impl Strategy<Value = CheckSpec> {
     let counts = prop_oneof![Just((1, 1)), (1u16.., 1u16..)];
+    let counts = (counts, prop::option::of(1u16..));
     (probe(), duration(), prop::option::of(duration()), duration(), counts).prop_map(
-        |(probe, interval, retry, timeout, (rise, fall))| CheckSpec {
+        |(probe, interval, retry, timeout, ((rise, fall), times))| CheckSpec {
+            between: times.filter(|_| probe.is_by_tcp()).map(|times| Between {
+                times,
+                probe: Probe::Connect,
+                timeout,
+            }),
             probe,
             interval,
             retry: retry.unwrap_or(interval),
             timeout,
             rise,
             fall,
-            between: None,
         },
     )
 }
@@ -278,10 +283,11 @@ fn service() -> impl Strategy<Value = VirtualService> {
         prop::sample::select(vec![StopAction::Remove, StopAction::Keep]),
         prop::option::of(line()),
         prop::option::of((destination(), any::<u16>())),
+        prop::option::of("/[!-~][ -~]{0,9}[!-~]"),
     );
     (key(), checks, rows, settings, actions).prop_map(|(key, checks, rows, settings, actions)| {
         let (scheduler, flags, one_packet, persistence, engine) = settings;
-        let (on_failure, on_stop, name, fallback) = actions;
+        let (on_failure, on_stop, name, fallback, folder) = actions;
         let datagrams =
             !matches!(key, ServiceKey::Address { protocol: Protocol::Tcp | Protocol::Sctp, .. });
         let every_port = key.port() == Some(0);
@@ -324,7 +330,7 @@ fn service() -> impl Strategy<Value = VirtualService> {
             on_stop,
             by_hand: ByHand::Repair,
             tells_rows: false,
-            maintenance_dir: None,
+            maintenance_dir: folder.map(|folder| Arc::new(folder.into())),
         }
     })
 }

@@ -77,8 +77,14 @@ fn between_servers(ours: &RealServer, printed: &RealServer, named: bool) -> Opti
     if ours == printed && to == printed_to {
         return None;
     }
-    if ours.between != printed.between {
-        return Some("every check is the whole one, without cheaper ones in between".into());
+    if let Some(between) = ours.between.as_ref().filter(|b| Some(*b) != printed.between.as_ref()) {
+        return Some(match &printed.between {
+            None => "every check is the whole one, without others in between".to_owned(),
+            Some(_) => format!(
+                "connections in between may take as long as the whole check, not {} s",
+                between.timeout.as_secs()
+            ),
+        });
     }
     if ours == printed && matches!(ours.probe, Probe::External(_)) && to.port == 0 {
         return Some(format!("the check of {at} is told port {}, not 0", printed_to.port));

@@ -217,6 +217,7 @@ fn about(statement: &Statement<'_>) -> About {
         "fallback" | "fallback6" => Key(Service("fallback")),
         "quiescent" => Key(Service("on_failure")),
         "cleanstop" => Key(Service("on_stop")),
+        "maintenancedir" => Key(Service("maintenance_dir")),
         "checktype" | "service" | "checkcommand" => Key(Check("check")),
         "request" => Key(Check("request")),
         "receive" => Key(Check("receive")),
@@ -240,7 +241,7 @@ fn about(statement: &Statement<'_>) -> About {
         "supervised" => Nowhere("directord run stays in the foreground"),
         "logfile" => Nowhere("the log goes to standard error"),
         // emailalert and what belongs to it, smtp, callback, execute, fallbackcommand,
-        // maintenancedir, monitorfile, comment
+        // monitorfile, comment
         _ => Nowhere("there is no key for it"),
     }
 }
