@@ -22,7 +22,8 @@
 //! ipvsadm WORDS           by hand, on both
 //! ```
 //!
-//! Each event must change the table, unless its line ends in `(same)`. Where the tables differ as
+//! Each event must change the table, unless its line ends in `(same)`; after `status`, `dead`,
+//! `asks` and events that only write files nobody looks, unless it ends in `(changes)`. Where the tables differ as
 //! decided the line ends in `(differs)`, and the lines below name every row of `ipvsadm -Sn` that
 //! only one of the two has; `differs: ROW` names the row of docs/from-ldirectord.md.
 
@@ -86,6 +87,29 @@ macro_rules! cases {
 }
 
 cases! {
+    an_edit_is_noticed_where_it_is_wished: "autoreload",
+    edits_are_taken_at_a_signal: "signals",
+    exit_statuses_are_alike_in_every_state: "states",
+    a_broken_file_stands_in_the_way_of_theirs_alone: "broken",
+    exit_statuses_are_alike_without_a_file: "missing",
+    foreign_services_are_left_alone: "foreign",
+    a_file_takes_a_server_out_and_gives_it_back: "maintenance",
+    weights_and_removals_by_hand_are_let_be: "by-hand",
+    a_flushed_table_is_put_right: "flushed",
+    a_scheduler_nobody_knows_makes_no_service: "scheduler-unknown",
+    a_pair_that_begins_with_a_slash_counts: "slash",
+    what_is_dead_is_not_up: "dead",
+    a_ping_over_ipv6_is_answered_to_us_alone: "ping6",
+    a_fallback_that_is_a_server_stays_while_it_lives: "fallback-is-real",
+    a_global_fallback_serves_marks: "marks-spared",
+    what_was_read_in_silence_is_refused: "misread",
+    what_trips_theirs_is_read: "tripped",
+    quiescing_keeps_thresholds: "thresholds-kept",
+    tables_are_alike_in_every_shape: "tables",
+    files_are_read_alike_however_they_are_written: "grammar",
+    checks_find_alike_whatever_they_ask: "checks",
+    dead_servers_keep_their_places_where_they_should: "kept",
+    fallbacks_serve_where_nobody_does: "spared",
     http_servers_die_fall_sick_and_return: "http",
     quiesced_servers_stay_with_weight_0: "quiescent",
     the_fallback_comes_and_goes: "fallback",

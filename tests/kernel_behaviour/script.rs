@@ -24,12 +24,13 @@ pub enum Expect {
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Script {
     pub steps: Vec<Step>,
-    /// The row of docs/from-ldirectord.md that decides a difference: `F14`, `K15`, `D9`.
+    /// The row of docs/from-ldirectord.md that decides a difference: `F14`, `K15`, `D9`. That it
+    /// is there is checked by tests/docs.rs.
     pub differs: Option<String>,
 }
 
 /// Events after which there is no table to compare.
-const QUIET: [&str; 5] = ["status", "dead", "asks", "edit", "write"];
+const QUIET: [&str; 7] = ["status", "dead", "asks", "edit", "write", "touch", "remove"];
 
 /// Reads the `#!` lines of a file.
 pub fn parse(text: &str) -> Script {
@@ -59,6 +60,8 @@ pub fn parse(text: &str) -> Script {
 fn step(line: &str) -> Step {
     let (event, expect) = if let Some(event) = line.strip_suffix(" (same)") {
         (event, Expect::Same)
+    } else if let Some(event) = line.strip_suffix(" (changes)") {
+        (event, Expect::Change)
     } else if let Some(event) = line.strip_suffix(" (differs)") {
         (event, Expect::Differ { ours: Vec::new(), theirs: Vec::new() })
     } else if QUIET.contains(&line.split(' ').next().unwrap_or_default()) {
