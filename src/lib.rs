@@ -11,13 +11,13 @@
 //!                                                 ^               |
 //!                                                 |             Steps
 //!                                              kernel <-- ipvs <--+
-//! engine --> events --> log, API
+//! engine --> events --> log, alert, API
 //! ```
 //!
 //! Three rings, arrows pointing inwards. **Nouns** ([`model`], [`event`]) know nobody.
 //! **Reasoning** ([`config`], [`pattern`], [`health`], [`target`], [`plan`], [`engine`] and the
 //! netlink codec) knows the nouns, reads no clock, opens no file and no socket. **Hands**
-//! ([`probe`], [`ipvs`], [`api`], [`daemon`], [`cli`]) touch the world and decide nothing.
+//! ([`probe`], [`ipvs`], [`alert`], [`api`], [`daemon`], [`cli`]) touch the world and decide nothing.
 //! `tests/architecture.rs` keeps the walls; ARCHITECTURE.md tells the story.
 
 pub mod model;
@@ -31,6 +31,7 @@ pub mod pattern;
 pub mod plan;
 pub mod target;
 
+pub mod alert;
 pub mod api;
 pub mod cli;
 pub mod daemon;

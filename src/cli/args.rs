@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::ValueEnum;
 
 use crate::api::Client;
-use crate::daemon::{Options, TableChoice};
+use crate::daemon::{Options, SYSLOG, TableChoice};
 
 /// Which files.
 #[derive(clap::Args)]
@@ -110,6 +110,8 @@ impl Daemon {
             runtime_dir: self.runtime.runtime_dir,
             state_dir: self.state.state_dir,
             pid_file,
+            persona: None,
+            syslog: SYSLOG.into(),
         }
     }
 }

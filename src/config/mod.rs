@@ -19,7 +19,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Family, Protocol, Settings, VirtualService};
+use crate::model::{Alerts, Family, Head, Protocol, Settings, VirtualService};
 
 pub use diagnostic::{Diagnostic, Lines, Place, Position, Severity, one_line, render};
 pub use reading::{FileRead, Reading, Scope, Unreadable};
@@ -92,6 +92,8 @@ pub struct Declared {
     pub service: Arc<VirtualService>,
     /// The place of its `virtual` or `fwmark`.
     pub place: Place,
+    /// Whom to tell of what happens to it.
+    pub alerts: Option<Arc<Alerts>>,
 }
 
 /// What one file says.
@@ -103,6 +105,8 @@ pub struct Parsed {
     pub settings: Option<Settings>,
     /// From `global.yaml` only: defaults for the other YAML files of its folder.
     pub defaults: Option<Defaults>,
+    /// From an ldirectord file only: what it says of itself.
+    pub head: Option<Arc<Head>>,
     /// Every mistake, warning and note, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
 }

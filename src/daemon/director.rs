@@ -11,12 +11,13 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::scribe::Note;
-use super::{Input, TableChoice, kernel, loader, relied_on, service_manager};
+use super::telling::Telling;
+use super::{Input, TableChoice, kernel, loader, maintenance, relied_on, service_manager};
 use crate::api;
 use crate::config::Scope;
-use crate::config::assemble::{self, Ask, Report, ReportKind};
+use crate::config::assemble::{self, Ask};
 use crate::engine::{Action, CheckId, Engine, Surroundings};
-use crate::event::{Event, Level};
+use crate::event::Event;
 use crate::model::{
     FileState, FileView, Outcome, Phase, PlanView, RejectedFile, ReloadReport, Snapshot, Time,
 };
@@ -38,7 +39,9 @@ pub struct Director {
     pub inputs: UnboundedSender<Input>,
     pub kernel: mpsc::Sender<kernel::Job>,
     pub loader: mpsc::Sender<loader::Job>,
+    pub maintenance: mpsc::Sender<maintenance::Wanted>,
     pub notes: mpsc::Sender<Note>,
+    pub telling: Telling,
     pub files: Vec<FileView>,
     pub held_reload: Option<String>,
     /// Notes that must be on disk before the next change of the table.
@@ -79,11 +82,15 @@ impl Director {
             if self.engine.poll_timeout().is_some_and(|at| at <= now) {
                 self.engine.handle_timeout(now);
             }
+            if self.telling.policy.poll_timeout().is_some_and(|at| at <= now) {
+                self.telling.policy.handle_timeout(now);
+            }
             self.carry_out();
         }
         for reply in self.stopping.iter_mut().flat_map(|stop| stop.replies.drain(..)) {
             let _ = reply.send(());
         }
+        self.telling.farewell().await;
     }
 
     fn is_over(&self) -> bool {
@@ -91,7 +98,8 @@ impl Director {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let timeout = self.engine.poll_timeout().map(|at| self.clock.instant(at));
+        let timeouts = [self.engine.poll_timeout(), self.telling.policy.poll_timeout()];
+        let timeout = timeouts.into_iter().flatten().min().map(|at| self.clock.instant(at));
         timeout.into_iter().chain(self.stopping.as_ref().map(|stop| stop.deadline)).min()
     }
 
@@ -99,6 +107,10 @@ impl Director {
         let now = self.clock.now();
         match input {
             Input::Outcome { check, outcome, took } => {
+                if self.telling.policy.has_monitors() {
+                    let subjects = self.engine.subjects(check);
+                    self.telling.policy.handle_outcome(subjects, &outcome);
+                }
                 self.engine.handle_outcome(check, outcome, took, now);
             }
             Input::Surveyed(survey, cost) => self.engine.handle_survey(survey, cost, now),
@@ -106,7 +118,18 @@ impl Director {
             Input::Applied(steps, failures) => {
                 self.engine.handle_applied(&steps, &failures, now);
             }
+            Input::FilesTouched(_) if self.telling.policy.ignores_changes() => {
+                let _ = self.loader.send(loader::Job::Look);
+            }
             Input::FilesTouched(scope) => self.reload(scope, Ask::default(), None),
+            Input::Looked(files) => {
+                for (path, digest) in files {
+                    if self.telling.policy.handle_ignored(&path, digest) {
+                        let file = path.display().to_string();
+                        self.telling.tell(&Event::FileIgnored { file }, now);
+                    }
+                }
+            }
             // No file is read again, but names may have got other addresses.
             Input::ResolveAgain => {
                 let ask = Ask { resolve: true, ..Ask::default() };
@@ -114,17 +137,19 @@ impl Director {
             }
             Input::Hangup => {
                 service_manager::reloading();
+                self.telling.tell(&Event::ReloadAsked { cause: "SIGHUP" }, now);
                 let ask = Ask { resolve: true, ..Ask::default() };
                 self.reload(Scope::Everything, ask, None);
             }
             Input::Terminate(signal) => self.stop(signal, false, None),
             Input::Loaded(loaded) => self.loaded(*loaded, now),
+            Input::Maintenance(notices) => self.engine.handle_maintenance(notices, now),
             Input::Preview(desired, reply) => {
                 let plan = desired.map(|d| PlanView { lines: self.engine.preview(&d) });
                 let _ = reply.send(plan);
             }
             Input::NotesLost => self.engine.handle_notes_lost(now),
-            Input::Told(event) => tell(&event),
+            Input::Told(event) => self.telling.tell(&event, now),
         }
     }
 
@@ -138,6 +163,7 @@ impl Director {
                 let _ = self.loader.send(loader::Job::Preview { reply });
             }
             api::Request::Reload { confirm, reply } => {
+                self.telling.tell(&Event::ReloadAsked { cause: "request" }, now);
                 let ask = Ask { confirm, resolve: true };
                 self.reload(Scope::Everything, ask, Some(reply));
             }
@@ -171,11 +197,11 @@ impl Director {
     }
 
     fn loaded(&mut self, loaded: loader::Loaded, now: Time) {
-        let loader::Loaded { update, files, reply } = loaded;
+        let loader::Loaded { update, files, afresh, reply } = loaded;
         self.files = files;
         // The manager may have been told of a reload, and waits to hear that it is over.
         self.told_ready = false;
-        update.reports.iter().for_each(tell_report);
+        update.reports.iter().for_each(|report| self.telling.tell_report(report, now));
         let mut report =
             ReloadReport { rejected: rejected(&self.files), ..ReloadReport::default() };
         match update.outcome {
@@ -187,18 +213,27 @@ impl Director {
                 report.removed = change.removed.iter().collect();
                 self.engine.spare_unclaimed(super::is_any_rejected(&self.files));
                 self.engine.handle_config(desired.clone(), now);
-                if !change.is_empty() {
-                    relied_on::ensure(&desired, self.table).iter().for_each(tell);
+                if afresh {
+                    self.engine.overrule_hands(now);
+                }
+                let _ = self.maintenance.send(maintenance::wanted(&desired));
+                let changed = !change.is_empty();
+                self.telling.policy.handle_config(&desired, &change.removed, changed, now);
+                if changed {
+                    for event in relied_on::ensure(&desired, self.table) {
+                        self.telling.tell(&event, now);
+                    }
                 }
             }
             assemble::Outcome::Held(held) => {
                 let text = held.to_string();
                 if self.held_reload.as_ref() != Some(&text) {
-                    tell(&Event::ReloadHeld {
+                    let event = Event::ReloadHeld {
                         removed: held.removed,
                         services: held.total,
                         limit_percent: held.limit,
-                    });
+                    };
+                    self.telling.tell(&event, now);
                 }
                 self.held_reload = Some(text.clone());
                 report.held = Some(text);
@@ -249,9 +284,14 @@ impl Director {
                 }
             }
         }
+        let now = self.clock.now();
         while let Some(event) = self.engine.poll_event() {
-            tell(&event);
+            self.telling.tell(&event, now);
         }
+        if self.telling.policy.is_unsettled() && self.engine.is_settled() {
+            self.telling.policy.handle_settled();
+        }
+        self.telling.deliver();
         if !self.told_ready && self.engine.phase() == Phase::Running {
             self.told_ready = true;
             service_manager::ready("the table is as the files ask");
@@ -310,34 +350,6 @@ async fn tick(interval: &mut Option<tokio::time::Interval>) {
             interval.tick().await;
         }
         None => std::future::pending().await,
-    }
-}
-
-/// One event, one line.
-pub fn tell(event: &Event) {
-    match event.level() {
-        Level::Error => tracing::error!("{event}"),
-        Level::Warn => tracing::warn!("{event}"),
-        Level::Info => tracing::info!("{event}"),
-    }
-}
-
-/// What is to be said of a file, its mistakes line by line.
-pub fn tell_report(report: &Report) {
-    let file = report.file.display().to_string();
-    let lines = report.lines();
-    match report.kind {
-        ReportKind::Rejected { kept } => {
-            tell(&Event::FileRejected {
-                file,
-                last_good: kept.is_some(),
-                reason: lines.first().cloned().unwrap_or_default(),
-                mistakes: report.mistakes(),
-            });
-            lines.iter().skip(1).for_each(|line| tracing::warn!("{line}"));
-        }
-        ReportKind::Remarks => lines.iter().for_each(|line| tracing::info!("{line}")),
-        ReportKind::Recovered => tell(&Event::FileAccepted { file }),
     }
 }
 

@@ -14,15 +14,17 @@ use super::Input;
 use super::last_good::LastGood;
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome, Store, Update};
-use crate::config::source::{Reader, SystemNames};
+use crate::config::source::{self, Reader, SystemNames};
 use crate::event::Event;
-use crate::model::{Desired, FileView, PlanView, ReloadReport};
+use crate::model::{Desired, Digest, FileView, PlanView, ReloadReport};
 
 /// What the thread is asked to do.
 #[derive(Debug)]
 pub enum Job {
     /// Read what is in `scope` again and put it in force.
     Load { scope: Scope, ask: Ask, reply: Option<oneshot::Sender<ReloadReport>> },
+    /// See whether texts changed, without taking them.
+    Look,
     /// Read everything again and put nothing in force.
     Preview { reply: oneshot::Sender<Result<PlanView, String>> },
 }
@@ -32,12 +34,15 @@ pub enum Job {
 pub struct Loaded {
     pub update: Update,
     pub files: Vec<FileView>,
+    /// Whether somebody asked for all of it: then what was done by hand in the table is over.
+    pub afresh: bool,
     pub reply: Option<oneshot::Sender<ReloadReport>>,
 }
 
 /// The files, what is in force of them, and the copies kept of that.
 #[derive(Debug)]
 pub struct Loader {
+    paths: Vec<PathBuf>,
     reader: Reader,
     store: Store,
     last_good: LastGood,
@@ -47,7 +52,7 @@ impl Loader {
     /// A loader of these paths that falls back on the copies in `last_good`.
     pub fn new(paths: &[PathBuf], last_good: LastGood) -> Loader {
         let store = Store::new(last_good.history());
-        Loader { reader: Reader::new(paths), store, last_good }
+        Loader { paths: paths.to_vec(), reader: Reader::new(paths), store, last_good }
     }
 
     /// Reads what is in `scope` and puts it in force.
@@ -55,6 +60,15 @@ impl Loader {
         self.reader.refresh(scope);
         let update = self.store.update(&self.reader.reading(), &SystemNames::new(), ask);
         (update, self.store.files())
+    }
+
+    /// The digests of the texts there are now. Nothing of them is kept: whatever else reads the
+    /// files anew is to find them as it left them.
+    fn look(&self) -> Vec<(Arc<PathBuf>, u64)> {
+        let files = source::read(&self.paths).files;
+        let digest = |text: Arc<str>| Digest::EMPTY.text(&text).value();
+        let texts = files.into_iter().filter_map(|file| Some((file.path, file.text.ok()?)));
+        texts.map(|(path, text)| (path, digest(text))).collect()
     }
 
     /// What a load would put in force now.
@@ -84,11 +98,17 @@ pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> 
                 Job::Load { scope, ask, reply } => {
                     let (update, files) = loader.load(&scope, ask);
                     let applied = matches!(update.outcome, Outcome::Applied { .. });
-                    let _ = inputs.send(Input::Loaded(Box::new(Loaded { update, files, reply })));
+                    // A watcher that has lost track asks for everything as well, but no name.
+                    let afresh = ask.resolve && scope == Scope::Everything;
+                    let loaded = Loaded { update, files, afresh, reply };
+                    let _ = inputs.send(Input::Loaded(Box::new(loaded)));
                     // The kernel comes first, the copies after.
                     if let Some(what) = applied.then(|| loader.keep().err()).flatten() {
                         let _ = inputs.send(Input::Told(Event::Trouble { what }));
                     }
+                }
+                Job::Look => {
+                    let _ = inputs.send(Input::Looked(loader.look()));
                 }
                 Job::Preview { reply } => {
                     let _ = inputs.send(Input::Preview(loader.preview(), reply));

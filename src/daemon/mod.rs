@@ -4,6 +4,7 @@
 //! loader thread   files  --> Loaded                +--> probe tasks   --> Outcome
 //! watcher task    inotify -> FilesTouched          |
 //! signals                 -> Hangup, Terminate  director --> kernel thread -> Surveyed, Read, Applied
+//! maintenance thread      -> Maintenance           |
 //! control socket          -> api::Request          |
 //!                                                  +--> scribe thread: what a restart must know
 //! ```
@@ -16,20 +17,24 @@
 mod clock;
 mod director;
 pub mod disk;
+mod hosts;
 mod kernel;
 pub mod last_good;
 mod loader;
 pub mod lock;
 mod lookout;
+mod maintenance;
 mod rehearsal;
 mod relied_on;
 mod scribe;
 mod service_manager;
 pub mod state;
+mod telling;
 pub mod watch;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -37,6 +42,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedSender, channel, unbounded_channel};
 use tokio::sync::oneshot;
 
+use crate::alert::Persona;
 use crate::api;
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome};
@@ -44,7 +50,7 @@ use crate::engine::{CheckId, Engine};
 use crate::event::Event;
 use crate::ipvs::{Fake, Kernel, Netlink};
 use crate::model::{
-    Desired, Entry, FileState, FileView, KernelError, Memory, PlanView, ServiceKey, Survey,
+    Desired, Entry, FileState, FileView, KernelError, Memory, Notices, PlanView, ServiceKey, Survey,
 };
 use crate::plan::Step;
 use crate::probe::Prober;
@@ -69,7 +75,14 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// Written besides the one in the runtime directory.
     pub pid_file: Option<PathBuf>,
+    /// When it is run as ldirectord.
+    pub persona: Option<Persona>,
+    /// Where syslog listens: [`SYSLOG`], but in tests.
+    pub syslog: PathBuf,
 }
+
+/// Where syslog listens.
+pub const SYSLOG: &str = "/dev/log";
 
 /// Where the records go.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -124,9 +137,12 @@ pub enum Input {
     Read(Vec<ServiceKey>, Result<Vec<Option<Entry>>, KernelError>),
     Applied(Vec<Step>, Vec<(usize, KernelError)>),
     FilesTouched(Scope),
+    /// The digests of the files' texts, where they are not read for more.
+    Looked(Vec<(std::sync::Arc<PathBuf>, u64)>),
     ResolveAgain,
     Loaded(Box<loader::Loaded>),
-    Preview(Result<std::sync::Arc<Desired>, String>, oneshot::Sender<Result<PlanView, String>>),
+    Maintenance(Arc<Notices>),
+    Preview(Result<Arc<Desired>, String>, oneshot::Sender<Result<PlanView, String>>),
     Hangup,
     Terminate(&'static str),
     /// What was to be noted is not on disk as it should be.
@@ -179,7 +195,7 @@ async fn direct(options: Options) -> Result<(), Error> {
     let watcher = Watcher::new(&options.config);
     let mut loader = loader::Loader::new(&options.config, last_good(&options));
     let (update, file_views) = loader.load(&Scope::Everything, Ask::default());
-    update.reports.iter().for_each(director::tell_report);
+    update.reports.iter().for_each(telling::tell_report);
     let Outcome::Applied { desired, .. } = update.outcome else {
         return Err(Error::Config("the first configuration was held back".into()));
     };
@@ -187,12 +203,18 @@ async fn direct(options: Options) -> Result<(), Error> {
         worth_starting(&options, &file_views, &owned)?;
     }
     let listener = api::bind(&api::socket_path(&options.runtime_dir)).map_err(startup)?;
-    relied_on::ensure(&desired, options.table).iter().for_each(director::tell);
-    director::tell(&Event::Started {
+    let clock = clock::Clock::start();
+    let mut telling = telling::Telling::new(&options, inputs.clone());
+    telling.policy.handle_config(&desired, &[], true, clock.now());
+    update.reports.iter().for_each(|report| telling.hear_report(report, clock.now()));
+    let started = Event::Started {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
         table: options.table.name(),
-    });
+    };
+    for event in relied_on::ensure(&desired, options.table).iter().chain([&started]) {
+        telling.tell(event, clock.now());
+    }
 
     let (requests, mut from_requests) = channel(WAITING_REQUESTS);
     let (hang_up, hung_up) = oneshot::channel::<()>();
@@ -202,12 +224,16 @@ async fn direct(options: Options) -> Result<(), Error> {
     tokio::spawn(watch_files(watcher, inputs.clone()));
     tokio::spawn(resolve_again(inputs.clone()));
 
-    let clock = clock::Clock::start();
     if let Err(what) = loader.keep() {
-        director::tell(&Event::Trouble { what });
+        telling.tell(&Event::Trouble { what }, clock.now());
     }
     let mut engine = Engine::new(memory, owned, seed(), clock.now());
     engine.spare_unclaimed(is_any_rejected(&file_views));
+    // Before the servers are there: one in maintenance is never used.
+    let mut folders = maintenance::Folders::new(maintenance::wanted(&desired));
+    let (notices, troubles) = folders.look();
+    troubles.iter().for_each(telling::tell);
+    engine.handle_maintenance(Arc::new(notices.clone()), clock.now());
     engine.handle_config(desired, clock.now());
     let (notes, scribe) = scribe::start(files, inputs.clone());
     let mut director = Director {
@@ -217,8 +243,10 @@ async fn direct(options: Options) -> Result<(), Error> {
         prober: Prober::new(),
         kernel: kernel::start(kernel, inputs.clone()),
         loader: loader::start(loader, inputs.clone()),
+        maintenance: maintenance::start(folders, notices, inputs.clone()),
         notes,
         inputs,
+        telling,
         files: file_views,
         held_reload: None,
         pending: Vec::new(),
@@ -240,7 +268,7 @@ async fn direct(options: Options) -> Result<(), Error> {
 fn recollect(files: &StateFiles) -> (BTreeSet<ServiceKey>, Memory) {
     let (services, health) = (files.load_services(), files.load_health());
     for what in [services.warning, health.warning].into_iter().flatten() {
-        director::tell(&Event::Trouble { what });
+        telling::tell(&Event::Trouble { what });
     }
     (services.value, health.value)
 }
@@ -248,7 +276,7 @@ fn recollect(files: &StateFiles) -> (BTreeSet<ServiceKey>, Memory) {
 fn last_good(options: &Options) -> LastGood {
     let loaded = LastGood::load(&options.state_dir);
     if let Some(what) = loaded.warning {
-        director::tell(&Event::Trouble { what });
+        telling::tell(&Event::Trouble { what });
     }
     loaded.value
 }

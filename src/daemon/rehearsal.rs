@@ -23,7 +23,7 @@ pub fn preview(options: &Options) -> Result<PlanView, Error> {
     let (owned, memory) = recollect(&StateFiles::new(&options.runtime_dir));
     let mut loader = super::loader::Loader::new(&options.config, last_good(options));
     let (update, files) = loader.load(&Scope::Everything, Ask { confirm: true, resolve: true });
-    update.reports.iter().for_each(super::director::tell_report);
+    update.reports.iter().for_each(super::telling::tell_report);
     let Outcome::Applied { desired, .. } = update.outcome else {
         return Err(Error::Config("the configuration was held back".into()));
     };

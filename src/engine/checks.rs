@@ -61,6 +61,8 @@ pub(super) struct Checks {
     /// Due times; entries of checks that moved or went are skipped when they come up.
     due: BinaryHeap<Reverse<(Time, CheckId)>>,
     stopped: bool,
+    /// How many were never carried out.
+    untried: usize,
 }
 
 impl Checks {
@@ -98,6 +100,7 @@ impl Checks {
         self.by_identity.insert((endpoint, spec.clone()), id);
         if spec.probe.asks() {
             self.due.push(Reverse((first, id)));
+            self.untried += 1;
         }
         *place = Some(Check {
             endpoint,
@@ -128,8 +131,10 @@ impl Checks {
             check.users.swap_remove(at);
         }
         if check.users.is_empty() {
+            let untried = usize::from(check.is_untried());
             let identity = (check.endpoint, check.spec.clone());
             self.by_identity.remove(&identity);
+            self.untried -= untried;
             let (generation, place) = &mut self.slots[id.slot as usize];
             *generation = generation.wrapping_add(1);
             *place = None;
@@ -178,6 +183,7 @@ impl Checks {
         let check = self.get_mut(id)?;
         let started = check.started.take()?;
         let (before, failing) = (check.health.verdict(), check.health.is_failing());
+        let untried = usize::from(check.is_untried());
         check.took = Some(took);
         check.count_cheaper(&outcome);
         // A failure alone does not bear out that the server was up until now.
@@ -188,6 +194,7 @@ impl Checks {
             check.schedule.change_interval(started, interval, now);
         }
         let (due, after) = (check.schedule.due(), check.health.verdict());
+        self.untried -= untried;
         if !self.stopped {
             self.due.push(Reverse((due, id)));
         }
@@ -198,6 +205,11 @@ impl Checks {
     pub fn stop_asking(&mut self) {
         self.stopped = true;
         self.due.clear();
+    }
+
+    /// Whether each was carried out at least once.
+    pub fn all_tried(&self) -> bool {
+        self.untried == 0
     }
 
     /// How many there are.
@@ -211,6 +223,11 @@ impl Checks {
 }
 
 impl Check {
+    /// Whether it is yet to be carried out for the first time.
+    fn is_untried(&self) -> bool {
+        self.spec.probe.asks() && self.took.is_none()
+    }
+
     /// The whole probe, or one of those between.
     fn next_probe(&self) -> Arc<CheckSpec> {
         match &self.spec.between {

@@ -4,9 +4,10 @@ use super::Engine;
 use super::checks::User;
 use crate::event::Event;
 use crate::model::{
-    ByHand, Destination, Endpoint, Entry, FailureAction, ServiceKey, Time, Verdict,
+    ByHand, Destination, Endpoint, Entry, FailureAction, RealServer, ServiceKey, Time, Verdict,
+    VirtualService,
 };
-use crate::target::Hand;
+use crate::target::{Hand, Standing};
 
 impl Engine {
     /// Notes which of the differences between what we knew of a service and what was found are
@@ -24,43 +25,30 @@ impl Engine {
         let standings = self.standings(service);
         let (Some(service), Some(found)) = (self.services.get_mut(key), found) else { return };
         let Some(known) = self.kernel.observed_mut(key) else { return };
-        for ((server, wanted), standing) in
-            service.servers.iter_mut().zip(&spec.servers).zip(&standings)
-        {
+        let all = service.servers.iter_mut().zip(&spec.servers).zip(&standings);
+        for ((server, wanted), standing) in all {
             let endpoint = wanted.endpoint;
-            let rows = (known.destinations.get(&endpoint), found.destinations.get(&endpoint));
-            if rows.0 == rows.1 {
-                continue;
-            }
-            let held = wanted.maintenance || standing.drained;
-            let quiesces = spec.on_failure == FailureAction::Quiesce;
-            let removals = spec.by_hand == ByHand::KeepWeightsAndRemovals;
-            let weight = match (standing.verdict, rows) {
-                (Verdict::Up, (Some(known), Some(found)))
-                    if !held && is_same_but_weight(known, found) =>
-                {
-                    let configured = found.weight == wanted.destination.weight;
-                    server.hand = Some(Hand::Weight(found.weight)).filter(|_| !configured);
-                    Some(found.weight)
-                }
-                (Verdict::Down, (Some(known), None))
-                    if removals && quiesces && known.weight == 0 =>
-                {
-                    server.hand = Some(Hand::Removed);
-                    None
-                }
+            let was = known.destinations.get(&endpoint).copied();
+            let is = found.destinations.get(&endpoint).copied();
+            let Some(hand) = deed(&spec, wanted, *standing, was, is) else {
                 // A row that came back is looked at like any other.
-                (_, (None, Some(_))) => {
-                    server.hand = None;
-                    continue;
-                }
-                _ => continue,
+                server.hand = server.hand.filter(|_| was.is_some() || is.is_none());
+                continue;
             };
-            match rows.1 {
-                Some(found) => drop(known.destinations.insert(endpoint, *found)),
-                None => drop(known.destinations.remove(&endpoint)),
+            let weight = match hand {
+                Hand::Weight(weight) => Some(weight),
+                Hand::Removed => None,
+            };
+            match was.zip(weight) {
+                Some((row, weight)) => known.destinations.insert(endpoint, row.with_weight(weight)),
+                None => known.destinations.remove(&endpoint),
+            };
+            let configured = weight == Some(wanted.destination.weight);
+            let before = std::mem::replace(&mut server.hand, Some(hand).filter(|_| !configured));
+            // Told once: there are scripts that set weights every few seconds.
+            if before.is_none() && server.hand.is_some() {
+                self.events.push_back(Event::LetBe { service: *key, server: endpoint, weight });
             }
-            self.events.push_back(Event::LetBe { service: *key, server: endpoint, weight });
         }
     }
 
@@ -94,6 +82,25 @@ impl Engine {
     }
 }
 
-fn is_same_but_weight(one: &Destination, other: &Destination) -> bool {
-    one.with_weight(other.weight) == *other
+/// What somebody did to the row of a server that is let be, if it is.
+///
+/// Whatever else of a row was changed along with its weight is put right: `ipvsadm -e -w 0` alone
+/// resets thresholds, and the forwarding method where that is forgotten.
+fn deed(
+    spec: &VirtualService,
+    wanted: &RealServer,
+    standing: Standing,
+    was: Option<Destination>,
+    is: Option<Destination>,
+) -> Option<Hand> {
+    let held = wanted.maintenance || standing.drained;
+    let removals =
+        spec.by_hand == ByHand::KeepWeightsAndRemovals && spec.on_failure == FailureAction::Quiesce;
+    match (standing.verdict, was?, is) {
+        (Verdict::Up, was, Some(is)) if !held && was.weight != is.weight => {
+            Some(Hand::Weight(is.weight))
+        }
+        (Verdict::Down, was, None) if removals && was.weight == 0 => Some(Hand::Removed),
+        _ => None,
+    }
 }

@@ -345,7 +345,8 @@ impl Engine {
         if counters.1 != check.health.failures() {
             self.tell_failures(id);
         }
-        if passed && self.returning.remove(&id) {
+        // Asked first whether there is any: a set that is empty costs no hash.
+        if passed && !self.returning.is_empty() && self.returning.remove(&id) {
             self.end_maintenance(id);
         }
         let Some(check) = self.checks.get(id) else { return };
@@ -473,7 +474,7 @@ impl Engine {
         }
         self.phase = Phase::Stopping;
         self.keep_all = keep_all;
-        self.events.push_back(Event::Stopping { cause: cause.to_owned() });
+        self.events.push_back(Event::Stopping { cause: cause.to_owned(), keep: keep_all });
         self.noted_on_top = None;
         self.remember(true, now);
         self.checks.stop_asking();
@@ -490,6 +491,18 @@ impl Engine {
             self.remember(false, now);
         }
         self.turn(now);
+    }
+
+    /// Whether every check was carried out at least once, and all that came of it is in the
+    /// kernel.
+    pub fn is_settled(&self) -> bool {
+        self.ready && !self.kernel.busy && self.kernel.dirty.is_empty() && self.checks.all_tried()
+    }
+
+    /// Whom a check speaks for: services, and the server's place in each.
+    pub fn subjects(&self, check: CheckId) -> impl Iterator<Item = (ServiceKey, usize)> {
+        let users = self.checks.get(check).into_iter().flat_map(|check| &check.users);
+        users.map(|user| (user.service, user.server as usize))
     }
 
     /// The next thing to do.

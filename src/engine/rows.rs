@@ -8,6 +8,7 @@ use crate::model::{
     ServiceSettings, Verdict,
 };
 use crate::plan::Step;
+use crate::target;
 
 impl Engine {
     /// Tells of a step that the kernel took, before it is folded into what is known.
@@ -86,9 +87,11 @@ impl Engine {
         let Some(service) = self.services.get(&key) else { return };
         let real = service.spec.servers.iter().position(|server| server.endpoint == endpoint);
         let fallback = service.spec.fallback.filter(|fallback| fallback.endpoint == endpoint);
+        let carried =
+            fallback.is_none() || target::is_carried(&service.spec, &self.standings(service));
         let weight = after.or(before.copied()).map_or(0, |row| row.weight);
         let told = match (real.and_then(|at| service.spec.servers.get(at)), fallback) {
-            (Some(server), fallback) if !is_fallbacks(server, fallback, before, after) => {
+            (Some(server), fallback) if !is_fallbacks(server, fallback, before, after, carried) => {
                 let in_use = self.is_in_use(service, real);
                 let change = change_of(service.spec.by_hand, before, after, in_use);
                 row_event(key, server, change, weight)
@@ -133,16 +136,19 @@ impl Engine {
 }
 
 /// Whether a step on a row that a real server and the fallback share is about the fallback's: it
-/// comes as that, or goes as that.
+/// comes as that, or goes as that. Where the two rows are alike, one that comes is the fallback's
+/// while nobody carries the service.
 fn is_fallbacks(
     server: &RealServer,
     fallback: Option<Fallback>,
     before: Option<&Destination>,
     after: Option<Destination>,
+    carried: bool,
 ) -> bool {
     let row = after.or(before.copied());
+    let alike = row == Some(server.destination);
     fallback.is_some_and(|fallback| row == Some(fallback.destination))
-        && row != Some(server.destination)
+        && (!alike || after.is_some() && !carried)
 }
 
 fn change_of(

@@ -5,6 +5,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod ldirectord;
+
 use std::fmt;
 
 use serde::Serialize;
@@ -213,10 +215,32 @@ pub enum Event {
     },
     Stopping {
         cause: String,
+        /// Whether every service is left in the kernel.
+        keep: bool,
     },
     Stopped {
         removed: usize,
         kept: usize,
+    },
+    /// Somebody wants the files read again.
+    ReloadAsked {
+        cause: &'static str,
+    },
+    /// A file changed that is only read again when somebody asks for it.
+    FileIgnored {
+        file: String,
+    },
+    /// A mail could not be handed on, or not to everybody.
+    MailFailed {
+        subject: String,
+        /// Whether it was for a mail server rather than this host's sendmail.
+        smtp: bool,
+        reason: String,
+    },
+    /// A program of the owner's failed, or was not run.
+    CommandFailed {
+        command: String,
+        reason: String,
     },
     /// Something of ours that is not the table does not work (state file, watcher).
     Trouble {
@@ -271,6 +295,28 @@ impl Event {
     /// Differences listed in one [`Event::Drift`]: what a log line can hold.
     pub const DRIFT_LINES: usize = 8;
 
+    /// The service it is about, if it is about one.
+    pub fn service(&self) -> Option<&ServiceKey> {
+        match self {
+            Event::ServerUp { service, .. }
+            | Event::ServerDown { service, .. }
+            | Event::ServiceUp { service }
+            | Event::ServiceDown { service, .. }
+            | Event::Drained { service, .. }
+            | Event::Undrained { service, .. }
+            | Event::Row { service, .. }
+            | Event::VirtualServer { service, .. }
+            | Event::SoftFailure { service, .. }
+            | Event::SoftFailuresReset { service, .. }
+            | Event::MaintenanceBegan { service, .. }
+            | Event::MaintenanceEnded { service, .. }
+            | Event::Drift { service, .. }
+            | Event::KernelRefused { service, .. }
+            | Event::KernelAccepted { service } => Some(service),
+            _ => None,
+        }
+    }
+
     pub fn level(&self) -> Level {
         match self {
             Event::KernelUnavailable { .. } | Event::KernelRefused { .. } => Level::Error,
@@ -282,6 +328,9 @@ impl Event {
             | Event::ReloadHeld { .. }
             | Event::FileRejected { .. }
             | Event::SysctlMissing { .. }
+            | Event::FileIgnored { .. }
+            | Event::MailFailed { .. }
+            | Event::CommandFailed { .. }
             | Event::Trouble { .. } => Level::Warn,
             _ => Level::Info,
         }
@@ -405,9 +454,24 @@ impl fmt::Display for Event {
             Event::Started { version, pid, table } => {
                 write!(f, "director started version={version} pid={pid} table={table}")
             }
-            Event::Stopping { cause } => write!(f, "director stopping cause={cause}"),
+            Event::Stopping { cause, .. } => write!(f, "director stopping cause={cause}"),
             Event::Stopped { removed, kept } => {
                 write!(f, "director stopped services_removed={removed} services_kept={kept}")
+            }
+            Event::ReloadAsked { cause } => write!(f, "reload asked for cause={cause}"),
+            Event::FileIgnored { file } => write!(
+                f,
+                "file changed and not read again file={file} remedy=\"reload, or autoreload=yes\""
+            ),
+            Event::MailFailed { subject, smtp, reason } => write!(
+                f,
+                "mail not sent by={} subject={} reason={}",
+                if *smtp { "smtp" } else { "sendmail" },
+                quoted(subject),
+                quoted(reason)
+            ),
+            Event::CommandFailed { command, reason } => {
+                write!(f, "command failed command={} reason={}", quoted(command), quoted(reason))
             }
             Event::Trouble { what } => write!(f, "trouble reason={}", quoted(what)),
         }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{CheckSpec, Destination, Endpoint, ServiceKey, ServiceSettings};
+use super::{Alerts, CheckSpec, Destination, Endpoint, Head, ServiceKey, ServiceSettings};
 
 /// The whole configuration, resolved: every default filled in, every name looked up.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -14,6 +14,10 @@ pub struct Desired {
     /// Where each service was written. Apart from the services, so that a line added above a
     /// service does not make it another service.
     pub origins: BTreeMap<ServiceKey, Origin>,
+    /// Whom to tell of what happens to a service, for those where anybody is to be told.
+    pub alerts: BTreeMap<ServiceKey, Arc<Alerts>>,
+    /// What files say of themselves, by their paths.
+    pub heads: BTreeMap<Arc<PathBuf>, Arc<Head>>,
     pub settings: Settings,
 }
 

@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alerts;
 mod check;
 mod desired;
 mod digest;
@@ -18,6 +19,9 @@ mod table;
 mod time;
 mod view;
 
+pub use alerts::{
+    Alerts, Facility, Head, Hook, LogPlace, MailAlert, MailServer, Monitor, Stage, Stages,
+};
 pub use check::{Between, CheckSpec, Outcome, Verdict};
 pub use desired::{
     ByHand, Desired, FailureAction, Fallback, Origin, RealServer, Settings, StopAction,

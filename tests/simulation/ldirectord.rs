@@ -105,8 +105,8 @@ fn scheduler_that_is_built_last_is_no_change_of_the_service() {
     let mut world = World::new(Fake::new());
     world.load(desired([with_check(hashed, on)]));
     world.run(2 * SECOND);
-    assert_eq!(told(&mut world)[0], "Added virtual");
-    assert!(!told(&mut world).contains(&"Changed virtual".to_owned()));
+    let told = told(&mut world);
+    assert_eq!((told[0].as_str(), told.len()), ("Added virtual", 3), "{told:?}");
 }
 
 #[test]
@@ -147,6 +147,20 @@ fn failures_below_the_failurecount_are_told_and_change_nothing() {
         told(&mut world),
         ["soft 10.0.0.1:80 1/3", "soft 10.0.0.1:80 2/3", "reset 10.0.0.1:80"]
     );
+}
+
+#[test]
+fn f04_servers_that_do_not_answer_delay_nobodys_detection() {
+    let slow = CheckSpec { interval: 10 * SECOND, timeout: 9 * SECOND, ..every_second() };
+    let mut world = running([
+        with_check(cf(service(1, &(10..110).collect::<Vec<_>>())), slow),
+        cf(service(2, &[1, 2])),
+    ]);
+    world.moods.extend((10..110).map(|n| (at(n), Mood::Silent)));
+    world.run(15 * SECOND);
+    world.moods.insert(at(1), Mood::Refusing);
+    world.run(SECOND + SECOND / 100);
+    assert_eq!(rows(&world.kernel.table(), 2), "2:5");
 }
 
 #[test]
@@ -222,6 +236,35 @@ fn f13_fallback_that_is_also_a_real_server_never_deletes_the_live_row() {
     let changes = told(&mut world);
     assert!(changes.contains(&"Restored fallback 10.0.0.1:80 1".into()), "{changes:?}");
     assert_eq!(changes.last().unwrap(), "Restored real 10.0.0.1:80 5");
+}
+
+#[test]
+fn row_that_is_the_fallbacks_and_a_real_servers_alike_is_told_as_whose_it_is() {
+    let twin = || {
+        let mut twin = with_fallback(cf(service(1, &[1, 2])), 1, 1);
+        twin.servers[0].destination = twin.fallback.unwrap().destination;
+        twin
+    };
+    let mut world = World::new(Fake::new());
+    world.moods.extend([1, 2].map(|n| (at(n), Mood::Refusing)));
+    world.load(desired([twin()]));
+    world.run(3 * SECOND);
+    assert_eq!(told(&mut world), ["Added virtual", "Added fallback 10.0.0.1:80 1"]);
+    world.moods.remove(&at(1));
+    world.run(3 * SECOND);
+    assert_eq!(told(&mut world), ["reset 10.0.0.1:80"], "nothing to write");
+    world.moods.clear();
+    world.run(3 * SECOND);
+    world.moods.insert(at(1), Mood::Refusing);
+    world.run(3 * SECOND);
+    assert_eq!(
+        told(&mut world),
+        ["reset 10.0.0.2:80", "Added real 10.0.0.2:80 5", "Deleted real 10.0.0.1:80 1"]
+    );
+    let mut world = running([with_fallback(quiescent(service(1, &[1, 2])), 1, 1)]);
+    world.moods.insert(at(1), Mood::Refusing);
+    world.run(2 * SECOND);
+    assert_eq!(told(&mut world), ["Quiesced real 10.0.0.1:80 0"]);
 }
 
 #[test]

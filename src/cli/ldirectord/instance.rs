@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::places::{Places, Root};
+use super::places::Places;
 use super::{SERVE, status};
 use crate::api::Client;
 use crate::model::Phase;
@@ -111,16 +111,17 @@ impl Places {
 
     /// Starts the daemon and waits until its services are in the kernel.
     ///
-    /// The words are remarks on a daemon that runs, or why there is none.
+    /// `log` is the file for what it says besides its own log. The words are remarks on a daemon
+    /// that runs, or why there is none.
     pub(super) fn start(
         &self,
         programme: &Path,
         config: Option<&Path>,
-        root: &Root,
+        log: Option<&Path>,
     ) -> Result<Vec<String>, (u8, String)> {
         let failed = |error: io::Error| (status::FAILED, format!("start: {error}"));
         self.claim().map_err(failed)?;
-        let mut child = spawn(programme, config, root).map_err(failed)?;
+        let mut child = spawn(programme, config, log).map_err(failed)?;
         let end = Instant::now() + PATIENCE;
         loop {
             if let Some(ended) = child.try_wait().map_err(failed)? {
@@ -168,18 +169,28 @@ impl Places {
 /// Calls this program again. Its command line is `PROGRAM CONFIG start`, which the cluster's
 /// agents look for, and what tells it apart comes after.
 ///
-/// Its standard output is for its last words, should it not get as far as its own log.
-fn spawn(programme: &Path, config: Option<&Path>, root: &Root) -> io::Result<Child> {
+/// Its standard output is for its last words, should it not get as far as its own log; what it
+/// writes to standard error belongs into the log as well, if that is a file.
+fn spawn(programme: &Path, config: Option<&Path>, log: Option<&Path>) -> io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg0(programme).args(config).arg("start").arg(SERVE);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log(root));
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(log.map_or_else(Stdio::null, to_end_of));
     command.spawn()
 }
 
-fn log(root: &Root) -> Stdio {
-    let path = root.log();
-    let file = OpenOptions::new().append(true).create(true).open(path);
-    file.map_or_else(|_| Stdio::null(), Stdio::from)
+fn to_end_of(log: &Path) -> Stdio {
+    open_log(log).map_or_else(|_| Stdio::null(), Stdio::from)
+}
+
+fn open_log(log: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).create(true).open(log)
+}
+
+pub(super) fn is_writable(log: &Path) -> bool {
+    open_log(log).is_ok()
 }
 
 fn last_words(child: &mut Child) -> String {

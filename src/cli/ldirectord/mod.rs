@@ -15,7 +15,8 @@
 //! Unlike there, `stop` and `status` do not read the file, so that a broken one cannot stand in
 //! their way; `start` returns once the services are in the kernel, or says why they are not;
 //! `stop` returns when the daemon is gone; `restart` leaves the table as it is in between; and
-//! two files of one name are two directors.
+//! two files of one name are two directors. A line in the log for each invocation is written by
+//! the one that becomes the daemon only.
 
 mod arguments;
 mod instance;
@@ -30,10 +31,12 @@ use std::sync::Arc;
 use clap::Parser;
 
 use super::logging;
+use crate::alert::{Persona, Sink};
 use crate::config::assemble::{self, Report};
 use crate::config::source::{self, SystemNames};
 use crate::config::{Severity, render};
 use crate::daemon::{self, Options, TableChoice};
+use crate::model::{Head, LogPlace};
 
 use arguments::{Action, Asked, Request};
 use instance::State;
@@ -82,7 +85,7 @@ pub fn run(args: impl Iterator<Item = OsString>, programme: &Path) -> u8 {
     let args: Vec<OsString> = args.collect();
     let root = Root::at(std::env::var_os(ROOT).unwrap_or_else(|| "/".into()));
     if let Some(at) = args.iter().position(|word| word == SERVE) {
-        return serve(arguments::parse(&args[..at]), &root);
+        return serve(arguments::parse(&args[..at]), programme, &root);
     }
     match arguments::parse(&args) {
         Request::Help => {
@@ -139,16 +142,23 @@ fn start(asked: &Asked, places: &Places, programme: &Path, root: &Root) -> u8 {
         let why = format!("another ldirectord is running with pid {pid}: stop that one first");
         return done(Err((status::FAILED, why)));
     }
-    if !is_valid(&places.config) {
-        return status::CONFIG;
-    }
-    if asked.debug {
+    let Some(head) = valid(&places.config) else { return status::CONFIG };
+    if asked.debug || head.supervised {
         if let Err(error) = places.claim() {
             return done(Err((status::FAILED, format!("start: {error}"))));
         }
-        return in_foreground(places, None, "debug");
+        let log = if asked.debug { None } else { Some(Sink::Output) };
+        return serve_here(asked, places, None, persona(asked, programme, log), root);
     }
-    match places.start(programme, asked.config.as_deref(), root) {
+    let log = match &head.log {
+        Some(LogPlace::File(file)) => Some(file.to_path_buf()),
+        Some(LogPlace::Syslog(_)) => None,
+        None => Some(root.log()),
+    };
+    if let Some(log) = log.as_ref().filter(|log| !instance::is_writable(log)) {
+        return done(Err((status::CONFIG, format!("unable to open logfile: {}", log.display()))));
+    }
+    match places.start(programme, asked.config.as_deref(), log.as_deref()) {
         Ok(remarks) => {
             remarks.iter().for_each(complain);
             status::OK
@@ -158,7 +168,7 @@ fn start(asked: &Asked, places: &Places, programme: &Path, root: &Root) -> u8 {
 }
 
 /// The daemon itself, called by [`Places::start`].
-fn serve(request: Request, root: &Root) -> u8 {
+fn serve(request: Request, programme: &Path, root: &Root) -> u8 {
     instance::close_inherited();
     let Request::Act(asked) = request else {
         return status::USAGE;
@@ -166,32 +176,59 @@ fn serve(request: Request, root: &Root) -> u8 {
     let places = places::find(asked.config.as_deref(), root);
     let pid_file = places.free_pid_file().to_owned();
     instance::detach();
-    in_foreground(&places, Some(pid_file), "info")
+    let log = Persona::log_in(root.log(), &places::instance(asked.config.as_deref()));
+    let persona = persona(&asked, programme, log);
+    serve_here(&asked, &places, Some(pid_file), persona, root)
 }
 
-fn in_foreground(places: &Places, pid_file: Option<PathBuf>, level: &str) -> u8 {
+/// What makes the daemon behave as ldirectord.
+fn persona(asked: &Asked, programme: &Path, log: Option<Sink>) -> Persona {
+    let config = asked.config.iter().map(|config| config.display().to_string());
+    let words = [programme.display().to_string()].into_iter().chain(config);
+    let own = std::env::current_exe().unwrap_or_else(|_| programme.to_owned());
+    Persona {
+        instance: places::instance(asked.config.as_deref()).into(),
+        log,
+        invoked: words.chain(["start".to_owned()]).collect::<Vec<_>>().join(" "),
+        program: vec![own.display().to_string(), "ldirectord".to_owned()],
+    }
+}
+
+fn serve_here(
+    asked: &Asked,
+    places: &Places,
+    pid_file: Option<PathBuf>,
+    persona: Persona,
+    root: &Root,
+) -> u8 {
     let table = match std::env::var(TABLE).as_deref() {
         Ok("memory") => TableChoice::Memory,
         _ => TableChoice::Kernel,
     };
-    let log = logging::start(&log(level));
+    let log = logging::start(&log(if asked.debug { "debug" } else { AS_LDIRECTORD }));
     let ended = daemon::run(Options {
         config: vec![places.config.clone()],
         table,
         runtime_dir: places.runtime_dir.clone(),
         state_dir: places.state_dir.clone(),
         pid_file,
+        persona: Some(persona),
+        syslog: root.syslog(),
     });
     drop(log);
     let Err(error) = ended else { return status::OK };
-    // Into the log, and to the one who waits for us to begin.
-    complain(format_args!("ldirectord: {error}"));
-    say(&error);
-    match error {
+    let code = match error {
         daemon::Error::Config(_) => status::CONFIG,
         _ => status::FAILED,
-    }
+    };
+    // Into the log, and to the one who waits for us to begin.
+    complain(format_args!("Exiting with exit_status {code}: {error}"));
+    say(&error);
+    code
 }
+
+/// What goes to standard error where the log speaks as ldirectord's: only what is no event.
+const AS_LDIRECTORD: &str = "warn,directord::event=off";
 
 /// What to log: as the environment says, else from this level on.
 fn log(level: &str) -> logging::Log {
@@ -209,8 +246,13 @@ fn log(level: &str) -> logging::Log {
 
 /// Whether the file can be taken; its mistakes and warnings are printed.
 fn is_valid(config: &Path) -> bool {
+    valid(config).is_some()
+}
+
+/// What the file says of itself, if it can be taken; its mistakes and warnings are printed.
+fn valid(config: &Path) -> Option<Arc<Head>> {
     let reading = source::read(&[config.to_owned()]);
-    let (_, reports) = assemble::check(&reading, &SystemNames::new());
+    let (desired, reports) = assemble::check(&reading, &SystemNames::new());
     for report in &reports {
         let text_of = |path: &Path| {
             let found = report.sources.iter().find(|(file, _)| file.as_path() == path);
@@ -223,7 +265,9 @@ fn is_valid(config: &Path) -> bool {
             complain(render(&told, &text_of, false).trim_end());
         }
     }
-    !reports.iter().any(Report::is_error)
+    let is_valid = !reports.iter().any(Report::is_error);
+    // A file of our own dialect has nothing to say of itself.
+    is_valid.then(|| desired.heads.values().next().cloned().unwrap_or_default())
 }
 
 fn tell_status(places: &Places, state: State) -> u8 {

@@ -40,6 +40,11 @@ impl Root {
     pub(super) fn log(&self) -> PathBuf {
         self.path("var/log/ldirectord.log")
     }
+
+    /// Where syslog listens.
+    pub(super) fn syslog(&self) -> PathBuf {
+        self.path("dev/log")
+    }
 }
 
 /// One director started by this command line.
@@ -89,7 +94,7 @@ fn places(root: &Root, instance: &str, config: PathBuf, config_found: bool) -> P
 }
 
 /// What ldirectord calls this one: the last part of the path, with its suffix.
-fn instance(config: Option<&Path>) -> String {
+pub(super) fn instance(config: Option<&Path>) -> String {
     match config.and_then(Path::file_name) {
         Some(name) => name.to_string_lossy().into_owned(),
         None => "ldirectord".to_owned(),

@@ -10,7 +10,9 @@ use super::{Ask, Parser, inspect};
 use crate::config::{
     Declared, Defaults, Diagnostic, Dialect, FileRead, Names, Place, Severity, Source,
 };
-use crate::model::{Family, FileState, FileView, Protocol, ServiceKey, Settings, VirtualService};
+use crate::model::{
+    Family, FileState, FileView, Head, Protocol, ServiceKey, Settings, VirtualService,
+};
 
 /// A text without mistakes, and what it says.
 #[derive(Debug)]
@@ -20,6 +22,7 @@ pub(super) struct Version {
     /// The line of each service, from 1.
     pub lines: Vec<u32>,
     pub settings: Option<Settings>,
+    pub head: Option<Arc<Head>>,
     defaults: Arc<Defaults>,
 }
 
@@ -320,6 +323,7 @@ fn read(
         text: source.text.clone(),
         services: parsed.services,
         settings: parsed.settings,
+        head: parsed.head,
         defaults: Arc::new(parsed.defaults.unwrap_or_default()),
     };
     Ok((version, parsed.diagnostics))

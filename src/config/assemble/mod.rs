@@ -276,7 +276,9 @@ impl Store {
             for key in entry.in_force.iter().flat_map(|version| version.keys()) {
                 desired.services.remove(&key);
                 desired.origins.remove(&key);
+                desired.alerts.remove(&key);
             }
+            desired.heads.remove(&entry.path);
         }
         for (entry, version) in &replaced {
             let Some(version) = version else { continue };
@@ -284,7 +286,9 @@ impl Store {
                 let key = declared.service.key;
                 desired.services.insert(key, declared.service.clone());
                 desired.origins.insert(key, Origin { file: entry.path.clone(), line: *line });
+                desired.alerts.extend(declared.alerts.clone().map(|alerts| (key, alerts)));
             }
+            desired.heads.extend(version.head.clone().map(|head| (entry.path.clone(), head)));
         }
         let settings = chosen.iter().flatten().find_map(|version| version.settings.clone());
         desired.settings = settings.unwrap_or_default();

@@ -74,7 +74,7 @@ fn service(mark: u32, scheduler: &str, place: Place) -> Declared {
         tells_rows: false,
         maintenance_dir: None,
     };
-    Declared { service: Arc::new(service), place }
+    Declared { service: Arc::new(service), place, alerts: None }
 }
 
 fn key(mark: u32) -> ServiceKey {
@@ -525,7 +525,7 @@ fn a_last_good_text_that_no_longer_parses_is_no_help() {
 }
 
 #[test]
-fn a_file_that_names_hosts_is_read_again_when_asked() {
+fn f23_a_file_that_names_hosts_is_read_again_when_asked() {
     let mut store = store();
     let files = reading(&[("a.yaml", "host www\n"), ("b.yaml", "2\n")]);
     store.update(&files, &Nobody, Ask::default());

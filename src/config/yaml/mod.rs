@@ -61,6 +61,7 @@ pub(super) fn parse_global(source: &Source) -> Parsed {
         services: Vec::new(),
         settings: Some(settings),
         defaults: Some(defaults),
+        head: None,
         diagnostics: findings.finish(),
     }
 }

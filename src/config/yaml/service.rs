@@ -67,7 +67,7 @@ impl<'a> Walk<'a> {
             maintenance_dir: maintenance_dir.or_else(|| defaults.maintenance_dir.clone()),
         };
         let place = self.findings.place(place.span().clone());
-        Some(Declared { service: Arc::new(service), place })
+        Some(Declared { service: Arc::new(service), place, alerts: None })
     }
 
     /// The protocol of an address; `None` for a firewall mark, which takes packets of any.

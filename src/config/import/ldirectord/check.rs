@@ -325,6 +325,23 @@ fn check_type(draft: &Draft<'_>) -> CheckType {
     draft.checktype.as_ref().map_or(CheckType::Negotiate, |(kind, _)| *kind)
 }
 
+/// What a monitor file calls the kind of check.
+pub(super) fn name(draft: &Draft<'_>, key: ServiceKey) -> String {
+    match check_type(draft) {
+        CheckType::Negotiate => format!("negotiate:{}", application(draft, key).name),
+        CheckType::Combined(times) => format!("{times}:{}", application(draft, key).name),
+        CheckType::Connect => "connect".to_owned(),
+        CheckType::Ping => "ping".to_owned(),
+        CheckType::On => "on".to_owned(),
+        CheckType::Off => "off".to_owned(),
+        kind @ (CheckType::External | CheckType::ExternalPerl) => {
+            let word = if kind == CheckType::External { "external" } else { "external-perl" };
+            let command = draft.checkcommand.map(|piece| piece.value()).unwrap_or_default();
+            format!("{word}:{command}")
+        }
+    }
+}
+
 /// What the service speaks: as written, or by its port.
 fn application(draft: &Draft<'_>, key: ServiceKey) -> &'static Application {
     const NONE: Application = Application { name: "none", port: 0 };

@@ -3,12 +3,12 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::catalogue;
 use super::draft::{APPLICATIONS, CheckType, Draft, Globals, Shared};
 use super::lines::{Piece, Statement};
 use super::report::Report;
 use super::values::{MAX_SECONDS, is_digits, maybe_quoted, number, quoted, yes_no};
 use super::{address, real};
+use super::{alerts, catalogue};
 use crate::model::{Persistence, SchedulerFlags};
 
 /// Failures in a row, at most; as many as fit the model.
@@ -48,6 +48,7 @@ pub(super) fn global<'t>(
     }
     if name.text == "supervised" && statement.value.is_none() {
         report.warning(name.span(), "a bare supervised means supervised = yes; write that");
+        globals.head.supervised = true;
         return true;
     }
     if !has_value(statement, report) {
@@ -69,39 +70,24 @@ pub(super) fn global<'t>(
                 .error(name.span(), "connecttimeout is no longer a directive")
                 .hint("write negotiatetimeout");
         }
-        "fork" => {
-            if let Some(fork) = yes_no(value, report) {
-                globals.fork = fork;
-                report.not_yet(statement.span(), "all checks run side by side in one process");
-            }
-        }
+        // Checks run side by side all the same; what is left of it is that a service's own
+        // checkinterval counts.
+        "fork" => globals.fork = yes_no(value, report).unwrap_or(globals.fork),
         "autoreload" => {
-            if yes_no(value, report) == Some(false) {
-                report.warning(statement.span(), "files are always watched for changes");
-            }
-        }
-        "callback" => {
-            if quoted(value, report).is_some() {
-                report.not_yet(statement.span(), "");
-            }
-        }
-        "logfile" => {
-            if quoted(value, report).is_some() {
-                report.not_yet(statement.span(), "the log goes to standard error");
+            let autoreload = yes_no(value, report).unwrap_or_default();
+            globals.head.autoreload = autoreload;
+            if !autoreload {
+                let heeds = "only the ldirectord command heeds this: directord run watches files";
+                report.note(statement.span(), heeds);
             }
         }
         "readdquiescent" => {
             globals.readdquiescent = yes_no(value, report).unwrap_or(globals.readdquiescent);
         }
         "maintenancedir" => globals.maintenancedir = maintenance_dir(value, report),
-        "supervised" => {
-            if yes_no(value, report).is_some() {
-                report.not_yet(statement.span(), "`directord run` stays in the foreground");
-            }
-        }
-        // emailalertfrom, execute
-        _ => {
-            report.not_yet(statement.span(), "");
+        "supervised" => globals.head.supervised = yes_no(value, report).unwrap_or_default(),
+        name => {
+            alerts::head(name, value, &mut globals.head, report);
         }
     }
     true
@@ -126,11 +112,7 @@ fn shared<'t>(name: &str, value: Piece<'t>, to: &mut Shared<'t>, report: &mut Re
         "cleanstop" => to.cleanstop = yes_no(value, report),
         "fallback" => to.fallback = address::fallback(value, false, report),
         "fallback6" => to.fallback6 = address::fallback(value, true, report),
-        "fallbackcommand" => {
-            report.not_yet(value.span(), "");
-        }
-        "emailalert" | "emailalertfreq" | "emailalertstatus" | "smtp" => mail(name, value, report),
-        _ => return false,
+        name => return alerts::shared(name, value, &mut to.told, report),
     }
     true
 }
@@ -185,7 +167,8 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
         // Only checks that are not carried out yet have these, and they say so themselves.
         "database" | "secret" => drop(quoted(value, report)),
         "load" => {
-            if quoted(value, report).is_some() {
+            let load = quoted(value, report);
+            if load.is_some() {
                 report.not_yet(statement.span(), "nor does ldirectord use it");
             }
         }
@@ -197,10 +180,9 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
         "protocol" => draft.protocol = Some(value),
         "ops" => draft.one_packet = yes_no(value, report).filter(|on| *on).map(|_| value.span()),
         "servicename" => draft.servicename = Some(value),
-        // comment, monitorfile
-        _ => {
-            report.not_yet(statement.span(), "");
-        }
+        "comment" => draft.comment = Some(value),
+        "monitorfile" => draft.monitorfile = Some(maybe_quoted(value)),
+        _ => {}
     }
 }
 
@@ -208,7 +190,8 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
 fn has_value(statement: &Statement<'_>, report: &mut Report) -> bool {
     let name = statement.name;
     let value = statement.value();
-    if value.text.is_empty() {
+    // Nothing is what this one may say: no mail.
+    if value.text.is_empty() && name.text != "emailalertstatus" {
         report
             .error(name.span(), format!("{} has no value", name.text))
             .hint(format!("write {} = VALUE", name.text));
@@ -347,34 +330,4 @@ fn scheduler_flags(value: Piece<'_>, report: &mut Report) -> SchedulerFlags {
         });
     }
     flags
-}
-
-/// What is said about mail: checked as ldirectord does, kept for later.
-fn mail(name: &str, value: Piece<'_>, report: &mut Report) {
-    let text = maybe_quoted(value).text;
-    let mistake = match name {
-        "emailalertfreq" if !value.text.starts_with(|c: char| c.is_ascii_digit()) => {
-            Some("emailalertfreq must be a number of seconds")
-        }
-        "smtp" if !text.bytes().all(|b| b.is_ascii_alphanumeric() || b"._+-:".contains(&b)) => {
-            Some("smtp must be the name or the IPv4 address of a mail server, without quotes")
-        }
-        "smtp" if value.text.starts_with('"') => Some("smtp must be without quotes"),
-        "emailalertstatus" => mail_status_mistake(value.text),
-        "emailalert" if text.is_empty() => Some("an address is needed"),
-        _ => None,
-    };
-    match mistake {
-        Some(mistake) => drop(report.error(value.span(), mistake)),
-        None => drop(report.not_yet(value.span(), "no mail is sent")),
-    }
-}
-
-fn mail_status_mistake(list: &str) -> Option<&'static str> {
-    const KNOWN: [&str; 6] = ["all", "none", "starting", "running", "stopping", "reloading"];
-    let words: Vec<&str> = list.split(',').map(str::trim).collect();
-    if words.iter().any(|word| !KNOWN.contains(word)) {
-        return Some("write all, none, or some of starting, running, stopping, reloading");
-    }
-    (words.contains(&"none") && words.len() > 1).then_some("none must stand alone")
 }

@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::alerts::{HeadDraft, Told};
 use super::lines::Piece;
 use crate::model::{Family, ForwardingMethod, SchedulerFlags};
 
@@ -16,6 +17,7 @@ pub(super) struct Globals<'t> {
     pub(super) fork: bool,
     pub(super) readdquiescent: bool,
     pub(super) maintenancedir: Option<Arc<PathBuf>>,
+    pub(super) head: HeadDraft,
 }
 
 /// What may stand in the head and in a block. Times are in seconds.
@@ -30,6 +32,7 @@ pub(super) struct Shared<'t> {
     pub(super) cleanstop: Option<bool>,
     pub(super) fallback: Option<FallbackDraft<'t>>,
     pub(super) fallback6: Option<FallbackDraft<'t>>,
+    pub(super) told: Told,
 }
 
 /// One `virtual` block.
@@ -62,6 +65,8 @@ pub(super) struct Draft<'t> {
     pub(super) passwd: Option<Piece<'t>>,
     pub(super) checkcommand: Option<Piece<'t>>,
     pub(super) servicename: Option<Piece<'t>>,
+    pub(super) comment: Option<Piece<'t>>,
+    pub(super) monitorfile: Option<Piece<'t>>,
 }
 
 impl Draft<'_> {

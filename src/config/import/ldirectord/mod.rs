@@ -10,6 +10,7 @@
 //! trap (a forgotten port that becomes a firewall mark) it is an error here.
 
 mod address;
+mod alerts;
 mod catalogue;
 mod check;
 pub(in crate::config) mod convert;
@@ -25,6 +26,8 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use crate::config::{Names, Parsed, Source};
 
 use draft::{Draft, Globals};
@@ -36,7 +39,8 @@ pub(in crate::config) fn parse(source: &Source, names: &dyn Names) -> Parsed {
     let mut report = Report::new(source);
     let file = read(&source.text, &mut report);
     let services = resolve::services(&file, source, names, &mut report);
-    Parsed { services, diagnostics: report.finish(), ..Parsed::default() }
+    let head = Some(Arc::new(file.globals.head.finish(&source.text)));
+    Parsed { services, head, diagnostics: report.finish(), ..Parsed::default() }
 }
 
 /// A file, read but not resolved.

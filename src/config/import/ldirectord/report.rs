@@ -77,6 +77,11 @@ impl Report {
         self.remark(Severity::Note, span, message)
     }
 
+    /// Something to know that changes nothing.
+    pub(super) fn note(&mut self, span: Range<usize>, message: &str) -> Made<'_> {
+        self.remark(Severity::Note, span, message.to_owned())
+    }
+
     /// Whether there are so many errors that reading on would tell nobody anything.
     pub(super) fn is_full(&self) -> bool {
         self.errors >= MAX_ERRORS

@@ -6,7 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::File;
-use super::check::Plan;
+use super::alerts;
+use super::check::{self, Plan};
 use super::draft::{Draft, FallbackDraft, Globals, RealDraft, VirtualAddress};
 use super::lines::Piece;
 use super::report::Report;
@@ -31,7 +32,8 @@ pub(super) fn services(
     names: &dyn Names,
     report: &mut Report,
 ) -> Vec<Declared> {
-    let mut resolver = Resolver { globals: &file.globals, names, report, reals: 0 };
+    let mut resolver =
+        Resolver { globals: &file.globals, names, report, reals: 0, monitored: Vec::new() };
     let mut first: BTreeMap<ServiceKey, Range<usize>> = BTreeMap::new();
     let mut declared = Vec::new();
     for draft in &file.drafts {
@@ -46,7 +48,9 @@ pub(super) fn services(
         }
         first.insert(service.key, span.clone());
         let place = Place { file: source.path.clone(), span };
-        declared.push(Declared { service: Arc::new(service), place });
+        let names = std::mem::take(&mut resolver.monitored);
+        let alerts = alerts::of_service(draft, &file.globals, names);
+        declared.push(Declared { service: Arc::new(service), place, alerts });
     }
     declared
 }
@@ -56,7 +60,8 @@ pub(super) fn services(
 pub(super) fn widths(file: &File<'_>, source: &Source, names: &dyn Names) -> Vec<Vec<usize>> {
     let mut report = Report::new(source);
     let report = &mut report;
-    let mut resolver = Resolver { globals: &file.globals, names, report, reals: 0 };
+    let monitored = Vec::new();
+    let mut resolver = Resolver { globals: &file.globals, names, report, reals: 0, monitored };
     let mut of = |draft: &Draft<'_>| {
         let addresses = |real| resolver.addresses(real, draft.family());
         draft.reals.iter().map(addresses).map(|all| all.map_or(0, |all| all.len())).collect()
@@ -70,6 +75,8 @@ pub(super) struct Resolver<'r> {
     pub(super) report: &'r mut Report,
     /// So far.
     reals: usize,
+    /// What the monitor file calls the checks of the service at hand, if it has one.
+    monitored: Vec<String>,
 }
 
 impl Resolver<'_> {
@@ -234,6 +241,7 @@ impl Resolver<'_> {
 
     fn servers(&mut self, draft: &Draft<'_>, key: ServiceKey, plan: &Plan) -> Vec<RealServer> {
         let mut servers: Vec<RealServer> = Vec::new();
+        self.monitored.clear();
         let mut first: BTreeMap<Endpoint, Range<usize>> = BTreeMap::new();
         for real in &draft.reals {
             let port = match real.port {
@@ -254,6 +262,11 @@ impl Resolver<'_> {
                 }
                 first.insert(endpoint, span);
                 let (check, check_endpoint) = plan.check(real, address, port, self);
+                if draft.monitorfile.is_some() {
+                    let name = check::name(draft, key);
+                    let at = (address, port);
+                    self.monitored.push(alerts::monitor_name(draft, &name, real, at, key));
+                }
                 let check = match servers.last() {
                     Some(last) if *last.check == check => last.check.clone(),
                     _ => Arc::new(check),

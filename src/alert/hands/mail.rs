@@ -1,0 +1,118 @@
+//! One mail, to a mail server or to this host's sendmail.
+//!
+//! Every recipient is asked for by itself: one that is refused does not cost the others theirs.
+//! There is no TLS and no login, as with ldirectord: the server is the site's own relay.
+
+use std::time::Duration;
+
+use lettre::message::Mailbox;
+use lettre::transport::smtp::client::AsyncSmtpConnection;
+use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{Address, Message};
+
+use super::program;
+use crate::alert::{Command, Mail};
+use crate::model::MailServer;
+
+/// A server that is not reached within this is taken for dead.
+const CONNECT_LIMIT: Duration = Duration::from_secs(10);
+
+/// Sends it; the error says to whom it did not go, and why. The caller bounds the time.
+pub async fn send(mail: &Mail, node: &str) -> Result<(), String> {
+    let sender = own_address(node)?;
+    let recipients = mail.to.iter().map(|to| address(to, node)).collect::<Result<Vec<_>, _>>()?;
+    let message = message(mail, &sender, &recipients)?;
+    match &mail.server {
+        Some(server) => by_smtp(server, node, sender, &recipients, &message).await,
+        None => by_sendmail(&sender, &recipients, &message).await,
+    }
+}
+
+fn message(mail: &Mail, sender: &Address, recipients: &[Address]) -> Result<Vec<u8>, String> {
+    let own = || Mailbox::new(None, sender.clone());
+    // What is no address would cost the mail; who sent it is said in the body as well.
+    let from = mail.from.as_ref().and_then(|from| from.parse().ok()).unwrap_or_else(own);
+    let mut builder = Message::builder().from(from).date_now().message_id(None);
+    for to in recipients {
+        builder = builder.to(Mailbox::new(None, to.clone()));
+    }
+    let message = builder.subject(&mail.subject).body(mail.body.clone());
+    Ok(message.map_err(|error| error.to_string())?.formatted())
+}
+
+async fn by_smtp(
+    server: &MailServer,
+    node: &str,
+    sender: Address,
+    recipients: &[Address],
+    message: &[u8],
+) -> Result<(), String> {
+    let MailServer { host, port } = server;
+    let said = |error: lettre::transport::smtp::Error| words(&error);
+    let hello = ClientId::Domain(node.to_owned());
+    let at = (host.as_str(), *port);
+    let mut connection =
+        AsyncSmtpConnection::connect_tokio1(at, Some(CONNECT_LIMIT), &hello, None, None)
+            .await
+            .map_err(|error| format!("{host}:{port}: {}", words(&error)))?;
+    connection.command(MailFrom::new(Some(sender), Vec::new())).await.map_err(said)?;
+    let mut refused = Vec::new();
+    for to in recipients {
+        if let Err(error) = connection.command(Rcpt::new(to.clone(), Vec::new())).await {
+            refused.push(format!("{to}: {}", words(&error)));
+        }
+    }
+    if refused.len() < recipients.len() {
+        connection.command(Data).await.map_err(said)?;
+        connection.message(message).await.map_err(said)?;
+    }
+    // It is accepted, or nobody wants it; how the server takes leave does not matter.
+    let _ = connection.quit().await;
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(refused.join("; ")),
+    }
+}
+
+async fn by_sendmail(
+    sender: &Address,
+    recipients: &[Address],
+    message: &[u8],
+) -> Result<(), String> {
+    let own = ["sendmail", "-i", "-f", sender.as_ref(), "--"].map(str::to_owned);
+    let to = recipients.iter().map(Address::to_string);
+    let command = Command {
+        lane: String::new(),
+        argv: own.into_iter().chain(to).collect(),
+        inherits: false,
+        limit: super::MAIL_LIMIT,
+    };
+    program::run(&command, Some(message)).await.map_err(|why| format!("sendmail: {why}"))
+}
+
+/// `USER@NODE` of this process.
+fn own_address(node: &str) -> Result<Address, String> {
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
+    address(user.as_ref().map_or("root", |user| &user.name), node)
+}
+
+/// A name alone is somebody of this host.
+fn address(text: &str, node: &str) -> Result<Address, String> {
+    let whole = if text.contains('@') { text.to_owned() } else { format!("{text}@{node}") };
+    whole.parse().map_err(|error: lettre::address::AddressError| format!("{whole}: {error}"))
+}
+
+/// An error and what it stems from, in one line.
+fn words(error: &dyn std::error::Error) -> String {
+    let mut words = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        let more = error.to_string();
+        if !words.contains(&more) {
+            words = format!("{words}: {more}");
+        }
+        source = error.source();
+    }
+    words
+}

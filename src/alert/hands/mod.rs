@@ -1,0 +1,207 @@
+//! Delivering: lines by a thread, mails and programs by tasks.
+//!
+//! A lane is one mail server, or one service's command: what is in it goes in its order, one after
+//! the other, and a dead mail server holds up its own lane only. When a lane is full the oldest
+//! goes, for what is true now matters more; that is told.
+
+mod lines;
+mod mail;
+mod program;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{Notify, Semaphore};
+
+use super::{Command, Delivery, Mail, Sink};
+use crate::event::Event;
+
+use lines::Lines;
+
+/// Deliveries one lane may hold.
+const LANE: usize = 64;
+
+/// Deliveries all lanes may hold together; then the oldest of the lane at hand goes even earlier.
+const ALL_LANES: usize = 4096;
+
+/// Mails and programs under way at once.
+const AT_ONCE: usize = 32;
+
+/// A mail must be gone after this: dialogue, body and all.
+const MAIL_LIMIT: Duration = Duration::from_secs(60);
+
+/// Whoever is told what failed.
+pub type Report = Arc<dyn Fn(Event) + Send + Sync>;
+
+/// Hands on what is to be delivered, and waits for none of it.
+pub struct Courier {
+    report: Report,
+    /// `/dev/log`, but in tests.
+    syslog: PathBuf,
+    node: Arc<str>,
+    /// Started by the first line for them.
+    log: Option<Lines>,
+    monitor: Option<Lines>,
+    lanes: Arc<Lanes>,
+}
+
+impl Courier {
+    /// To be called within a Tokio runtime, as everything here. `node` is the host's name.
+    pub fn new(report: Report, syslog: PathBuf, node: &str) -> Courier {
+        let lanes = Arc::new(Lanes {
+            waiting: Mutex::default(),
+            places: Semaphore::new(AT_ONCE),
+            idle: Notify::new(),
+        });
+        Courier { report, syslog, node: node.into(), log: None, monitor: None, lanes }
+    }
+
+    pub fn deliver(&mut self, delivery: Delivery) {
+        match delivery {
+            Delivery::Line(sink, text) => self.line(sink, text),
+            Delivery::Mail(mail) => {
+                let lane = match &mail.server {
+                    Some(server) => format!("mail by {}:{}", server.host, server.port),
+                    None => "mail by sendmail".to_owned(),
+                };
+                self.queue(lane, Job::Mail(mail));
+            }
+            Delivery::Command(command) => self.queue(command.lane.clone(), Job::Command(command)),
+        }
+    }
+
+    /// Waits until everything is delivered, but no longer than this.
+    pub async fn farewell(&mut self, limit: Duration) {
+        let _ = tokio::time::timeout(limit, self.lanes.empty()).await;
+        for lines in [self.log.take(), self.monitor.take()].into_iter().flatten() {
+            lines.end(limit);
+        }
+    }
+
+    fn line(&mut self, sink: Sink, text: String) {
+        let (lines, name) = match sink {
+            Sink::Monitor(_) => (&mut self.monitor, "monitor-files"),
+            Sink::Log(..) | Sink::Output => (&mut self.log, "log-files"),
+        };
+        let start = || Lines::start(name, self.syslog.clone(), self.report.clone());
+        lines.get_or_insert_with(start).write(sink, text);
+    }
+
+    fn queue(&self, lane: String, job: Job) {
+        let (is_new, dropped) = self.lanes.add(&lane, job);
+        if let Some(dropped) = dropped {
+            (self.report)(dropped.failed("too many before it are waiting", &lane));
+        }
+        if is_new {
+            let (lanes, report, node) =
+                (self.lanes.clone(), self.report.clone(), self.node.clone());
+            tokio::spawn(async move { lanes.work(lane, &report, &node).await });
+        }
+    }
+}
+
+enum Job {
+    Mail(Mail),
+    Command(Command),
+}
+
+impl Job {
+    async fn run(self, node: &str) -> Option<Event> {
+        match self {
+            Job::Mail(mail) => {
+                let sent = tokio::time::timeout(MAIL_LIMIT, mail::send(&mail, node)).await;
+                let reason = match sent {
+                    Ok(Ok(())) => return None,
+                    Ok(Err(reason)) => reason,
+                    Err(_) => format!("timed out after {} s", MAIL_LIMIT.as_secs()),
+                };
+                Some(Job::Mail(mail).failed(&reason, ""))
+            }
+            Job::Command(command) => {
+                let reason = program::run(&command, None).await.err()?;
+                Some(Job::Command(command).failed(&reason, ""))
+            }
+        }
+    }
+
+    fn failed(self, reason: &str, lane: &str) -> Event {
+        let reason = match lane {
+            "" => reason.to_owned(),
+            lane => format!("{lane}: {reason}"),
+        };
+        match self {
+            Job::Mail(mail) => {
+                let smtp = mail.server.is_some();
+                Event::MailFailed { subject: mail.subject, smtp, reason }
+            }
+            Job::Command(command) => {
+                Event::CommandFailed { command: command.argv.join(" "), reason }
+            }
+        }
+    }
+}
+
+struct Lanes {
+    /// A lane is here as long as its task is.
+    waiting: Mutex<HashMap<String, VecDeque<Job>>>,
+    places: Semaphore,
+    idle: Notify,
+}
+
+impl Lanes {
+    /// Whether the lane is new, and what had to go for the job.
+    fn add(&self, lane: &str, job: Job) -> (bool, Option<Job>) {
+        let mut waiting = self.lock();
+        let all: usize = waiting.values().map(VecDeque::len).sum();
+        let is_new = !waiting.contains_key(lane);
+        let queue = waiting.entry(lane.to_owned()).or_default();
+        let full = queue.len() >= LANE || all >= ALL_LANES;
+        let dropped = if full { queue.pop_front() } else { None };
+        // A lane that holds nothing yet takes one job in any case.
+        queue.push_back(job);
+        (is_new, dropped)
+    }
+
+    async fn work(&self, lane: String, report: &Report, node: &str) {
+        while let Some(job) = self.next(&lane) {
+            // Closed never.
+            let _place = self.places.acquire().await;
+            if let Some(failure) = job.run(node).await {
+                report(failure);
+            }
+        }
+    }
+
+    /// The lane's next job; without one the lane is gone.
+    fn next(&self, lane: &str) -> Option<Job> {
+        let mut waiting = self.lock();
+        let job = waiting.get_mut(lane).and_then(VecDeque::pop_front);
+        if job.is_none() {
+            waiting.remove(lane);
+            self.idle.notify_waiters();
+        }
+        job
+    }
+
+    async fn empty(&self) {
+        loop {
+            let idle = self.idle.notified();
+            tokio::pin!(idle);
+            // Listened for before looking, so that the last lane's end is not missed.
+            idle.as_mut().enable();
+            if self.lock().is_empty() {
+                return;
+            }
+            idle.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Job>>> {
+        // The queues are whole after every step.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

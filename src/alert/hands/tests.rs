@@ -1,0 +1,213 @@
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, channel};
+
+use super::*;
+use crate::model::{Facility, LogPlace};
+
+/// More than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn courier(syslog: &Path) -> (Courier, Receiver<Event>) {
+    let (events, told) = channel();
+    let report = move |event| drop(events.send(event));
+    (Courier::new(Arc::new(report), syslog.to_owned(), "lvs1"), told)
+}
+
+fn line(to: &Path, text: &str) -> Delivery {
+    let place = LogPlace::File(Arc::new(to.to_owned()));
+    Delivery::Line(Sink::Log(place, "www.cf".into()), text.to_owned())
+}
+
+fn command(lane: &str, words: &[&str]) -> Delivery {
+    let argv = words.iter().map(|word| (*word).to_owned()).collect();
+    let limit = PATIENCE;
+    Delivery::Command(Command { lane: lane.into(), argv, inherits: false, limit })
+}
+
+fn shell(lane: &str, script: &str) -> Delivery {
+    command(lane, &["/bin/sh", "-c", script])
+}
+
+fn text(file: &Path) -> String {
+    fs::read_to_string(file).unwrap_or_default()
+}
+
+async fn until(done: impl Fn() -> bool) {
+    let waited = async {
+        while !done() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waited).await.expect("it happens in time");
+}
+
+#[tokio::test]
+async fn k11_a_line_in_a_file_has_ldirectords_frame() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut courier, _told) = courier(Path::new("/nowhere"));
+    courier.deliver(line(&folder.path().join("log"), "Added virtual server: 7"));
+    let monitor = Sink::Monitor(Arc::new(folder.path().join("monitor")));
+    courier.deliver(Delivery::Line(monitor, "negotiate http tcp [up] -".into()));
+    courier.farewell(PATIENCE).await;
+    let pid = std::process::id();
+    let logged = text(&folder.path().join("log"));
+    let (stamp, rest) = logged.strip_prefix('[').unwrap().split_once('|').unwrap();
+    assert_eq!(rest, format!("www.cf|{pid}] Added virtual server: 7\n"));
+    // `Fri Nov 20 16:04:28 2026`, the day in two columns.
+    assert_eq!(stamp.len(), 24, "{stamp}");
+    jiff::civil::DateTime::strptime("%a %b %e %H:%M:%S %Y", stamp).unwrap();
+    let monitored = text(&folder.path().join("monitor"));
+    let rest = monitored.split_once("] ").unwrap().1;
+    assert_eq!(rest, format!("[{pid}] negotiate http tcp [up] -\n"));
+}
+
+#[tokio::test]
+async fn k18_a_log_that_was_moved_away_is_not_followed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (log, old) = (folder.path().join("log"), folder.path().join("log.1"));
+    let (mut courier, _told) = courier(Path::new("/nowhere"));
+    courier.deliver(line(&log, "before"));
+    until(|| text(&log).contains("before")).await;
+    fs::rename(&log, &old).unwrap();
+    courier.deliver(line(&log, "after"));
+    courier.farewell(PATIENCE).await;
+    assert!(text(&log).contains("after"));
+    assert!(!text(&old).contains("after"));
+}
+
+#[tokio::test]
+async fn f10_a_place_that_takes_nothing_is_told_once_and_costs_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&fifo).status().unwrap();
+    assert!(made.success());
+    let good = folder.path().join("good");
+    let (mut courier, told) = courier(Path::new("/nowhere"));
+    for _ in 0..3 {
+        courier.deliver(line(&fifo, "nobody reads this"));
+        courier.deliver(line(&folder.path().join("no/such/folder"), "nor this"));
+        courier.deliver(line(&good, "but this"));
+    }
+    courier.farewell(PATIENCE).await;
+    assert_eq!(text(&good).lines().count(), 3);
+    let told: Vec<String> = told.try_iter().map(|event| event.to_string()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].contains("its lines are lost until it can be"), "{told:?}");
+}
+
+#[tokio::test]
+async fn k11_syslog_gets_ldirectord_pid_and_text_with_priority_info() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("log");
+    let syslog = UnixDatagram::bind(&socket).unwrap();
+    syslog.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut courier, _told) = courier(&socket);
+    let place = LogPlace::Syslog(Facility::from_name("local0").unwrap());
+    courier.deliver(Delivery::Line(Sink::Log(place, "www".into()), "Added ä".into()));
+    let mut buffer = [0; 1024];
+    let length = syslog.recv(&mut buffer).unwrap();
+    let message = String::from_utf8(buffer[..length].to_vec()).unwrap();
+    let rest = message.strip_prefix("<134>").unwrap();
+    let end = format!(" ldirectord[{}]: Added ä", std::process::id());
+    assert_eq!(rest.strip_suffix(&end).map(str::len), Some("Nov 20 16:04:28".len()), "{message}");
+}
+
+#[tokio::test]
+async fn f27_arguments_reach_the_program_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let (mut courier, told) = courier(Path::new("/nowhere"));
+    // As a command that needs a shell is run: the arguments stand beside the script.
+    let script = format!("printf '%s|' >{} \"$@\"", out.display());
+    courier.deliver(command("x", &["/bin/sh", "-c", &script, "fb", "start", "$(touch x); a b"]));
+    courier.farewell(PATIENCE).await;
+    assert_eq!(text(&out), "start|$(touch x); a b|");
+    assert_eq!(told.try_iter().count(), 0);
+}
+
+#[tokio::test]
+async fn commands_of_a_lane_run_one_after_the_other_and_lanes_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, gate) = (folder.path().join("out"), folder.path().join("gate"));
+    let (mut courier, _told) = courier(Path::new("/nowhere"));
+    let (o, g) = (out.display(), gate.display());
+    let hold = format!("until [ -e {g} ]; do sleep 0.01; done; echo held >>{o}");
+    courier.deliver(shell("a", &hold));
+    courier.deliver(shell("a", &format!("echo after >>{o}")));
+    courier.deliver(shell("b", &format!("echo beside >>{o}")));
+    until(|| text(&out) == "beside\n").await;
+    fs::write(&gate, "").unwrap();
+    courier.farewell(PATIENCE).await;
+    assert_eq!(text(&out), "beside\nheld\nafter\n");
+}
+
+#[tokio::test]
+async fn a_program_that_hangs_is_killed_with_all_it_started() {
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("pid");
+    let (mut courier, told) = courier(Path::new("/nowhere"));
+    let script = format!("sleep 1000 & echo $! >{}; wait", pid.display());
+    let argv = ["/bin/sh", "-c", &script].map(str::to_owned).to_vec();
+    let limit = Duration::from_secs(1);
+    courier.deliver(Delivery::Command(Command { lane: "x".into(), argv, inherits: false, limit }));
+    courier.farewell(PATIENCE).await;
+    let failed = told.try_iter().next();
+    let Some(Event::CommandFailed { reason, .. }) = failed else { panic!("{failed:?}") };
+    assert_eq!(reason, "killed after 1 s");
+    let grandchild = text(&pid).trim().to_owned();
+    // Its last parent may take a moment to reap it.
+    let gone = || fs::read_link(format!("/proc/{grandchild}/exe")).is_err();
+    until(gone).await;
+}
+
+#[tokio::test]
+async fn programs_that_fail_or_are_not_there_are_told() {
+    let (mut courier, told) = courier(Path::new("/nowhere"));
+    courier.deliver(shell("x", "exit 3"));
+    courier.deliver(command("x", &["/no/such/program", "start"]));
+    courier.farewell(PATIENCE).await;
+    let told: Vec<String> = told.try_iter().map(|event| event.to_string()).collect();
+    assert!(told[0].ends_with("reason=\"exit status 3\""), "{told:?}");
+    assert!(told[1].starts_with("command failed command=\"/no/such/program start\""), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_full_lane_lets_go_of_the_oldest_and_tells_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (out, gate) = (folder.path().join("out"), folder.path().join("gate"));
+    let (mut courier, told) = courier(Path::new("/nowhere"));
+    let hold = format!("until [ -e {} ]; do sleep 0.01; done", gate.display());
+    courier.deliver(shell("x", &format!("echo >{}; {hold}", out.display())));
+    until(|| out.exists()).await;
+    for n in 0..LANE + 2 {
+        courier.deliver(shell("x", &format!("echo {n} >>{}", out.display())));
+    }
+    assert_eq!(told.try_iter().count(), 2);
+    fs::write(&gate, "").unwrap();
+    courier.farewell(PATIENCE).await;
+    let last = text(&out).trim().lines().map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!((last[0].as_str(), last.len()), ("2", LANE));
+}
+
+#[tokio::test]
+async fn f19_a_dead_mail_server_holds_nobody_up() {
+    let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = dead.local_addr().unwrap().port();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let (mut courier, _told) = courier(Path::new("/nowhere"));
+    for _ in 0..2 * LANE {
+        courier.deliver(Delivery::Mail(Mail {
+            to: vec!["a@x.example".into()],
+            from: None,
+            // It takes connections and says nothing.
+            server: Some(crate::model::MailServer { host: "127.0.0.1".into(), port }),
+            subject: "s".into(),
+            body: "b".into(),
+        }));
+    }
+    courier.deliver(shell("x", &format!("echo done >{}", out.display())));
+    until(|| text(&out) == "done\n").await;
+}
