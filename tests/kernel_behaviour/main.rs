@@ -67,6 +67,16 @@ fn play(name: &str) {
     }
 }
 
+#[test]
+fn changing_over_and_back_touches_no_row() {
+    if !lab::inside() {
+        return;
+    }
+    let mut stage = Stage::new();
+    stage.take_up("over", &text("http"));
+    stage.change_over_and_back();
+}
+
 /// A test for each file or folder, and a test that none was forgotten.
 macro_rules! cases {
     ($($test:ident: $name:literal,)*) => {
