@@ -19,7 +19,7 @@ const STILL: Duration = Duration::from_millis(1200);
 /// The same where nothing is expected to happen: longer than any check of the cases needs.
 const STILL_SAME: Duration = Duration::from_millis(4500);
 /// ldirectord forks ipvsadm some 17 times for a server, and forks are slow here.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const INCUMBENT: &str = "/usr/sbin/ldirectord";
 
