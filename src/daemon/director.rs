@@ -59,13 +59,18 @@ pub struct Stop {
 
 impl Director {
     /// Turns until stopped.
+    ///
+    /// `waiting` are requests that came before there was anybody to answer them.
     pub async fn run(
         &mut self,
+        waiting: Vec<api::Request>,
         inputs: &mut UnboundedReceiver<Input>,
         requests: &mut Receiver<api::Request>,
     ) {
         let mut watchdog = service_manager::watchdog_interval().map(tokio::time::interval);
         let mut burst = Vec::with_capacity(BURST);
+        self.carry_out();
+        waiting.into_iter().for_each(|request| self.answer(request));
         self.carry_out();
         while !self.is_over() {
             let deadline = self.deadline();

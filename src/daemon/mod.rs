@@ -24,6 +24,7 @@ mod loader;
 pub mod lock;
 mod lookout;
 mod maintenance;
+mod opening;
 mod rehearsal;
 mod relied_on;
 mod scribe;
@@ -41,13 +42,13 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::mpsc::{UnboundedSender, channel, unbounded_channel};
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::sync::oneshot;
 
 use crate::alert::Persona;
 use crate::api;
 use crate::config::Scope;
-use crate::config::assemble::{Ask, Outcome};
+use crate::config::assemble::Outcome;
 use crate::engine::{CheckId, Engine};
 use crate::event::Event;
 use crate::ipvs::{Fake, Kernel, Netlink};
@@ -59,8 +60,8 @@ use crate::plan::Step;
 use crate::probe::Prober;
 
 use director::Director;
-use last_good::LastGood;
 use lock::PidFile;
+use opening::Opened;
 use state::StateFiles;
 use watch::Watcher;
 
@@ -190,28 +191,48 @@ pub fn run(options: Options) -> Result<(), Error> {
     outcome
 }
 
-/// Everything between having a runtime and having stopped.
+/// Everything between having a runtime and having stopped: the control socket is there for as
+/// long as it lasts.
 async fn direct(options: Options) -> Result<(), Error> {
     // First of all: whoever asks to stop while files are being read is to be heard.
-    let (inputs, mut from_inputs) = unbounded_channel();
+    let (inputs, from_inputs) = unbounded_channel();
     watch_signals(&inputs)?;
     let kernel = options.table.open()?;
-    let files = StateFiles::new(&options.runtime_dir);
-    let (owned, memory) = recollect(&files);
-    // Before the first look, so that no change falls between the two.
-    let watcher = Watcher::new(&options.config);
-    let mut loader = loader::Loader::new(&options.config, last_good(&options));
-    let (update, file_views) = loader.load(&Scope::Everything, Ask::default());
+    let listener = api::bind(&api::socket_path(&options.runtime_dir)).map_err(startup)?;
+    let (requests, from_requests) = channel(WAITING_REQUESTS);
+    let (hang_up, hung_up) = oneshot::channel::<()>();
+    let server = tokio::spawn(api::serve(listener, api::Handle::new(requests), async {
+        let _ = hung_up.await;
+    }));
+    let ended = serve(&options, kernel, (inputs, from_inputs), from_requests).await;
+    let _ = hang_up.send(());
+    let _ = server.await;
+    ended
+}
+
+/// The way in of what happens.
+type Inputs = (UnboundedSender<Input>, UnboundedReceiver<Input>);
+
+async fn serve(
+    options: &Options,
+    kernel: Box<dyn Kernel>,
+    (inputs, mut from_inputs): Inputs,
+    mut from_requests: Receiver<api::Request>,
+) -> Result<(), Error> {
+    let state = StateFiles::new(&options.runtime_dir);
+    let (owned, memory) = recollect(&state);
+    let clock = clock::Clock::start();
+    let mut engine = Engine::new(memory, owned.clone(), seed(), clock.now());
+    let opened = opening::open(options, &engine, &clock, &mut from_requests).await?;
+    let Opened { watcher, loader, update, files, waiting } = opened;
     update.reports.iter().for_each(telling::tell_report);
     let Outcome::Applied { desired, .. } = update.outcome else {
         return Err(Error::Config("the first configuration was held back".into()));
     };
     if desired.services.is_empty() {
-        worth_starting(&options, &file_views, &owned)?;
+        worth_starting(options, &files, &owned)?;
     }
-    let listener = api::bind(&api::socket_path(&options.runtime_dir)).map_err(startup)?;
-    let clock = clock::Clock::start();
-    let mut telling = telling::Telling::new(&options, inputs.clone());
+    let mut telling = telling::Telling::new(options, inputs.clone());
     telling.policy.handle_config(&desired, &[], true, clock.now());
     update.reports.iter().for_each(|report| telling.hear_report(report, clock.now()));
     let started = Event::Started {
@@ -222,24 +243,17 @@ async fn direct(options: Options) -> Result<(), Error> {
     for event in relied_on::ensure(&desired, options.table).iter().chain([&started]) {
         telling.tell(event, clock.now());
     }
-
-    let (requests, mut from_requests) = channel(WAITING_REQUESTS);
-    let (hang_up, hung_up) = oneshot::channel::<()>();
-    let server = tokio::spawn(api::serve(listener, api::Handle::new(requests), async {
-        let _ = hung_up.await;
-    }));
     tokio::spawn(watch_files(watcher, inputs.clone()));
     tokio::spawn(resolve_again(inputs.clone()));
 
-    let mut engine = Engine::new(memory, owned, seed(), clock.now());
-    engine.spare_unclaimed(is_any_rejected(&file_views));
+    engine.spare_unclaimed(is_any_rejected(&files));
     // Before the servers are there: one in maintenance is never used.
     let mut folders = maintenance::Folders::new(maintenance::wanted(&desired));
     let (notices, troubles) = folders.look();
     troubles.iter().for_each(telling::tell);
     engine.handle_maintenance(Arc::new(notices.clone()), clock.now());
     engine.handle_config(desired, clock.now());
-    let (notes, scribe) = scribe::start(files, inputs.clone());
+    let (notes, scribe) = scribe::start(state, inputs.clone());
     let mut director = Director {
         clock,
         engine,
@@ -251,17 +265,15 @@ async fn direct(options: Options) -> Result<(), Error> {
         notes,
         inputs,
         telling,
-        files: file_views,
+        files,
         held_reload: None,
         pending: Vec::new(),
         told_ready: false,
         stopping: None,
     };
-    director.run(&mut from_inputs, &mut from_requests).await;
+    director.run(waiting, &mut from_inputs, &mut from_requests).await;
 
     drop(director);
-    let _ = hang_up.send(());
-    let _ = server.await;
     if let Some(scribe) = scribe {
         // Its queue is closed and short; what an heir must know is worth the wait.
         let _ = scribe.join();
@@ -275,14 +287,6 @@ fn recollect(files: &StateFiles) -> (BTreeSet<ServiceKey>, Memory) {
         telling::tell(&Event::Trouble { what });
     }
     (services.value, health.value)
-}
-
-fn last_good(options: &Options) -> LastGood {
-    let loaded = LastGood::load(&options.state_dir);
-    if let Some(what) = loaded.warning {
-        telling::tell(&Event::Trouble { what });
-    }
-    loaded.value
 }
 
 /// Whether a director without a single service is what its owner wants: an empty folder is to be

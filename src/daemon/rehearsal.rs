@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::state::StateFiles;
-use super::{Error, Options, TableChoice, clock, last_good, recollect};
+use super::{Error, Options, TableChoice, clock, opening, recollect};
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome};
 use crate::engine::{Action, Engine};
@@ -21,7 +21,8 @@ use crate::plan;
 /// When the table cannot be read.
 pub fn preview(options: &Options) -> Result<PlanView, Error> {
     let (owned, memory) = recollect(&StateFiles::new(&options.runtime_dir));
-    let mut loader = super::loader::Loader::new(&options.config, last_good(options));
+    let mut loader =
+        super::loader::Loader::new(&options.config, opening::last_good(&options.state_dir));
     let (update, files) = loader.load(&Scope::Everything, Ask { confirm: true, resolve: true });
     update.reports.iter().for_each(super::telling::tell_report);
     let Outcome::Applied { desired, .. } = update.outcome else {
