@@ -1,0 +1,13 @@
+//! Probes against the servers people run: Debian's, each in a folder of its own on loopback.
+//!
+//! One file per protocol, and three cases for each: healthy, answering wrongly, hanging. What a
+//! server needs is installed by `tests/lab/install`; under a bare `cargo test` a server that is
+//! not there is left out, and said to be.
+
+#![forbid(unsafe_code)]
+
+// Until there is a file for every protocol, parts of it are nobody's.
+#[allow(dead_code)]
+mod harness;
+
+mod http;
