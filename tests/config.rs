@@ -52,17 +52,22 @@ fn answer(parsed: &Parsed, text: &str) -> String {
 }
 
 fn describe(service: &VirtualService, out: &mut String) {
-    let VirtualService { key, name, settings, servers, fallback, on_failure, on_stop } = service;
+    let VirtualService { key, name, settings, servers, fallback, on_failure, on_stop, .. } =
+        service;
     writeln!(out, "{key} {name:?} {on_failure:?} {on_stop:?}").unwrap();
     writeln!(out, "  {settings:?}").unwrap();
     for server in servers {
         let (endpoint, row) = (server.endpoint, server.destination);
         let held = if server.maintenance { " maintenance" } else { "" };
         writeln!(out, "  {endpoint} {row}{held}").unwrap();
-        writeln!(out, "    check {} {:?}", server.check_endpoint, server.check).unwrap();
+        let check = format!("{:?}", server.check).replace(", between: None", "");
+        writeln!(out, "    check {} {check}", server.check_endpoint).unwrap();
     }
     if let Some(fallback) = fallback {
         writeln!(out, "  fallback {} {}", fallback.endpoint, fallback.destination).unwrap();
+    }
+    if let Some(folder) = &service.maintenance_dir {
+        writeln!(out, "  maintenance_dir {}", folder.display()).unwrap();
     }
     out.push('\n');
 }

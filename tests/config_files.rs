@@ -112,6 +112,17 @@ fn bytes_that_are_not_utf8_are_shown_their_place() {
 }
 
 #[test]
+fn f17_bytes_of_latin_1_in_a_cf_file_are_their_characters() {
+    let at =
+        folder(&[("a.cf", b"# f\xfcr M\xc3\xa4use\nfork=no\n"), ("www", b"# \xe9\nfork=no\n")]);
+    assert_eq!(only(&look(&at.path().join("a.cf"))), Ok("# f\u{fc}r M\u{e4}use\nfork=no\n"));
+    // The same where only the text tells what it is; YAML is UTF-8 there as well.
+    assert_eq!(only(&look(&at.path().join("www"))), Ok("# \u{e9}\nfork=no\n"));
+    let yaml = folder(&[("www", b"# \xe9\nvirtual: x\n")]);
+    assert!(only(&look(&yaml.path().join("www"))).is_err());
+}
+
+#[test]
 fn only_regular_files_are_read() {
     let at = folder(&[]);
     mkfifo(&at.path().join("fifo.yaml"), Mode::S_IRWXU).unwrap();

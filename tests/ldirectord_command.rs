@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -42,6 +43,24 @@ impl Place {
             .unwrap()
     }
 
+    /// What `directord status` says of the only director here.
+    fn shown(&self) -> String {
+        let mut folders = fs::read_dir(self.path("run/directord")).unwrap();
+        let folder = folders.next().unwrap().unwrap().path();
+        let mut status = Command::new(env!("CARGO_BIN_EXE_directord"));
+        let status = status.args(["status", "--runtime-dir"]).arg(folder);
+        stdout(&status.stdin(Stdio::null()).output().unwrap())
+    }
+
+    /// Waits until that has this in it.
+    fn await_shown(&self, words: &str) {
+        let end = Instant::now() + Duration::from_secs(60);
+        while !self.shown().contains(words) {
+            assert!(Instant::now() < end, "no {words} in\n{}", self.shown());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     fn pid(&self, name: &str) -> Option<u32> {
         let text = fs::read_to_string(self.path("var/run").join(name)).ok()?;
         text.trim().parse().ok()
@@ -74,7 +93,7 @@ fn stdout(output: &Output) -> String {
 }
 
 #[test]
-fn a_director_starts_answers_and_stops() {
+fn f20_k02_k15_k16_a_director_starts_answers_and_stops() {
     let place = Place::new();
     place.write("etc/ha.d/www", 1);
     let stopped = place.run(&["www", "status"]);
@@ -120,7 +139,7 @@ fn a_director_starts_answers_and_stops() {
 }
 
 #[test]
-fn a_broken_file_stands_in_nobodys_way() {
+fn f02_a_broken_file_stands_in_nobodys_way() {
     let place = Place::new();
     place.write("etc/ha.d/ldirectord.cf", 1);
     assert_eq!(status(&place.run(&["start"])), 0);
@@ -145,7 +164,54 @@ fn a_broken_file_stands_in_nobodys_way() {
 }
 
 #[test]
-fn two_files_of_one_name_are_two_directors() {
+fn f01_a_failed_reload_freezes_nothing() {
+    let place = Place::new();
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = server.local_addr().unwrap();
+    let text =
+        format!("checkinterval = 1\nvirtual = 1\n\treal = {at} gate\n\tchecktype = connect\n");
+    fs::write(place.path("etc/ha.d/www"), &text).unwrap();
+    assert_eq!(status(&place.run(&["www", "start"])), 0);
+    place.await_shown(&format!("{at} gate up "));
+    fs::write(place.path("etc/ha.d/www"), format!("bogus = 1\n{text}")).unwrap();
+    assert_eq!(status(&place.run(&["www", "reload"])), 2);
+    // Checks go on as they did, with the interval they had.
+    drop(server);
+    place.await_shown(&format!("{at} gate down "));
+    let server = std::net::TcpListener::bind(at).unwrap();
+    place.await_shown(&format!("{at} gate up "));
+    drop(server);
+    assert_eq!(status(&place.run(&["www", "stop"])), 0);
+}
+
+#[test]
+fn k10_maintenance_file_shows_in_status_until_it_is_gone() {
+    let place = Place::new();
+    let folder = place.path("maintenance");
+    fs::create_dir(&folder).unwrap();
+    let text = format!(
+        "maintenancedir = {}\nvirtual = 1\n\treal = 127.0.0.1:80 gate\n\tchecktype = on\n",
+        folder.display()
+    );
+    fs::write(place.path("etc/ha.d/www"), text).unwrap();
+    fs::write(folder.join("127.0.0.1:80"), "").unwrap();
+    assert_eq!(status(&place.run(&["www", "start"])), 0);
+    place.await_shown("held=\"maintenance 127.0.0.1:80\"");
+    assert!(!place.shown().contains("kernel_weight=1"), "{}", place.shown());
+    fs::remove_file(folder.join("127.0.0.1:80")).unwrap();
+    place.await_shown("kernel_weight=1");
+    // By the name the resolver has for it, wherever that is from.
+    if let Ok(host) = dns_lookup::lookup_addr(&[127, 0, 0, 1].into())
+        && host != "127.0.0.1"
+    {
+        fs::write(folder.join(&host), "").unwrap();
+        place.await_shown(&format!("held=\"maintenance {host}\""));
+    }
+    assert_eq!(status(&place.run(&["www", "stop"])), 0);
+}
+
+#[test]
+fn f21_two_files_of_one_name_are_two_directors() {
     let place = Place::new();
     fs::create_dir_all(place.path("a")).unwrap();
     place.write("a/www.cf", 1);
@@ -163,7 +229,7 @@ fn two_files_of_one_name_are_two_directors() {
 }
 
 #[test]
-fn a_crash_leaves_a_stale_pid_file_which_is_told_and_taken_over() {
+fn k02_a_crash_leaves_a_stale_pid_file_which_is_told_and_taken_over() {
     let place = Place::new();
     place.write("etc/ha.d/www", 1);
     assert_eq!(status(&place.run(&["www", "start"])), 0);
@@ -187,7 +253,7 @@ fn a_crash_leaves_a_stale_pid_file_which_is_told_and_taken_over() {
 }
 
 #[test]
-fn start_says_why_it_failed() {
+fn f20_start_says_why_it_failed() {
     let place = Place::new();
     let missing = place.run(&["www", "start"]);
     assert_eq!((status(&missing), stderr(&missing)), (1, "Config file www not found\n".into()));
@@ -203,7 +269,7 @@ fn start_says_why_it_failed() {
 }
 
 #[test]
-fn wrong_usage_is_255_with_the_usage_on_standard_output() {
+fn k02_wrong_usage_is_255_with_the_usage_on_standard_output() {
     let place = Place::new();
     let wrong = place.run(&["-x", "start"]);
     assert_eq!((status(&wrong), stderr(&wrong)), (255, "Unknown option: x\n".into()));

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::scribe::Note;
-use super::{Input, TableChoice, kernel, loader, relied_on, service_manager};
+use super::{Input, TableChoice, kernel, loader, maintenance, relied_on, service_manager};
 use crate::api;
 use crate::config::Scope;
 use crate::config::assemble::{self, Ask, Report, ReportKind};
@@ -38,6 +38,7 @@ pub struct Director {
     pub inputs: UnboundedSender<Input>,
     pub kernel: mpsc::Sender<kernel::Job>,
     pub loader: mpsc::Sender<loader::Job>,
+    pub maintenance: mpsc::Sender<maintenance::Wanted>,
     pub notes: mpsc::Sender<Note>,
     pub files: Vec<FileView>,
     pub held_reload: Option<String>,
@@ -119,6 +120,7 @@ impl Director {
             }
             Input::Terminate(signal) => self.stop(signal, false, None),
             Input::Loaded(loaded) => self.loaded(*loaded, now),
+            Input::Maintenance(notices) => self.engine.handle_maintenance(notices, now),
             Input::Preview(desired, reply) => {
                 let plan = desired.map(|d| PlanView { lines: self.engine.preview(&d) });
                 let _ = reply.send(plan);
@@ -171,7 +173,7 @@ impl Director {
     }
 
     fn loaded(&mut self, loaded: loader::Loaded, now: Time) {
-        let loader::Loaded { update, files, reply } = loaded;
+        let loader::Loaded { update, files, afresh, reply } = loaded;
         self.files = files;
         // The manager may have been told of a reload, and waits to hear that it is over.
         self.told_ready = false;
@@ -187,6 +189,10 @@ impl Director {
                 report.removed = change.removed.iter().collect();
                 self.engine.spare_unclaimed(super::is_any_rejected(&self.files));
                 self.engine.handle_config(desired.clone(), now);
+                if afresh {
+                    self.engine.overrule_hands(now);
+                }
+                let _ = self.maintenance.send(maintenance::wanted(&desired));
                 if !change.is_empty() {
                     relied_on::ensure(&desired, self.table).iter().for_each(tell);
                 }

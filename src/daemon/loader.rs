@@ -32,6 +32,8 @@ pub enum Job {
 pub struct Loaded {
     pub update: Update,
     pub files: Vec<FileView>,
+    /// Whether somebody asked for all of it: then what was done by hand in the table is over.
+    pub afresh: bool,
     pub reply: Option<oneshot::Sender<ReloadReport>>,
 }
 
@@ -84,7 +86,10 @@ pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> 
                 Job::Load { scope, ask, reply } => {
                     let (update, files) = loader.load(&scope, ask);
                     let applied = matches!(update.outcome, Outcome::Applied { .. });
-                    let _ = inputs.send(Input::Loaded(Box::new(Loaded { update, files, reply })));
+                    // A watcher that has lost track asks for everything as well, but no name.
+                    let afresh = ask.resolve && scope == Scope::Everything;
+                    let loaded = Loaded { update, files, afresh, reply };
+                    let _ = inputs.send(Input::Loaded(Box::new(loaded)));
                     // The kernel comes first, the copies after.
                     if let Some(what) = applied.then(|| loader.keep().err()).flatten() {
                         let _ = inputs.send(Input::Told(Event::Trouble { what }));

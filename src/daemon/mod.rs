@@ -4,6 +4,7 @@
 //! loader thread   files  --> Loaded                +--> probe tasks   --> Outcome
 //! watcher task    inotify -> FilesTouched          |
 //! signals                 -> Hangup, Terminate  director --> kernel thread -> Surveyed, Read, Applied
+//! maintenance thread      -> Maintenance           |
 //! control socket          -> api::Request          |
 //!                                                  +--> scribe thread: what a restart must know
 //! ```
@@ -16,11 +17,13 @@
 mod clock;
 mod director;
 pub mod disk;
+mod hosts;
 mod kernel;
 pub mod last_good;
 mod loader;
 pub mod lock;
 mod lookout;
+mod maintenance;
 mod rehearsal;
 mod relied_on;
 mod scribe;
@@ -30,6 +33,7 @@ pub mod watch;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -44,7 +48,7 @@ use crate::engine::{CheckId, Engine};
 use crate::event::Event;
 use crate::ipvs::{Fake, Kernel, Netlink};
 use crate::model::{
-    Desired, Entry, FileState, FileView, KernelError, Memory, PlanView, ServiceKey, Survey,
+    Desired, Entry, FileState, FileView, KernelError, Memory, Notices, PlanView, ServiceKey, Survey,
 };
 use crate::plan::Step;
 use crate::probe::Prober;
@@ -126,7 +130,8 @@ pub enum Input {
     FilesTouched(Scope),
     ResolveAgain,
     Loaded(Box<loader::Loaded>),
-    Preview(Result<std::sync::Arc<Desired>, String>, oneshot::Sender<Result<PlanView, String>>),
+    Maintenance(Arc<Notices>),
+    Preview(Result<Arc<Desired>, String>, oneshot::Sender<Result<PlanView, String>>),
     Hangup,
     Terminate(&'static str),
     /// What was to be noted is not on disk as it should be.
@@ -208,6 +213,11 @@ async fn direct(options: Options) -> Result<(), Error> {
     }
     let mut engine = Engine::new(memory, owned, seed(), clock.now());
     engine.spare_unclaimed(is_any_rejected(&file_views));
+    // Before the servers are there: one in maintenance is never used.
+    let mut folders = maintenance::Folders::new(maintenance::wanted(&desired));
+    let (notices, troubles) = folders.look();
+    troubles.iter().for_each(director::tell);
+    engine.handle_maintenance(Arc::new(notices.clone()), clock.now());
     engine.handle_config(desired, clock.now());
     let (notes, scribe) = scribe::start(files, inputs.clone());
     let mut director = Director {
@@ -217,6 +227,7 @@ async fn direct(options: Options) -> Result<(), Error> {
         prober: Prober::new(),
         kernel: kernel::start(kernel, inputs.clone()),
         loader: loader::start(loader, inputs.clone()),
+        maintenance: maintenance::start(folders, notices, inputs.clone()),
         notes,
         inputs,
         files: file_views,

@@ -43,6 +43,8 @@ pub(super) struct Check {
     pub digest: u64,
     /// Whether the health is an earlier run's: no probe has passed since.
     pub recalled: bool,
+    /// Of the cheaper probes [between](CheckSpec::between) two whole ones, how many come next.
+    cheaper: u16,
     schedule: Schedule,
     /// When the probe in flight started.
     started: Option<Time>,
@@ -105,6 +107,7 @@ impl Checks {
             spec,
             users: Vec::new(),
             took: None,
+            cheaper: 0,
             schedule,
             started: None,
         });
@@ -158,7 +161,7 @@ impl Checks {
             check.started = Some(now);
             let interval = check.interval();
             check.schedule.start(interval, now);
-            return Some((id, check.endpoint, check.spec.clone()));
+            return Some((id, check.endpoint, check.next_probe()));
         }
         None
     }
@@ -176,6 +179,7 @@ impl Checks {
         let started = check.started.take()?;
         let (before, failing) = (check.health.verdict(), check.health.is_failing());
         check.took = Some(took);
+        check.count_cheaper(&outcome);
         // A failure alone does not bear out that the server was up until now.
         check.recalled &= outcome != Outcome::Pass;
         check.health.record(outcome, &check.spec, hold, now);
@@ -207,6 +211,24 @@ impl Checks {
 }
 
 impl Check {
+    /// The whole probe, or one of those between.
+    fn next_probe(&self) -> Arc<CheckSpec> {
+        match &self.spec.between {
+            Some(between) if self.cheaper > 0 => Arc::new(self.spec.cheaper(between)),
+            _ => self.spec.clone(),
+        }
+    }
+
+    /// A whole probe that passed is followed by cheaper ones, any that failed by a whole one.
+    fn count_cheaper(&mut self, outcome: &Outcome) {
+        let times = self.spec.between.as_ref().map_or(0, |between| between.times);
+        self.cheaper = match outcome {
+            Outcome::Pass => self.cheaper.checked_sub(1).unwrap_or(times),
+            Outcome::Fail(_) => 0,
+            Outcome::Local(_) => self.cheaper,
+        };
+    }
+
     fn interval(&self) -> Duration {
         if self.health.is_failing() { self.spec.retry } else { self.spec.interval }
     }

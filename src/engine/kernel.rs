@@ -73,6 +73,9 @@ pub(super) struct Owned {
     pub observed: Option<Entry>,
     /// Writes in a row that were not found when read back.
     strikes: u8,
+    /// As of the [service](crate::model::VirtualService::tells_rows), also after it left the
+    /// files.
+    pub tells_rows: bool,
 }
 
 /// Something the kernel refuses, and when it is tried again.
@@ -132,9 +135,19 @@ impl KernelSide {
         true
     }
 
+    pub fn set_tells_rows(&mut self, key: &ServiceKey, tells_rows: bool) {
+        if let Some(owned) = self.owned.get_mut(key) {
+            owned.tells_rows = tells_rows;
+        }
+    }
+
     /// The record last read of a service of ours; `None` also while it has not been read.
     pub fn observed(&self, key: &ServiceKey) -> Option<&Entry> {
         self.owned.get(key).and_then(|owned| owned.observed.as_ref())
+    }
+
+    pub fn observed_mut(&mut self, key: &ServiceKey) -> Option<&mut Entry> {
+        self.owned.get_mut(key).and_then(|owned| owned.observed.as_mut())
     }
 
     /// Whether what is known of this service can be relied on.

@@ -5,7 +5,8 @@
 //! input. It reads no clock, opens nothing and may be run through a day of failures in a second.
 //!
 //! ```text
-//! handle_config, handle_outcome, handle_command, handle_observed, handle_applied, handle_timeout
+//! handle_config, handle_outcome, handle_command, handle_maintenance, handle_timeout,
+//! handle_survey, handle_read, handle_applied
 //!                                    |
 //!                     services, checks, what the kernel holds
 //!                                    |
@@ -18,26 +19,30 @@
 #![forbid(unsafe_code)]
 
 mod checks;
+mod hands;
 mod kernel;
+mod maintenance;
 mod reconcile;
+mod rows;
 mod view;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::Event;
 use crate::health::Health;
 use crate::model::{
-    CheckSpec, Command, CommandReport, Desired, Drain, Endpoint, Entry, Memory, Outcome, Phase,
-    RealServer, Remembered, ServiceKey, StopAction, Time, Verdict, VirtualService,
+    CheckSpec, Command, CommandReport, Desired, Drain, Endpoint, Entry, Memory, Notices, Outcome,
+    Phase, RealServer, Remembered, ServiceKey, StopAction, Time, Verdict, VirtualService,
 };
 use crate::plan::Step;
-use crate::target::{self, Standing};
+use crate::target::{self, Hand, Standing};
 
 pub use checks::CheckId;
 use checks::{Check, Checks, User};
 use kernel::KernelSide;
+use maintenance::Maintenance;
 pub use view::Surroundings;
 
 /// How far apart first probes go out: a thousand within a tenth of a second, more of them at two
@@ -106,6 +111,9 @@ pub struct Engine {
     services: BTreeMap<ServiceKey, Service>,
     checks: Checks,
     drains: BTreeSet<Drain>,
+    notices: Arc<Notices>,
+    /// Checks some server waits for to come back from maintenance.
+    returning: HashSet<CheckId>,
     /// Services an earlier run noted as ours that no configuration has asked for yet.
     unclaimed: BTreeSet<ServiceKey>,
     /// See [`Engine::spare_unclaimed`].
@@ -140,11 +148,14 @@ struct Service {
     told: Option<bool>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Server {
     check: CheckId,
     /// See [`Standing::found`].
     found: Option<u32>,
+    /// See [`Standing::hand`].
+    hand: Option<Hand>,
+    maintenance: Option<Maintenance>,
 }
 
 impl Engine {
@@ -168,6 +179,8 @@ impl Engine {
             services: BTreeMap::new(),
             checks: Checks::default(),
             drains: memory.drains.iter().copied().collect(),
+            notices: Arc::default(),
+            returning: HashSet::new(),
             unclaimed,
             spare: false,
             kernel,
@@ -245,13 +258,16 @@ impl Engine {
         let place = |(at, server): (usize, &RealServer)| {
             let check = self.acquire(server, first, now);
             self.checks.add_user(check, User { service: key, server: at as u32 });
-            Server { check, found: None }
+            Server { check, found: None, hand: None, maintenance: None }
         };
         let servers = spec.servers.iter().enumerate().map(place).collect();
-        let told = self.services.get(&key).and_then(|old| old.told);
+        let old = self.services.get(&key);
+        let (told, out) = (old.and_then(|old| old.told), old.map(maintenance::of));
         self.uninstall(&key);
+        self.kernel.set_tells_rows(&key, spec.tells_rows);
         self.services.insert(key, Service { spec, servers, told });
         self.adopt(&key, now);
+        self.inherit_maintenance(&key, out.unwrap_or_default());
         self.kernel.dirty.insert(key);
         self.tell_service(&key);
     }
@@ -316,6 +332,7 @@ impl Engine {
         let Some(check) = self.checks.get(id) else { return };
         let could_ask = check.health.local_error().is_none();
         let counters = (check.health.passes(), check.health.failures());
+        let passed = outcome == Outcome::Pass;
         let Some((before, after)) = self.checks.finish(id, outcome, took, hold, now) else {
             return;
         };
@@ -325,12 +342,21 @@ impl Engine {
             self.unnoted.insert(id);
             self.remember_at = self.remember_at.or(Some(now + REMEMBER_AFTER));
         }
+        if counters.1 != check.health.failures() {
+            self.tell_failures(id);
+        }
+        // Asked first whether there is any: a set that is empty costs no hash.
+        if passed && !self.returning.is_empty() && self.returning.remove(&id) {
+            self.end_maintenance(id);
+        }
+        let Some(check) = self.checks.get(id) else { return };
         if before != after {
             let users = check.users.clone();
             let told: Vec<_> = users.iter().filter_map(|u| self.verdict_event(u, after)).collect();
             self.events.extend(told);
             self.recovered |= before == Verdict::Down;
             for user in &users {
+                self.drop_hand(user);
                 self.kernel.dirty.insert(user.service);
                 self.tell_service(&user.service);
             }
@@ -407,6 +433,7 @@ impl Engine {
                 true => Event::Drained { service: *key, server: endpoint },
                 false => Event::Undrained { service: *key, server: endpoint },
             });
+            self.drop_hands(key, endpoint);
             self.kernel.dirty.insert(*key);
             self.tell_service(key);
         }
@@ -518,12 +545,21 @@ impl Engine {
     }
 
     fn standings(&self, service: &Service) -> Vec<Standing> {
-        let standing = |(server, wanted): (&Server, &RealServer)| Standing {
+        let all = service.servers.iter().zip(&service.spec.servers);
+        all.map(|(server, wanted)| self.standing(service, server, wanted)).collect()
+    }
+
+    fn standing(&self, service: &Service, server: &Server, wanted: &RealServer) -> Standing {
+        let standing = Standing {
             verdict: self.verdict(server.check),
             found: server.found,
+            hand: server.hand,
             drained: self.is_drained(wanted.endpoint, service.spec.key),
         };
-        service.servers.iter().zip(&service.spec.servers).map(standing).collect()
+        match server.maintenance {
+            Some(_) => maintenance::out(standing, service.spec.on_failure),
+            None => standing,
+        }
     }
 
     fn verdict(&self, check: CheckId) -> Verdict {

@@ -159,6 +159,9 @@ impl Engine {
         let first = self.kernel.unread.remove(&key);
         self.kernel.written.remove(&key);
         self.kernel.recheck.remove(&key);
+        if !first && self.kernel.observed(&key) != record.as_ref() {
+            self.let_be(&key, record.as_ref());
+        }
         let Some(owned) = self.kernel.owned.get_mut(&key) else { return };
         if first || self.phase == Phase::Stopping {
             owned.observed = record;
@@ -215,6 +218,7 @@ impl Engine {
     }
 
     fn fold(&mut self, step: &Step) {
+        self.tell_step(step);
         if let Some(owned) = self.kernel.owned.get_mut(step.service()) {
             plan::fold(&mut owned.observed, step);
         }

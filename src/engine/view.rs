@@ -2,14 +2,16 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::maintenance::{self, Maintenance};
 use super::{Check, Engine, Server, Service};
 use crate::health::Health;
 use crate::model::{
-    CheckView, Desired, Entry, FileView, KernelView, Memory, Phase, PlanLine, RealServer,
-    Remembered, ServerView, ServiceKey, ServiceView, Snapshot, Time, Verdict, VirtualService,
+    Between, CheckSpec, CheckView, Desired, Entry, FileView, KernelView, Memory, Phase, PlanLine,
+    Probe, RealServer, Remembered, ServerView, ServiceKey, ServiceView, Snapshot, Time, Verdict,
+    VirtualService,
 };
 use crate::plan;
-use crate::target::{self, Standing};
+use crate::target::{self, Hand, Standing};
 
 /// What a snapshot tells that the engine does not know.
 #[derive(Clone, Debug)]
@@ -102,19 +104,23 @@ impl Engine {
         let check = self.checks.get(server.check);
         let health = check.map(|check| &check.health);
         let row = observed.and_then(|entry| entry.destinations.get(&spec.endpoint));
-        let held = match (spec.maintenance, standing.drained) {
-            (_, true) => Some("drain".to_owned()),
-            (true, _) => Some("maintenance".to_owned()),
-            (false, false) => None,
+        let hand = matches!(standing.hand, Some(Hand::Weight(_)));
+        let held = match &server.maintenance {
+            Some(Maintenance::Posted(file)) => Some(format!("maintenance {file}")),
+            Some(Maintenance::Over) => Some("after maintenance".to_owned()),
+            None if standing.drained => Some("drain".to_owned()),
+            None if spec.maintenance => Some("maintenance".to_owned()),
+            None => hand.then(|| "by hand".to_owned()),
         };
+        let verdict = health.map_or(Verdict::Unknown, Health::verdict);
         ServerView {
             server: spec.endpoint.to_string(),
             forward: spec.destination.forward.to_string(),
             weight: spec.destination.weight,
             kernel_weight: row.map(|row| row.weight),
-            verdict: standing.verdict.to_string(),
+            verdict: verdict.to_string(),
             since: wall(health.map_or(now, Health::since), around, now),
-            reason: reason(standing.verdict, health),
+            reason: reason(verdict, health),
             held,
             check: check.map_or_else(CheckView::default, check_view),
         }
@@ -147,20 +153,35 @@ impl Engine {
 
     /// How the servers of a service would stand if it were taken now.
     fn prospects(&self, spec: &VirtualService) -> Vec<Standing> {
+        // A service that does not change keeps what was done to it by hand, and who is out.
+        if let Some(service) = self.services.get(&spec.key).filter(|s| *s.spec == *spec) {
+            let sure =
+                |standing: Standing| Standing { verdict: prospect(standing.verdict), ..standing };
+            return self.standings(service).into_iter().map(sure).collect();
+        }
         let observed = self.kernel.observed(&spec.key);
-        let prospect = |server: &RealServer| {
+        let standing = |server: &RealServer| {
             let check = self.checks.find(server.check_endpoint, &server.check);
             let verdict = match check {
                 Some(id) => self.verdict(id),
                 None => Health::new(&server.check.probe, Time::ZERO).verdict(),
             };
-            let verdict = if verdict == Verdict::Unknown { Verdict::Up } else { verdict };
             let row = observed.and_then(|entry| entry.destinations.get(&server.endpoint));
             let drained = self.is_drained(server.endpoint, spec.key);
-            Standing { verdict, found: row.map(|row| row.weight), drained }
+            let found = row.map(|row| row.weight);
+            let standing = Standing { verdict: prospect(verdict), found, hand: None, drained };
+            match self.notice(spec, server) {
+                Some(_) => maintenance::out(standing, spec.on_failure),
+                None => standing,
+            }
         };
-        spec.servers.iter().map(prospect).collect()
+        spec.servers.iter().map(standing).collect()
     }
+}
+
+/// A server nobody asked yet is taken to be well.
+fn prospect(verdict: Verdict) -> Verdict {
+    if verdict == Verdict::Unknown { Verdict::Up } else { verdict }
 }
 
 /// A check as it is noted: its digest, and what is known of it.
@@ -179,7 +200,7 @@ pub(super) fn remembered(check: &Check) -> (u64, Remembered) {
 fn check_view(check: &Check) -> CheckView {
     let spec = &check.spec;
     CheckView {
-        what: format!("{} {}", spec.probe.name(), check.endpoint),
+        what: what(spec, check),
         interval_ms: millis(spec.interval),
         timeout_ms: millis(spec.timeout),
         passes: check.health.passes(),
@@ -188,6 +209,20 @@ fn check_view(check: &Check) -> CheckView {
         fall: spec.fall,
         last_ms: check.took.map(|took| took.as_secs_f64() * 1000.0),
         local_error: check.health.local_error().map(str::to_owned),
+    }
+}
+
+/// `http 10.0.0.7:80`, `http 10.0.0.7:80, 3 connects between`.
+fn what(spec: &CheckSpec, check: &Check) -> String {
+    let whole = format!("{} {}", spec.probe.name(), check.endpoint);
+    match &spec.between {
+        None => whole,
+        Some(Between { times, probe: Probe::Connect, .. }) => {
+            format!("{whole}, {times} connects between")
+        }
+        Some(Between { times, .. }) => {
+            format!("{whole}, every {} intervals", u32::from(*times) + 1)
+        }
     }
 }
 

@@ -69,6 +69,75 @@ pub enum Event {
         #[serde(serialize_with = "text")]
         server: Endpoint,
     },
+    /// The kernel took a change of one row of a service that [tells its rows].
+    ///
+    /// [tells its rows]: crate::model::VirtualService::tells_rows
+    Row {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        /// As the table holds it.
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+        change: RowChange,
+        /// Afterwards; of a row that went, the last.
+        weight: u32,
+        /// Whether it is the fallback server's.
+        fallback: bool,
+        /// As the owner wrote it, where the table holds it with another port.
+        #[serde(serialize_with = "maybe_text")]
+        mapped_from: Option<Endpoint>,
+    },
+    /// The kernel took a change of the record of a service that tells its rows.
+    VirtualServer {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        change: ServiceChange,
+    },
+    /// A check failed, not often enough to take the server out; of a service that tells its rows.
+    SoftFailure {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        /// As the owner wrote it.
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+        /// Failures in a row so far.
+        failures: u16,
+        /// How many take it out.
+        fall: u16,
+    },
+    /// A check passed after it had failed; of a service that tells its rows.
+    SoftFailuresReset {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        /// As the owner wrote it.
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+    },
+    /// Somebody changed the row of a server by hand, and it is let be.
+    LetBe {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+        /// The weight found; `None` where the row is gone.
+        weight: Option<u32>,
+    },
+    /// A file in the service's maintenance folder takes this server out.
+    MaintenanceBegan {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+        /// Its name.
+        file: String,
+    },
+    /// The file is gone; the next pass of its check brings the server back.
+    MaintenanceEnded {
+        #[serde(serialize_with = "text")]
+        service: ServiceKey,
+        #[serde(serialize_with = "text")]
+        server: Endpoint,
+    },
     /// The kernel's table differed from what it held, although we changed nothing.
     Drift {
         #[serde(serialize_with = "text")]
@@ -155,6 +224,38 @@ pub enum Event {
     },
 }
 
+/// What became of a row.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RowChange {
+    /// It came.
+    Added,
+    /// It was there, quiesced or otherwise different, and is as it should be now.
+    Restored,
+    /// It was taken out and is kept with weight 0.
+    Quiesced,
+    /// It was missing, and came back with weight 0.
+    Readded,
+    /// It went because the server may not be used.
+    Deleted,
+    /// It went because no file asks for it (any more).
+    Purged,
+    /// It went with the service as the daemon stopped.
+    PurgedAtStop,
+}
+
+/// What became of a service's own record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ServiceChange {
+    Added,
+    Changed,
+    /// No file asks for it any more.
+    Purged,
+    /// The daemon stopped.
+    PurgedAtStop,
+}
+
 /// How loud an event is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Level {
@@ -176,6 +277,7 @@ impl Event {
             Event::ServerDown { .. }
             | Event::ServiceDown { .. }
             | Event::CannotAsk { .. }
+            | Event::SoftFailure { .. }
             | Event::Drift { .. }
             | Event::ReloadHeld { .. }
             | Event::FileRejected { .. }
@@ -217,6 +319,40 @@ impl fmt::Display for Event {
             }
             Event::Undrained { service, server } => {
                 write!(f, "real server undrained service={service} server={server}")
+            }
+            Event::Row { service, server, change, weight, fallback, mapped_from } => {
+                let kind = if *fallback { "fallback" } else { "real" };
+                write!(f, "{kind} server {change} service={service} server={server}")?;
+                if let Some(written) = mapped_from {
+                    write!(f, " written={written}")?;
+                }
+                write!(f, " weight={weight}")
+            }
+            Event::VirtualServer { service, change } => {
+                write!(f, "virtual server {change} service={service}")
+            }
+            Event::SoftFailure { service, server, failures, fall } => write!(
+                f,
+                "real server failing service={service} server={server} fall={failures}/{fall}"
+            ),
+            Event::SoftFailuresReset { service, server } => {
+                write!(f, "real server failing no longer service={service} server={server}")
+            }
+            Event::LetBe { service, server, weight: Some(weight) } => write!(
+                f,
+                "weight set by hand is kept service={service} server={server} weight={weight}"
+            ),
+            Event::LetBe { service, server, weight: None } => write!(
+                f,
+                "quiesced server removed by hand stays removed service={service} server={server}"
+            ),
+            Event::MaintenanceBegan { service, server, file } => write!(
+                f,
+                "real server in maintenance service={service} server={server} file={}",
+                quoted(file)
+            ),
+            Event::MaintenanceEnded { service, server } => {
+                write!(f, "real server no longer in maintenance service={service} server={server}")
             }
             Event::Drift { service, found } => {
                 let found: Vec<_> = found.iter().map(PlanLine::to_string).collect();
@@ -278,6 +414,31 @@ impl fmt::Display for Event {
     }
 }
 
+impl fmt::Display for RowChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            RowChange::Added => "added",
+            RowChange::Restored => "restored",
+            RowChange::Quiesced => "quiesced",
+            RowChange::Readded => "added quiesced",
+            RowChange::Deleted => "removed",
+            RowChange::Purged => "purged",
+            RowChange::PurgedAtStop => "purged at stop",
+        })
+    }
+}
+
+impl fmt::Display for ServiceChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            ServiceChange::Added => "added",
+            ServiceChange::Changed => "changed",
+            ServiceChange::Purged => "purged",
+            ServiceChange::PurgedAtStop => "purged at stop",
+        })
+    }
+}
+
 /// In double quotes, with what would break a line or hide text made visible. A real server
 /// chooses part of what is printed here.
 fn quoted(text: &str) -> String {
@@ -296,6 +457,16 @@ fn quoted(text: &str) -> String {
 
 fn text<T: fmt::Display, S: serde::Serializer>(value: &T, to: S) -> Result<S::Ok, S::Error> {
     to.collect_str(value)
+}
+
+fn maybe_text<T: fmt::Display, S: serde::Serializer>(
+    value: &Option<T>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match value {
+        Some(value) => to.collect_str(value),
+        None => to.serialize_none(),
+    }
 }
 
 #[cfg(test)]

@@ -186,6 +186,7 @@ mod tests {
             timeout: second,
             rise,
             fall,
+            between: None,
         }
     }
 

@@ -24,6 +24,30 @@ pub struct CheckSpec {
     pub rise: u16,
     /// Failures in a row that take a server out, at least 1.
     pub fall: u16,
+    /// Cheaper probes between two of these.
+    pub between: Option<Between>,
+}
+
+impl CheckSpec {
+    /// This check with one of its cheaper probes in place of its own.
+    pub fn cheaper(&self, between: &Between) -> CheckSpec {
+        let Between { probe, timeout, .. } = between;
+        let CheckSpec { interval, retry, rise, fall, .. } = *self;
+        let (probe, timeout) = (probe.clone(), *timeout);
+        CheckSpec { probe, interval, retry, timeout, rise, fall, between: None }
+    }
+}
+
+/// Cheaper probes that follow a probe that passed; when they are through, or one of them fails,
+/// the next is the whole one again.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub struct Between {
+    /// How many, at least 1.
+    pub times: u16,
+    /// [`Probe::Connect`], or [`Probe::On`], which asks nothing and passes.
+    pub probe: Probe,
+    /// As [`CheckSpec::timeout`].
+    pub timeout: Duration,
 }
 
 /// What one probe found.

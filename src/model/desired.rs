@@ -37,6 +37,11 @@ pub struct VirtualService {
     pub fallback: Option<Fallback>,
     pub on_failure: FailureAction,
     pub on_stop: StopAction,
+    pub by_hand: ByHand,
+    /// Whether every change of a row is an event of its own, as ldirectord's log has it.
+    pub tells_rows: bool,
+    /// A folder in which a file's name takes out real servers: see [`Notice`](super::Notice).
+    pub maintenance_dir: Option<Arc<PathBuf>>,
 }
 
 /// One real server of one service.
@@ -50,8 +55,18 @@ pub struct RealServer {
     pub check_endpoint: Endpoint,
     /// Shared by all servers of a service that are checked alike.
     pub check: Arc<CheckSpec>,
+    /// The port the owner knows the server by: as written, which for `gate` and `ipip` need not
+    /// be the table's.
+    pub written_port: u16,
     /// The owner's word in the file: takes no new connections (weight 0) whatever the check says.
     pub maintenance: bool,
+}
+
+impl RealServer {
+    /// The server as its owner wrote it.
+    pub const fn written(&self) -> Endpoint {
+        self.endpoint.with_port(self.written_port)
+    }
 }
 
 /// Takes over from all real servers while none of them is up.
@@ -74,6 +89,20 @@ pub enum FailureAction {
     Remove,
     /// Weight 0: established connections are left to run into the dead server.
     Quiesce,
+}
+
+/// What becomes of a service's rows that somebody else changed in the kernel's table.
+///
+/// Whatever is let be lasts until the state of its server changes, or until the service is loaded
+/// anew. Anything else is put right.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ByHand {
+    /// Everything is put right.
+    Repair,
+    /// Another weight of a server in use is let be: ldirectord with `readdquiescent=yes`.
+    KeepWeights,
+    /// So is the removal of a dead server that was kept with weight 0: ldirectord without it.
+    KeepWeightsAndRemovals,
 }
 
 /// What happens to a service when the daemon stops.

@@ -6,8 +6,9 @@
 use std::net::IpAddr;
 
 use super::{
-    CheckSpec, DnsProbe, Endpoint, ExternalProbe, FtpProbe, HttpProbe, LdapProbe, MailboxProbe,
-    PingProbe, Probe, RadiusProbe, SipProbe, SqlProbe, StatusRanges, TcpProbe, Tls, Transport,
+    Between, CheckSpec, DnsProbe, Endpoint, ExternalProbe, FtpProbe, HttpProbe, LdapProbe,
+    MailboxProbe, PingProbe, Probe, RadiusProbe, SipProbe, SqlProbe, StatusRanges, TcpProbe, Tls,
+    Transport,
 };
 
 /// FNV-1a with 64 bits (draft-eastlake-fnv): quick, and of the same value everywhere. No defence
@@ -58,7 +59,7 @@ impl CheckSpec {
     /// Every field counts. The structs are taken apart without `..` so that a new field does not
     /// compile until it is counted as well.
     pub fn digest(&self, endpoint: &Endpoint) -> u64 {
-        let CheckSpec { probe, interval, retry, timeout, rise, fall } = self;
+        let CheckSpec { probe, interval, retry, timeout, rise, fall, between } = self;
         let digest = [interval, retry, timeout].into_iter().fold(Digest::EMPTY, |digest, d| {
             digest.number(d.as_secs()).number(d.subsec_nanos().into())
         });
@@ -67,8 +68,17 @@ impl CheckSpec {
             IpAddr::V4(address) => digest.number(4).bytes(&address.octets()),
             IpAddr::V6(address) => digest.number(6).bytes(&address.octets()),
         };
-        add_probe(digest.number(endpoint.port.into()), probe).value()
+        let digest = add_probe(digest.number(endpoint.port.into()), probe);
+        // Nothing at all for none: digests of the time before there were any stay as they are.
+        between.iter().fold(digest, add_between).value()
     }
+}
+
+fn add_between(digest: Digest, between: &Between) -> Digest {
+    let Between { times, probe, timeout } = between;
+    let digest = digest.number((*times).into());
+    let digest = digest.number(timeout.as_secs()).number(timeout.subsec_nanos().into());
+    add_probe(digest, probe)
 }
 
 /// The number that opens each kind is part of the format: give a new kind a new one.
@@ -185,6 +195,7 @@ mod tests {
             timeout: Duration::from_secs(5),
             rise: 2,
             fall: 3,
+            between: None,
         }
     }
 
@@ -243,6 +254,10 @@ mod tests {
                 body_limit: 9,
             })))
         };
+        let between = |times, probe, seconds| {
+            let between = Between { times, probe, timeout: Duration::from_secs(seconds) };
+            CheckSpec { between: Some(between), ..base.clone() }
+        };
         let verify = |verify| Some(Tls { verify, ca_file: None });
         let mut digests: Vec<u64> = [
             base.clone(),
@@ -252,6 +267,10 @@ mod tests {
             CheckSpec { rise: 3, ..base.clone() },
             CheckSpec { fall: 2, ..base.clone() },
             CheckSpec { rise: 3, fall: 2, ..base.clone() },
+            between(2, Probe::Connect, 5),
+            between(3, Probe::Connect, 5),
+            between(3, Probe::On, 5),
+            between(3, Probe::Connect, 4),
             with(|h| h.method = "HEAD".into()),
             with(|h| h.path = "/".into()),
             with(|h| h.host = Some("/".into())),

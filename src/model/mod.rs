@@ -10,6 +10,7 @@ mod desired;
 mod digest;
 mod kernel;
 mod memory;
+mod notice;
 mod probe;
 mod server;
 mod service;
@@ -17,14 +18,15 @@ mod table;
 mod time;
 mod view;
 
-pub use check::{CheckSpec, Outcome, Verdict};
+pub use check::{Between, CheckSpec, Outcome, Verdict};
 pub use desired::{
-    Desired, FailureAction, Fallback, Origin, RealServer, Settings, StopAction, SysctlPolicy,
-    VirtualService,
+    ByHand, Desired, FailureAction, Fallback, Origin, RealServer, Settings, StopAction,
+    SysctlPolicy, VirtualService,
 };
 pub use digest::Digest;
 pub use kernel::{KernelError, KernelErrorKind};
 pub use memory::{Drain, Memory, Remembered};
+pub use notice::{Notice, Notices};
 pub use probe::{
     DnsProbe, ExternalProbe, FtpProbe, HttpProbe, LdapProbe, MailboxProbe, PingProbe, Probe,
     RadiusProbe, SipProbe, SqlProbe, StatusRanges, TcpProbe, Tls, Transport,

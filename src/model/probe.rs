@@ -79,6 +79,19 @@ impl Probe {
         }
     }
 
+    /// Whether it talks by TCP, so that a connection alone asks less of the same.
+    pub fn is_by_tcp(&self) -> bool {
+        match self {
+            Probe::On | Probe::Off | Probe::Ping(_) | Probe::Connect => false,
+            Probe::External(_) | Probe::Radius(_) => false,
+            Probe::Sip(sip) => sip.transport == Transport::Tcp,
+            Probe::Dns(dns) => dns.transport == Transport::Tcp,
+            Probe::Http(_) | Probe::Ftp(_) | Probe::Smtp | Probe::Pop(_) | Probe::Imap(_) => true,
+            Probe::Nntp | Probe::Tcp(_) | Probe::Ldap(_) => true,
+            Probe::Mysql(_) | Probe::Pgsql(_) => true,
+        }
+    }
+
     /// Whether there is anything to ask.
     pub fn asks(&self) -> bool {
         !matches!(self, Probe::On | Probe::Off)

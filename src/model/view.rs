@@ -109,7 +109,10 @@ pub struct ServerView {
     pub since: SystemTime,
     /// Why it is not in use, or what the last probe complained of.
     pub reason: Option<String>,
-    /// `drain` when the operator took it out, `maintenance` when the file did.
+    /// What keeps it from what its check would give it: `drain` is the operator's word,
+    /// `maintenance` the configuration's, `maintenance NAME` the file of this name in the
+    /// maintenance folder, `after maintenance` that its check has not passed since that file went,
+    /// `by hand` a weight somebody set in the kernel's table.
     pub held: Option<String>,
     pub check: CheckView,
 }

@@ -4,9 +4,9 @@
 //!
 //! | the server is | held by the operator | row in the table |
 //! |---|---|---|
-//! | up | no | as configured |
+//! | up | no | as configured, or with the weight somebody gave it by hand |
 //! | up | yes | weight 0 |
-//! | down | either | removed, or weight 0 where the service quiesces |
+//! | down | either | removed, or weight 0 where the service quiesces and nobody removed it by hand |
 //! | unknown, was in the table | no | stays, with the weight it had |
 //! | unknown, was in the table | yes | weight 0 |
 //! | unknown, was not | either | none |
@@ -37,8 +37,19 @@ pub struct Standing {
     pub verdict: Verdict,
     /// The weight it had in the kernel's table when we first looked, before any verdict.
     pub found: Option<u32>,
+    /// What somebody did to its row by hand, and is let be.
+    pub hand: Option<Hand>,
     /// The operator's word: no new connections.
     pub drained: bool,
+}
+
+/// What somebody did to a row by hand.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Hand {
+    /// Gave a server that is up this weight.
+    Weight(u32),
+    /// Removed a dead server that was kept with weight 0.
+    Removed,
 }
 
 /// The record the kernel should hold for `service`.
@@ -116,9 +127,13 @@ pub fn is_carried(service: &VirtualService, standings: &[Standing]) -> bool {
 fn row(server: &RealServer, standing: Standing, on_failure: FailureAction) -> Option<Destination> {
     let held = server.maintenance || standing.drained;
     let weight = match (standing.verdict, standing.found) {
-        (Verdict::Up, _) => server.destination.weight,
+        (Verdict::Up, _) => match standing.hand {
+            Some(Hand::Weight(weight)) => weight,
+            _ => server.destination.weight,
+        },
         (Verdict::Unknown, Some(weight)) => weight,
         (Verdict::Unknown, None) => return None,
+        (Verdict::Down, _) if standing.hand == Some(Hand::Removed) => return None,
         (Verdict::Down, _) if on_failure == FailureAction::Quiesce => 0,
         (Verdict::Down, _) => return None,
     };

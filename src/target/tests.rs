@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    CheckSpec, Endpoint, Fallback, Family, ForwardingMethod, KernelName, Probe, ServiceKey,
+    ByHand, CheckSpec, Endpoint, Fallback, Family, ForwardingMethod, KernelName, Probe, ServiceKey,
     ServiceSettings, StopAction,
 };
 
@@ -24,12 +24,14 @@ fn service(servers: u8, on_failure: FailureAction) -> VirtualService {
         timeout: second,
         rise: 1,
         fall: 1,
+        between: None,
     });
     let server = |n| RealServer {
         endpoint: at(n),
         destination: Destination::plain(ForwardingMethod::Masq, 5),
         check_endpoint: at(n),
         check: check.clone(),
+        written_port: 80,
         maintenance: false,
     };
     VirtualService {
@@ -43,11 +45,14 @@ fn service(servers: u8, on_failure: FailureAction) -> VirtualService {
         }),
         on_failure,
         on_stop: StopAction::Remove,
+        by_hand: ByHand::Repair,
+        tells_rows: false,
+        maintenance_dir: None,
     }
 }
 
 fn standing(verdict: Verdict) -> Standing {
-    Standing { verdict, found: None, drained: false }
+    Standing { verdict, found: None, hand: None, drained: false }
 }
 
 /// The weights of servers 1, 2, ... and of the fallback, `-` where there is no row.
@@ -88,6 +93,19 @@ fn drained_server_has_weight_0_and_does_not_carry_the_service() {
     let drained = |verdict| Standing { drained: true, ..standing(verdict) };
     assert_eq!(weights(&service, &[drained(Verdict::Up)]), "0 1");
     assert_eq!(weights(&service, &[drained(Verdict::Down)]), "- 1");
+}
+
+#[test]
+fn what_was_done_by_hand_counts_for_the_state_it_was_done_in_and_below_the_operators_word() {
+    let service = service(1, FailureAction::Quiesce);
+    let by_hand = |verdict, hand| Standing { hand: Some(hand), ..standing(verdict) };
+    assert_eq!(weights(&service, &[by_hand(Verdict::Up, Hand::Weight(3))]), "3 -");
+    assert_eq!(weights(&service, &[by_hand(Verdict::Up, Hand::Weight(0))]), "0 -");
+    assert_eq!(weights(&service, &[by_hand(Verdict::Down, Hand::Weight(3))]), "0 1");
+    assert_eq!(weights(&service, &[by_hand(Verdict::Down, Hand::Removed)]), "- 1");
+    assert_eq!(weights(&service, &[by_hand(Verdict::Up, Hand::Removed)]), "5 -");
+    let drained = Standing { drained: true, ..by_hand(Verdict::Up, Hand::Weight(3)) };
+    assert_eq!(weights(&service, &[drained]), "0 1");
 }
 
 #[test]
@@ -133,8 +151,9 @@ fn sysctls_are_asked_for_only_where_they_matter() {
 
 fn standings(n: usize) -> impl Strategy<Value = Vec<Standing>> {
     let verdict = prop_oneof![Just(Verdict::Up), Just(Verdict::Down), Just(Verdict::Unknown)];
-    let one = (verdict, prop::option::of(0u32..3), any::<bool>())
-        .prop_map(|(verdict, found, drained)| Standing { verdict, found, drained });
+    let hand = prop_oneof![(0u32..3).prop_map(Hand::Weight), Just(Hand::Removed)];
+    let one = (verdict, prop::option::of(0u32..3), prop::option::of(hand), any::<bool>())
+        .prop_map(|(verdict, found, hand, drained)| Standing { verdict, found, hand, drained });
     prop::collection::vec(one, n)
 }
 

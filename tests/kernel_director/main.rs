@@ -3,6 +3,7 @@
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod by_hand;
 mod checks;
 mod forwarding;
 mod health;

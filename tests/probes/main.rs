@@ -66,6 +66,7 @@ fn check(probe: Probe, timeout_ms: u64) -> CheckSpec {
         timeout: Duration::from_millis(timeout_ms),
         rise: 1,
         fall: 1,
+        between: None,
     }
 }
 

@@ -20,6 +20,9 @@ enum Blow {
     RefuseReads(usize),
     ForeignRemoval(u8),
     ForeignWeight(u8, u8),
+    WeightByHand(u8, u8, u32),
+    RemovalByHand(u8, u8),
+    Maintenance(Vec<u8>),
     Drain(u8),
     Undrain(u8),
     Wait(u64),
@@ -43,6 +46,9 @@ fn blows() -> impl Strategy<Value = Blow> {
         1 => (1usize..5).prop_map(Blow::RefuseReads),
         1 => (1u8..6).prop_map(Blow::ForeignRemoval),
         1 => (1u8..6, 1u8..6).prop_map(|(service, server)| Blow::ForeignWeight(service, server)),
+        1 => (1u8..6, 1u8..6, 0u32..3).prop_map(|(n, server, w)| Blow::WeightByHand(n, server, w)),
+        1 => (1u8..6, 1u8..6).prop_map(|(service, server)| Blow::RemovalByHand(service, server)),
+        1 => prop::collection::vec(1u8..6, 0..3).prop_map(Blow::Maintenance),
         1 => (1u8..6).prop_map(Blow::Drain),
         1 => (1u8..6).prop_map(Blow::Undrain),
         4 => (0u64..3000).prop_map(Blow::Wait),
@@ -56,10 +62,12 @@ fn config(services: &[(u8, Vec<u8>, u32)]) -> Desired {
         unique.dedup();
         let mut service = service(*n, &unique);
         service.servers.iter_mut().for_each(|server| server.destination.weight = *weight);
-        if n % 2 == 0 {
-            service.on_failure = FailureAction::Quiesce;
+        match n {
+            1 => service,
+            3 => cf(service),
+            4 => quiescent(service),
+            _ => VirtualService { on_failure: FailureAction::Quiesce, ..service },
         }
-        service
     };
     desired(services.iter().map(service))
 }
@@ -89,6 +97,23 @@ fn strike(world: &mut World, current: &mut Vec<(u8, Vec<u8>, u32)>, blow: &Blow)
                     .insert(at(*server), Destination::plain(ForwardingMethod::Gate, 77));
             }
         }),
+        Blow::WeightByHand(service, server, weight) => world.kernel.table_mut(|table| {
+            let entry = table.services.get_mut(&vip(*service));
+            if let Some(entry) = entry
+                && let Some(row) = entry.destinations.get(&at(*server)).copied()
+            {
+                entry.destinations.insert(at(*server), row.with_weight(*weight));
+            }
+        }),
+        Blow::RemovalByHand(service, server) => world.kernel.table_mut(|table| {
+            if let Some(entry) = table.services.get_mut(&vip(*service)) {
+                entry.destinations.remove(&at(*server));
+            }
+        }),
+        Blow::Maintenance(servers) => {
+            let files: Vec<_> = servers.iter().map(|n| at(*n).to_string()).collect();
+            world.maintain(&files.iter().map(String::as_str).collect::<Vec<_>>());
+        }
         Blow::Drain(server) => {
             let server = at(*server).to_string();
             let _ = world.command(Command::Drain { server, service: None });
@@ -144,6 +169,10 @@ proptest! {
             strike(&mut world, &mut current, blow);
         }
         world.kernel.heal();
+        world.maintain(&[]);
+        // What was done by hand last may not have been noticed yet.
+        world.run(Duration::from_secs(30));
+        world.engine.overrule_hands(world.now);
         // Long enough for every back-off, for a director that cannot ask to give up, and for
         // checks the last reload brought.
         world.run(Duration::from_secs(300));

@@ -19,12 +19,6 @@ fn one_of_many(n: u16) -> VirtualService {
     VirtualService { key, ..service(1, &[1]) }
 }
 
-fn with_fallback(mut service: VirtualService, fallback: u8, weight: u32) -> VirtualService {
-    let destination = Destination::plain(ForwardingMethod::Gate, weight);
-    service.fallback = Some(Fallback { endpoint: at(fallback), destination });
-    service
-}
-
 #[test]
 fn a_table_flushed_by_somebody_else_is_repaired_however_large_it_is() {
     let mut world = running((0..1500).map(one_of_many));

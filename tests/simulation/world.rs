@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -47,6 +48,8 @@ pub struct World {
     pub probes: u64,
     /// Every check asked, in order.
     pub asked: Vec<CheckId>,
+    /// What each of them was and how long it might take, in order.
+    pub questions: Vec<(&'static str, Duration)>,
     /// How often the ledger was written.
     pub ledgers: u64,
     letters: BTreeMap<(Time, u64), Letter>,
@@ -68,6 +71,7 @@ impl World {
             finished: false,
             probes: 0,
             asked: Vec::new(),
+            questions: Vec::new(),
             ledgers: 0,
             letters: BTreeMap::new(),
             posted: 0,
@@ -101,6 +105,29 @@ impl World {
         let report = self.engine.handle_command(&command, self.now);
         self.carry_out();
         report
+    }
+
+    /// From now on these files are in the maintenance folder.
+    pub fn maintain(&mut self, files: &[&str]) {
+        let mut notices = Notices::default();
+        files.iter().for_each(|file| notices.post(&maintenance_dir(), file));
+        self.engine.handle_maintenance(Arc::new(notices), self.now);
+        self.carry_out();
+    }
+
+    /// What an administrator does with `ipvsadm`.
+    pub fn by_hand(&mut self, service: u8, change: impl FnOnce(&mut Destinations)) {
+        self.kernel.table_mut(|table| {
+            change(&mut table.services.get_mut(&vip(service)).unwrap().destinations);
+        });
+    }
+
+    /// Another weight, by hand.
+    pub fn weigh(&mut self, service: u8, server: u8, weight: u32) {
+        self.by_hand(service, |rows| {
+            let row = *rows.get(&at(server)).unwrap();
+            rows.insert(at(server), row.with_weight(weight));
+        });
     }
 
     pub fn stop(&mut self, keep: bool) {
@@ -166,6 +193,7 @@ impl World {
                 Action::Probe { check, endpoint, spec } => {
                     self.probes += 1;
                     self.asked.push(check);
+                    self.questions.push((spec.probe.name(), spec.timeout));
                     let (outcome, took) = answer(self.moods.get(&endpoint), &spec);
                     self.post(took, Letter::Outcome(check, outcome, took));
                 }
@@ -245,6 +273,7 @@ pub fn every_second() -> CheckSpec {
         timeout: Duration::from_millis(500),
         rise: 1,
         fall: 1,
+        between: None,
     }
 }
 
@@ -256,6 +285,7 @@ pub fn service(n: u8, servers: &[u8]) -> VirtualService {
         destination: Destination::plain(ForwardingMethod::Masq, 5),
         check_endpoint: at(s),
         check: check.clone(),
+        written_port: 80,
         maintenance: false,
     };
     VirtualService {
@@ -266,7 +296,36 @@ pub fn service(n: u8, servers: &[u8]) -> VirtualService {
         fallback: None,
         on_failure: FailureAction::Reset,
         on_stop: StopAction::Remove,
+        by_hand: ByHand::Repair,
+        tells_rows: false,
+        maintenance_dir: None,
     }
+}
+
+pub fn maintenance_dir() -> Arc<PathBuf> {
+    Arc::new(PathBuf::from("/etc/ldirectord/maintenance"))
+}
+
+/// A service as a `.cf` file without `quiescent` and `readdquiescent` makes it.
+pub fn cf(service: VirtualService) -> VirtualService {
+    VirtualService {
+        on_failure: FailureAction::Remove,
+        by_hand: ByHand::KeepWeightsAndRemovals,
+        tells_rows: true,
+        maintenance_dir: Some(maintenance_dir()),
+        ..service
+    }
+}
+
+/// The same with `quiescent=yes`.
+pub fn quiescent(service: VirtualService) -> VirtualService {
+    VirtualService { on_failure: FailureAction::Quiesce, ..cf(service) }
+}
+
+pub fn with_fallback(mut service: VirtualService, fallback: u8, weight: u32) -> VirtualService {
+    let destination = Destination::plain(ForwardingMethod::Gate, weight);
+    service.fallback = Some(Fallback { endpoint: at(fallback), destination });
+    service
 }
 
 pub fn with_check(mut service: VirtualService, check: CheckSpec) -> VirtualService {

@@ -4,7 +4,8 @@ use std::net::IpAddr;
 use super::*;
 use crate::config::{Declared, Diagnostic, FileRead, Place, Severity};
 use crate::model::{
-    FailureAction, Family, KernelName, Protocol, ServiceSettings, StopAction, VirtualService,
+    ByHand, FailureAction, Family, KernelName, Protocol, ServiceSettings, StopAction,
+    VirtualService,
 };
 
 /// A toy dialect: one service a line, `MARK [SCHEDULER]`; `limit N` sets the remove limit, `host
@@ -69,6 +70,9 @@ fn service(mark: u32, scheduler: &str, place: Place) -> Declared {
         fallback: None,
         on_failure: FailureAction::Remove,
         on_stop: StopAction::Remove,
+        by_hand: ByHand::Repair,
+        tells_rows: false,
+        maintenance_dir: None,
     };
     Declared { service: Arc::new(service), place }
 }
@@ -521,7 +525,7 @@ fn a_last_good_text_that_no_longer_parses_is_no_help() {
 }
 
 #[test]
-fn a_file_that_names_hosts_is_read_again_when_asked() {
+fn f23_a_file_that_names_hosts_is_read_again_when_asked() {
     let mut store = store();
     let files = reading(&[("a.yaml", "host www\n"), ("b.yaml", "2\n")]);
     store.update(&files, &Nobody, Ask::default());

@@ -130,13 +130,7 @@ impl Root {
         let meta = fs::metadata(&*self.path)?;
         if meta.is_file() {
             let name = self.path.file_name().unwrap_or_default();
-            let by_name = Dialect::of_file(name);
-            let mut file =
-                read_within(self.path.clone(), by_name.unwrap_or(Dialect::Ldirectord), room);
-            if let (None, Ok(text)) = (by_name, &file.text) {
-                file.dialect = Dialect::of_text(text);
-            }
-            return Ok(Found::File(file));
+            return Ok(Found::File(read_within(self.path.clone(), Dialect::of_file(name), room)));
         }
         if !meta.is_dir() {
             return Err(io::Error::other("neither a file nor a folder"));
@@ -151,7 +145,7 @@ impl Root {
             self.device = Some(meta.dev());
         }
         let files = names.into_iter().map(|(name, dialect)| {
-            let file = read_within(Arc::new(self.path.join(&name)), dialect, room);
+            let file = read_within(Arc::new(self.path.join(&name)), Some(dialect), room);
             (name, file)
         });
         Ok(Found::Folder(files.collect()))
@@ -173,7 +167,7 @@ impl Root {
                 return self.read(room);
             }
             let Found::Folder(files) = &mut self.found else { continue };
-            let file = read_within(Arc::new(path.clone()), dialect, room);
+            let file = read_within(Arc::new(path.clone()), Some(dialect), room);
             changed |= files.get(name) != Some(&file);
             files.insert(name.to_owned(), file);
         }
@@ -205,8 +199,23 @@ fn list(folder: &Path) -> io::Result<Vec<(OsString, Dialect)>> {
     Ok(names)
 }
 
-fn read_within(path: Arc<PathBuf>, dialect: Dialect, room: &mut u64) -> FileRead {
-    let text = read_file(&path).and_then(|text| match room.checked_sub(text.len() as u64) {
+/// Reads a file of this dialect, or of the one its text tells.
+fn read_within(path: Arc<PathBuf>, by_name: Option<Dialect>, room: &mut u64) -> FileRead {
+    let bytes = read_bytes(&path, MAX_FILE).map_err(|error| words(&error));
+    let (dialect, text) = match (by_name, bytes) {
+        (Some(dialect @ (Dialect::Yaml | Dialect::Global)), bytes) => {
+            (dialect, bytes.and_then(utf8))
+        }
+        (_, Err(error)) => (by_name.unwrap_or(Dialect::Ldirectord), Err(error)),
+        (_, Ok(bytes)) => {
+            let text = text_and_bytes(&bytes);
+            match by_name.unwrap_or_else(|| Dialect::of_text(&text)) {
+                Dialect::Ldirectord => (Dialect::Ldirectord, Ok(text)),
+                dialect => (dialect, utf8(bytes)),
+            }
+        }
+    };
+    let text = text.and_then(|text| match room.checked_sub(text.len() as u64) {
         Some(rest) => {
             *room = rest;
             Ok(text)
@@ -216,10 +225,8 @@ fn read_within(path: Arc<PathBuf>, dialect: Dialect, room: &mut u64) -> FileRead
     FileRead { path, dialect, text: text.map(Arc::from).map_err(Arc::from) }
 }
 
-/// The text of a regular file of at most [`MAX_FILE`] bytes in UTF-8, without its byte order
-/// mark; or why not, for a person.
-pub fn read_file(path: &Path) -> Result<String, String> {
-    let bytes = read_bytes(path, MAX_FILE).map_err(|error| words(&error))?;
+/// Text in UTF-8 without its byte order mark; or why it is none, for a person.
+fn utf8(bytes: Vec<u8>) -> Result<String, String> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         let bytes = error.as_bytes();
@@ -228,7 +235,23 @@ pub fn read_file(path: &Path) -> Result<String, String> {
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
         format!("not UTF-8 text: byte {:#04x} at line {line}, column {column}", bytes[at])
     })?;
-    Ok(text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text))
+    Ok(without_mark(text))
+}
+
+/// A `.cf` file is bytes to ldirectord, and old ones have remarks in Latin-1: what is not UTF-8
+/// is taken for that, byte by byte. Such a character outside a remark is sent as UTF-8 to
+/// whoever it is sent to.
+fn text_and_bytes(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|byte| char::from(*byte)));
+    }
+    without_mark(text)
+}
+
+fn without_mark(text: String) -> String {
+    text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text)
 }
 
 /// The content of a regular file of at most `max` bytes. Never waits for anything but the disk.

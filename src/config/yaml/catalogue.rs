@@ -211,6 +211,8 @@ pub static ON_STOP: Key = Key::new(
 )
 .default("remove")
 .example("keep");
+pub static MAINTENANCE_DIR: Key = Key::new("maintenance_dir", Kind::Text, "a folder in which a file's name takes real servers out until it is gone: ADDRESS, ADDRESS:PORT, HOST or HOST:PORT")
+    .example("/etc/directord/maintenance");
 
 /// The schedulers of Linux 6.
 pub const SCHEDULERS: &[&str] = &[
@@ -320,6 +322,13 @@ pub static CHECK_PORT: Key = Key::new(
 )
 .aliases(&["checkport"])
 .example("8080");
+pub static CONNECTS_BETWEEN: Key = Key::new(
+    "connects_between",
+    Kind::Integer(0, u16::MAX as u64),
+    "after a check that passed so many checks only connect; by TCP only",
+)
+.default("0")
+.example("3");
 pub static PING_COUNT: Key = Key::new(
     "count",
     Kind::Integer(1, 20),
@@ -434,6 +443,7 @@ pub static SERVICE: Section = Section {
         &CHECK,
         &ON_FAILURE,
         &ON_STOP,
+        &MAINTENANCE_DIR,
     ],
     choice: &[&VIRTUAL, &FWMARK],
     required: true,
@@ -475,6 +485,7 @@ pub static CHECK_KEYS: Section = Section {
         &RISE,
         &FALL,
         &CHECK_PORT,
+        &CONNECTS_BETWEEN,
     ],
     choice: CHECK_CHOICE,
     required: true,
@@ -549,6 +560,7 @@ pub static GLOBAL: Section = Section {
         &DEFAULT_CHECK,
         &ON_FAILURE,
         &ON_STOP,
+        &MAINTENANCE_DIR,
     ],
     choice: &[],
     required: false,
@@ -568,6 +580,7 @@ pub static DEFAULT_KEYS: Section = Section {
         &DEFAULT_CHECK,
         &ON_FAILURE,
         &ON_STOP,
+        &MAINTENANCE_DIR,
     ],
     choice: &[],
     required: false,

@@ -11,7 +11,7 @@ use super::tree::Value;
 use super::walk::{Entry, Fields, Walk};
 use crate::config::diagnostic::quoted;
 use crate::model::{
-    CheckSpec, ExternalProbe, FtpProbe, HttpProbe, PingProbe, Probe, StatusRanges, Tls,
+    Between, CheckSpec, ExternalProbe, FtpProbe, HttpProbe, PingProbe, Probe, StatusRanges, Tls,
 };
 
 /// A check as far as it is written; the rest comes from the service, the defaults and the
@@ -25,6 +25,7 @@ pub(super) struct CheckDraft {
     rise: Option<u16>,
     fall: Option<u16>,
     pub(super) port: Option<u16>,
+    connects_between: Option<u16>,
 }
 
 // The defaults of the catalogue as values; a test holds the two together.
@@ -42,11 +43,16 @@ const LONGEST_PATTERN: usize = 4096;
 /// none names a probe.
 pub(super) fn resolve(drafts: &[&CheckDraft], automatic: &Probe) -> CheckSpec {
     let interval = drafts.iter().find_map(|draft| draft.interval).unwrap_or(INTERVAL);
+    let timeout = drafts.iter().find_map(|draft| draft.timeout).unwrap_or(TIMEOUT);
+    let probe = drafts.iter().find_map(|d| d.probe.clone()).unwrap_or_else(|| automatic.clone());
+    let connects = drafts.iter().find_map(|draft| draft.connects_between).unwrap_or(0);
+    let between = Between { times: connects, probe: Probe::Connect, timeout };
     CheckSpec {
-        probe: drafts.iter().find_map(|d| d.probe.clone()).unwrap_or_else(|| automatic.clone()),
+        between: (connects > 0 && probe.is_by_tcp()).then_some(between),
+        probe,
         interval,
         retry: drafts.iter().find_map(|draft| draft.retry).unwrap_or(interval),
-        timeout: drafts.iter().find_map(|draft| draft.timeout).unwrap_or(TIMEOUT),
+        timeout,
         rise: drafts.iter().find_map(|draft| draft.rise).unwrap_or(1),
         fall: drafts.iter().find_map(|draft| draft.fall).unwrap_or(1),
     }
@@ -143,7 +149,14 @@ impl<'a> Walk<'a> {
             rise: fields.entry(&keys::RISE).and_then(|e| self.integer(e)),
             fall: fields.entry(&keys::FALL).and_then(|e| self.integer(e)),
             port: fields.entry(&keys::CHECK_PORT).and_then(|e| self.integer(e)),
+            connects_between: fields.entry(&keys::CONNECTS_BETWEEN).and_then(|e| self.integer(e)),
         };
+        if let (Some(entry), Some(probe)) = (fields.entry(&keys::CONNECTS_BETWEEN), &draft.probe)
+            && !probe.is_by_tcp()
+        {
+            let message = format!("does not go with {}", probe.name());
+            self.refuse::<()>(entry, message, "it goes with checks that talk by TCP, such as http");
+        }
         if let (Some(timeout), Some(interval)) = (draft.timeout, draft.interval)
             && timeout > interval
             && let Some(entry) = fields.entry(&keys::TIMEOUT)

@@ -1,5 +1,8 @@
 //! `global.yaml`: the daemon's settings, and defaults for the services of the folder.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+
 use super::catalogue as keys;
 use super::check::CheckDraft;
 use super::scalar::{self, Mask};
@@ -27,6 +30,7 @@ pub struct Defaults {
     pub(super) check: CheckDraft,
     pub(super) on_failure: Option<FailureAction>,
     pub(super) on_stop: Option<StopAction>,
+    pub(super) maintenance_dir: Option<Arc<PathBuf>>,
 }
 
 impl<'a> Walk<'a> {
@@ -72,6 +76,9 @@ impl<'a> Walk<'a> {
             check: fields.entry(&keys::DEFAULT_CHECK).map(|e| self.check(e)).unwrap_or_default(),
             on_failure: fields.entry(&keys::ON_FAILURE).and_then(|e| self.on_failure(e)),
             on_stop: fields.entry(&keys::ON_STOP).and_then(|e| self.on_stop(e)),
+            maintenance_dir: fields
+                .entry(&keys::MAINTENANCE_DIR)
+                .and_then(|e| self.maintenance_dir(e)),
         };
         if let (Some(lower), Some(entry)) = (defaults.lower, fields.entry(&keys::LOWER))
             && lower > defaults.upper.unwrap_or(0)
@@ -80,6 +87,14 @@ impl<'a> Walk<'a> {
             self.thresholds(entry.span(), defaults.upper.unwrap_or(0), lower);
         }
         defaults
+    }
+
+    pub(super) fn maintenance_dir(&mut self, entry: &Entry<'a>) -> Option<Arc<PathBuf>> {
+        let path = self.line(entry)?;
+        if !path.starts_with('/') {
+            return self.refuse(entry, "is a path from the root", "begin it with \"/\"");
+        }
+        Some(Arc::new(path.into()))
     }
 
     fn percent(&mut self, entry: &Entry<'a>) -> Option<u8> {

@@ -329,6 +329,7 @@ impl<'a> Walk<'a> {
             destination,
             check_endpoint: check.probe.aim(endpoint.with_port(port)),
             check: self.shared(check),
+            written_port: written.port,
             maintenance: draft.maintenance,
         })
     }

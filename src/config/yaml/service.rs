@@ -14,7 +14,7 @@ use super::walk::{Entry, Fields, Walk};
 use crate::config::Declared;
 use crate::config::diagnostic::quoted;
 use crate::model::{
-    FailureAction, Family, ForwardingMethod, KernelName, Netmask, Persistence, Protocol,
+    ByHand, FailureAction, Family, ForwardingMethod, KernelName, Netmask, Persistence, Protocol,
     RealServer, SchedulerFlags, ServiceKey, ServiceSettings, StopAction, VirtualService,
 };
 
@@ -42,6 +42,8 @@ impl<'a> Walk<'a> {
         let fallback = fields.entry(&keys::FALLBACK).and_then(|e| self.fallback(e, &frame));
         let on_failure = fields.entry(&keys::ON_FAILURE).and_then(|e| self.on_failure(e));
         let on_stop = fields.entry(&keys::ON_STOP).and_then(|e| self.on_stop(e));
+        let maintenance_dir =
+            fields.entry(&keys::MAINTENANCE_DIR).and_then(|e| self.maintenance_dir(e));
         let name = fields.entry(&keys::NAME).and_then(|e| self.service_name(e));
         self.remarks(&fields, &settings, &servers);
         if let (Some(fallback), Some(entry)) = (fallback, fields.entry(&keys::FALLBACK))
@@ -60,6 +62,9 @@ impl<'a> Walk<'a> {
             fallback,
             on_failure: on_failure.or(defaults.on_failure).unwrap_or(FailureAction::Reset),
             on_stop: on_stop.or(defaults.on_stop).unwrap_or(StopAction::Remove),
+            by_hand: ByHand::Repair,
+            tells_rows: false,
+            maintenance_dir: maintenance_dir.or_else(|| defaults.maintenance_dir.clone()),
         };
         let place = self.findings.place(place.span().clone());
         Some(Declared { service: Arc::new(service), place })

@@ -9,8 +9,8 @@ use super::lines::Piece;
 use super::request::{self, Url};
 use super::resolve::Resolver;
 use crate::model::{
-    CheckSpec, Endpoint, ExternalProbe, Family, FtpProbe, HttpProbe, PingProbe, Probe, Protocol,
-    ServiceKey, StatusRanges, Tls,
+    Between, CheckSpec, Endpoint, ExternalProbe, Family, FtpProbe, HttpProbe, PingProbe, Probe,
+    Protocol, ServiceKey, StatusRanges, Tls,
 };
 use crate::pattern;
 
@@ -39,6 +39,9 @@ pub(super) struct Plan {
     interval: Duration,
     timeout: Duration,
     fall: u16,
+    /// The connects between two negotiates of a combined check, and whether there is anything to
+    /// connect to: by UDP ldirectord takes them for passed.
+    between: Option<Between>,
     request: Option<String>,
     receive: Option<String>,
     host: Option<String>,
@@ -67,7 +70,8 @@ impl Plan {
         let (check_timeout, negotiate_timeout) = timeouts(draft, resolver);
         let count = pings(draft, resolver);
         let kind = kind(draft, key, application, count, resolver);
-        let negotiates = matches!(check_type(draft), CheckType::Negotiate | CheckType::Combined);
+        let check_type = check_type(draft);
+        let negotiates = matches!(check_type, CheckType::Negotiate | CheckType::Combined(_));
         let seconds = match kind {
             Kind::Ping(count) if !negotiates => check_timeout.saturating_mul(count.into()),
             _ if negotiates => negotiate_timeout,
@@ -84,6 +88,14 @@ impl Plan {
             interval: Duration::from_secs(interval(draft, resolver).into()),
             timeout: Duration::from_secs(seconds.into()),
             fall: u16::try_from(fall).unwrap_or(u16::MAX),
+            between: match check_type {
+                CheckType::Combined(times) => Some(Between {
+                    times,
+                    probe: connect_between(key),
+                    timeout: Duration::from_secs(check_timeout.into()),
+                }),
+                _ => None,
+            },
             request: text(draft.request),
             receive: text(draft.receive),
             host: text(draft.virtualhost),
@@ -189,7 +201,10 @@ impl Plan {
             Kind::HttpProxy => self.http_proxy(real, request, receive, resolver),
             Kind::Ftp => self.ftp(request, receive),
         };
+        // Between connects there is no need for connects, and nothing between nothings.
+        let is_cheaper = probe.asks() && probe != Probe::Connect;
         let spec = CheckSpec {
+            between: self.between.clone().filter(|_| is_cheaper),
             probe,
             interval: self.interval,
             retry: self.interval,
@@ -346,12 +361,26 @@ fn kind(
             report.not_yet(span, "the script is not kept in memory, perl is run for each check");
             Kind::External(vec!["perl".to_owned(), command(draft, type_span, resolver)])
         }
-        CheckType::Combined => {
+        CheckType::Combined(_) if application.name == "none" => {
             let span = type_span.unwrap_or(draft.place.span());
-            report.not_yet(span, "every check is a negotiate check");
-            negotiate(draft, key, application, resolver)
+            let message = "there is no service to negotiate with: only the connects are done";
+            report.warning(span, message).hint("add service = ..., or write checktype = connect");
+            match connect_between(key) {
+                Probe::Connect => Kind::Connect,
+                _ => Kind::On,
+            }
         }
+        CheckType::Combined(_) => negotiate(draft, key, application, resolver),
         CheckType::Negotiate => negotiate(draft, key, application, resolver),
+    }
+}
+
+/// What is asked between two negotiates. Without TCP there is no connection to make, and
+/// ldirectord counts it as made.
+fn connect_between(key: ServiceKey) -> Probe {
+    match key {
+        ServiceKey::Address { protocol: Protocol::Udp | Protocol::Sctp, .. } => Probe::On,
+        _ => Probe::Connect,
     }
 }
 

@@ -1,5 +1,8 @@
 //! One directive at a time: its value checked by itself and put into the draft.
 
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
 use super::catalogue;
 use super::draft::{APPLICATIONS, CheckType, Draft, Globals, Shared};
 use super::lines::{Piece, Statement};
@@ -88,17 +91,15 @@ pub(super) fn global<'t>(
             }
         }
         "readdquiescent" => {
-            if yes_no(value, report).is_some() {
-                let always = "a quiesced server that is missing in the table is always added";
-                report.not_yet(statement.span(), always);
-            }
+            globals.readdquiescent = yes_no(value, report).unwrap_or(globals.readdquiescent);
         }
+        "maintenancedir" => globals.maintenancedir = maintenance_dir(value, report),
         "supervised" => {
             if yes_no(value, report).is_some() {
                 report.not_yet(statement.span(), "`directord run` stays in the foreground");
             }
         }
-        // emailalertfrom, execute, maintenancedir
+        // emailalertfrom, execute
         _ => {
             report.not_yet(statement.span(), "");
         }
@@ -237,7 +238,13 @@ fn check_type(
         "off" => CheckType::Off,
         // Perl would read any number of digits; 0 connects are a plain negotiate.
         digits if is_digits(digits) && digits.bytes().all(|b| b == b'0') => CheckType::Negotiate,
-        digits if is_digits(digits) => CheckType::Combined,
+        digits if is_digits(digits) => match digits.parse() {
+            Ok(connects) => CheckType::Combined(connects),
+            Err(_) => {
+                report.error(value.span(), "at most 65535 connects between two checks");
+                return None;
+            }
+        },
         _ => {
             report.error(value.span(), "unknown checktype").hint(
                 "write negotiate, connect, ping, external, external-perl, on, off or a number",
@@ -246,6 +253,20 @@ fn check_type(
         }
     };
     Some((kind, value.span()))
+}
+
+/// The folder; ldirectord is in the root folder when it looks.
+fn maintenance_dir(value: Piece<'_>, report: &mut Report) -> Option<Arc<PathBuf>> {
+    let bare = maybe_quoted(value);
+    if bare != value {
+        report.warning(value.span(), "ldirectord takes the quotes for part of the folder's name");
+    }
+    if !bare.text.starts_with('/') {
+        report
+            .warning(value.span(), format!("taken as /{}", bare.text))
+            .hint("write the path from the root");
+    }
+    Some(Arc::new(Path::new("/").join(bare.text)))
 }
 
 fn application(

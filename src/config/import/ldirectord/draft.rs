@@ -1,6 +1,8 @@
 //! What the lines of a file say, before names, defaults and the rest of the file are known.
 
 use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::lines::Piece;
 use crate::model::{Family, ForwardingMethod, SchedulerFlags};
@@ -12,6 +14,8 @@ pub(super) struct Globals<'t> {
     /// The one timeout of the oldest dialect, in seconds.
     pub(super) timeout: Option<u32>,
     pub(super) fork: bool,
+    pub(super) readdquiescent: bool,
+    pub(super) maintenancedir: Option<Arc<PathBuf>>,
 }
 
 /// What may stand in the head and in a block. Times are in seconds.
@@ -109,8 +113,8 @@ pub(super) enum CheckType {
     Negotiate,
     Connect,
     Ping,
-    /// A negotiate, then this many connects, and so on.
-    Combined,
+    /// A negotiate, then this many connects, and so on; at least 1.
+    Combined(u16),
     External,
     ExternalPerl,
     On,

@@ -13,8 +13,9 @@ use super::report::Report;
 use super::values::is_digits;
 use crate::config::{Declared, Names, Place, Source};
 use crate::model::{
-    Destination, Endpoint, FailureAction, Fallback, Family, ForwardingMethod, KernelName, Netmask,
-    Persistence, Protocol, RealServer, ServiceKey, ServiceSettings, StopAction, VirtualService,
+    ByHand, Destination, Endpoint, FailureAction, Fallback, Family, ForwardingMethod, KernelName,
+    Netmask, Persistence, Protocol, RealServer, ServiceKey, ServiceSettings, StopAction,
+    VirtualService,
 };
 
 /// Addresses one range may have.
@@ -85,6 +86,12 @@ impl Resolver<'_> {
             fallback,
             on_failure: if quiescent { FailureAction::Quiesce } else { FailureAction::Remove },
             on_stop: if cleanstop { StopAction::Remove } else { StopAction::Keep },
+            by_hand: match self.globals.readdquiescent {
+                true => ByHand::KeepWeights,
+                false => ByHand::KeepWeightsAndRemovals,
+            },
+            tells_rows: true,
+            maintenance_dir: self.globals.maintenancedir.clone(),
         })
     }
 
@@ -248,6 +255,7 @@ impl Resolver<'_> {
                     destination,
                     check_endpoint: check.probe.aim(check_endpoint),
                     check,
+                    written_port: port,
                     maintenance: false,
                 });
             }
