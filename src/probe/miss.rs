@@ -69,12 +69,13 @@ pub(super) enum Phase {
     FtpGreeting,
     FtpLogin,
     FtpTransfer,
+    Dns,
     /// Waiting for memory to read more of a large body into.
     Room,
 }
 
 impl Phase {
-    const ALL: [Phase; 11] = [
+    const ALL: [Phase; 12] = [
         Phase::Connect,
         Phase::Resolve,
         Phase::Tls,
@@ -85,6 +86,7 @@ impl Phase {
         Phase::FtpGreeting,
         Phase::FtpLogin,
         Phase::FtpTransfer,
+        Phase::Dns,
         Phase::Room,
     ];
 
@@ -100,6 +102,7 @@ impl Phase {
             Phase::FtpGreeting => "ftp greeting",
             Phase::FtpLogin => "ftp login",
             Phase::FtpTransfer => "ftp transfer",
+            Phase::Dns => "dns",
             Phase::Room => "room",
         }
     }

@@ -10,4 +10,5 @@
 #[allow(dead_code)]
 mod harness;
 
+mod dns;
 mod http;
