@@ -46,6 +46,11 @@ impl Datagrams {
         Ok(Datagrams { socket, phase, pause: pause(limit) })
     }
 
+    /// The address the server sees, as far as this host knows.
+    pub fn address(&self) -> Result<IpAddr, Miss> {
+        Ok(self.socket.local_addr().map_err(|error| local(&error))?.ip())
+    }
+
     /// Sends a datagram, and says when to send it again.
     pub async fn send(&self, datagram: &[u8]) -> Result<Instant, Miss> {
         match self.socket.send(datagram).await {

@@ -70,12 +70,15 @@ pub(super) enum Phase {
     FtpLogin,
     FtpTransfer,
     Dns,
+    Radius,
+    /// Still waiting, after an answer that whoever knows the secret did not write.
+    RadiusUnproven,
     /// Waiting for memory to read more of a large body into.
     Room,
 }
 
 impl Phase {
-    const ALL: [Phase; 12] = [
+    const ALL: [Phase; 14] = [
         Phase::Connect,
         Phase::Resolve,
         Phase::Tls,
@@ -87,6 +90,8 @@ impl Phase {
         Phase::FtpLogin,
         Phase::FtpTransfer,
         Phase::Dns,
+        Phase::Radius,
+        Phase::RadiusUnproven,
         Phase::Room,
     ];
 
@@ -103,6 +108,8 @@ impl Phase {
             Phase::FtpLogin => "ftp login",
             Phase::FtpTransfer => "ftp transfer",
             Phase::Dns => "dns",
+            Phase::Radius => "radius",
+            Phase::RadiusUnproven => "radius: an answer that our secret does not prove",
             Phase::Room => "room",
         }
     }

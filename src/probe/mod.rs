@@ -5,8 +5,9 @@
 //!      |             dns -----> datagram, connect, message, patterns
 //!      |             http ----> connect, tls, reader, patterns
 //!      |             ftp  ----> connect, dialogue, patterns
-//!   one deadline     ping ----> one engine for all targets
-//!   for it all       external -> a program in a process group of its own
+//!   one deadline     radius --> datagram, packet
+//!   for it all       ping ----> one engine for all targets
+//!                    external -> a program in a process group of its own
 //! ```
 //!
 //! Every probe is one future without a task, and dropping it ends all it began. What a server
@@ -25,6 +26,7 @@ mod http;
 mod miss;
 mod patterns;
 mod ping;
+mod radius;
 mod resolve;
 mod room;
 mod stream;
@@ -97,6 +99,12 @@ impl Prober {
             Probe::Dns(probe) => {
                 let work = async |progress: &Progress| {
                     dns::run(&self.shared, endpoint, probe, spec.timeout, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Radius(probe) => {
+                let work = async |progress: &Progress| {
+                    radius::run(endpoint, probe, spec.timeout, progress).await
                 };
                 Box::pin(within(spec.timeout, work)).await
             }

@@ -8,6 +8,7 @@ mod external;
 mod ftp;
 mod http;
 mod ping;
+mod radius;
 mod tls;
 
 use std::future::Future;
