@@ -69,12 +69,16 @@ pub(super) enum Phase {
     FtpGreeting,
     FtpLogin,
     FtpTransfer,
+    Dns,
+    Radius,
+    /// Still waiting, after an answer that whoever knows the secret did not write.
+    RadiusUnproven,
     /// Waiting for memory to read more of a large body into.
     Room,
 }
 
 impl Phase {
-    const ALL: [Phase; 11] = [
+    const ALL: [Phase; 14] = [
         Phase::Connect,
         Phase::Resolve,
         Phase::Tls,
@@ -85,6 +89,9 @@ impl Phase {
         Phase::FtpGreeting,
         Phase::FtpLogin,
         Phase::FtpTransfer,
+        Phase::Dns,
+        Phase::Radius,
+        Phase::RadiusUnproven,
         Phase::Room,
     ];
 
@@ -100,6 +107,9 @@ impl Phase {
             Phase::FtpGreeting => "ftp greeting",
             Phase::FtpLogin => "ftp login",
             Phase::FtpTransfer => "ftp transfer",
+            Phase::Dns => "dns",
+            Phase::Radius => "radius",
+            Phase::RadiusUnproven => "radius: an answer that our secret does not prove",
             Phase::Room => "room",
         }
     }

@@ -2,10 +2,12 @@
 //!
 //! ```text
 //! Prober::probe --> connect --> Pass | Fail(reason) | Local(reason)
+//!      |             dns -----> datagram, connect, message, patterns
 //!      |             http ----> connect, tls, reader, patterns
 //!      |             ftp  ----> connect, dialogue, patterns
-//!   one deadline     ping ----> one engine for all targets
-//!   for it all       external -> a program in a process group of its own
+//!   one deadline     radius --> datagram, packet
+//!   for it all       ping ----> one engine for all targets
+//!                    external -> a program in a process group of its own
 //! ```
 //!
 //! Every probe is one future without a task, and dropping it ends all it began. What a server
@@ -15,6 +17,8 @@
 #![forbid(unsafe_code)]
 
 mod connect;
+mod datagram;
+mod dns;
 mod evidence;
 mod external;
 mod ftp;
@@ -22,6 +26,7 @@ mod http;
 mod miss;
 mod patterns;
 mod ping;
+mod radius;
 mod resolve;
 mod room;
 mod stream;
@@ -91,6 +96,18 @@ impl Prober {
             Probe::External(probe) => {
                 Box::pin(self.shared.slots.run(endpoint, probe, spec.timeout)).await
             }
+            Probe::Dns(probe) => {
+                let work = async |progress: &Progress| {
+                    dns::run(&self.shared, endpoint, probe, spec.timeout, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Radius(probe) => {
+                let work = async |progress: &Progress| {
+                    radius::run(endpoint, probe, spec.timeout, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
             probe => Err(Miss::Local(format!("{}: not built in yet", probe.name()))),
         };
         done.map_or_else(Outcome::from, |()| Outcome::Pass)
@@ -107,4 +124,12 @@ async fn within(
         Ok(done) => done,
         Err(_) => Err(progress.timed_out(limit)),
     }
+}
+
+/// Bytes nobody can foresee.
+fn random<const N: usize>() -> Result<[u8; N], Miss> {
+    let mut bytes = [0; N];
+    let filled = aws_lc_rs::rand::fill(&mut bytes);
+    filled.map_err(|_| Miss::Local("the system has no random numbers".into()))?;
+    Ok(bytes)
 }

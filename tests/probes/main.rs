@@ -3,10 +3,12 @@
 //! Each server is a few lines; what is asserted is the whole outcome, reason included, and that
 //! it came in time.
 
+mod dns;
 mod external;
 mod ftp;
 mod http;
 mod ping;
+mod radius;
 mod tls;
 
 use std::future::Future;
@@ -16,7 +18,7 @@ use std::time::{Duration, Instant};
 use directord::model::{CheckSpec, Endpoint, HttpProbe, Outcome, Probe, StatusRanges};
 use directord::probe::Prober;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 /// A server that does `serve` with every connection; gone when the test's runtime is.
 async fn server<F>(serve: impl Fn(TcpStream, SocketAddr) -> F + Send + 'static) -> Endpoint
@@ -28,6 +30,21 @@ where
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             tokio::spawn(serve(client, address));
+        }
+    });
+    address.into()
+}
+
+/// A server that answers each datagram with these.
+async fn datagrams(mut answer: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Endpoint {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut space = [0; 4096];
+        while let Ok((length, client)) = socket.recv_from(&mut space).await {
+            for answer in answer(&space[..length]) {
+                let _ = socket.send_to(&answer, client).await;
+            }
         }
     });
     address.into()

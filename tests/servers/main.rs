@@ -10,4 +10,6 @@
 #[allow(dead_code)]
 mod harness;
 
+mod dns;
 mod http;
+mod radius;
