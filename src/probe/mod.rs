@@ -5,6 +5,7 @@
 //!      |             dns -----> datagram, connect, message, patterns
 //!      |             http ----> connect, tls, reader, patterns
 //!      |             ftp  ----> connect, dialogue, patterns
+//!      |             lines ---> connect, tls, session: smtp, pop, imap, nntp
 //!   one deadline     radius --> datagram, packet
 //!   for it all       ping ----> one engine for all targets
 //!                    external -> a program in a process group of its own
@@ -23,12 +24,15 @@ mod evidence;
 mod external;
 mod ftp;
 mod http;
+mod lines;
 mod miss;
 mod patterns;
 mod ping;
 mod radius;
+mod reply;
 mod resolve;
 mod room;
+mod session;
 mod stream;
 mod tls;
 
@@ -105,6 +109,19 @@ impl Prober {
             Probe::Radius(probe) => {
                 let work = async |progress: &Progress| {
                     radius::run(endpoint, probe, spec.timeout, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            probe @ (Probe::Smtp | Probe::Pop(_) | Probe::Imap(_) | Probe::Nntp) => {
+                let work = async |progress: &Progress| {
+                    let limit = spec.timeout;
+                    let call = lines::Call { shared: &self.shared, endpoint, limit, progress };
+                    match probe {
+                        Probe::Smtp => call.smtp().await,
+                        Probe::Pop(probe) => call.pop(probe).await,
+                        Probe::Imap(probe) => call.imap(probe).await,
+                        _ => call.nntp().await,
+                    }
                 };
                 Box::pin(within(spec.timeout, work)).await
             }

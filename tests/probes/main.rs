@@ -7,6 +7,7 @@ mod dns;
 mod external;
 mod ftp;
 mod http;
+mod lines;
 mod ping;
 mod radius;
 mod tls;

@@ -169,6 +169,18 @@ pub fn run(command: &mut Command) {
     assert!(said.status.success(), "{command:?}: {}: {out}{err}", said.status);
 }
 
+/// To run a program as root that finds `ours` where it looks for the folder or file `place`,
+/// which nobody else sees.
+pub fn instead(ours: &Path, place: &str, program: &Path) -> Command {
+    let mut command = Command::new("unshare");
+    command
+        .args(["--mount", "sh", "-c", r#"mount --bind "$0" "$1" && shift && exec "$@""#])
+        .arg(ours)
+        .arg(place)
+        .arg(program);
+    command
+}
+
 /// The outcome of one probe that has plenty of time.
 pub fn ask(endpoint: Endpoint, probe: Probe) -> Outcome {
     ask_within(endpoint, probe, PLENTY_MS)
@@ -178,7 +190,9 @@ pub fn ask(endpoint: Endpoint, probe: Probe) -> Outcome {
 pub fn ask_within(endpoint: Endpoint, probe: Probe, timeout_ms: u64) -> Outcome {
     let second = Duration::from_secs(1);
     let timeout = Duration::from_millis(timeout_ms);
-    let check = CheckSpec { probe, interval: second, retry: second, timeout, rise: 1, fall: 1 };
+    let (rise, fall) = (1, 1);
+    let check =
+        CheckSpec { probe, interval: second, retry: second, timeout, rise, fall, between: None };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let began = Instant::now();
     let prober = Prober::new();

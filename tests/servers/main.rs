@@ -12,4 +12,7 @@ mod harness;
 
 mod dns;
 mod http;
+mod mail;
+mod news;
 mod radius;
+mod smtp;
