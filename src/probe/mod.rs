@@ -6,6 +6,7 @@
 //!      |             http ----> connect, tls, reader, patterns
 //!      |             ftp  ----> connect, dialogue, patterns
 //!      |             lines ---> connect, tls, session: smtp, pop, imap, nntp
+//!      |             tcp -----> connect, answer, patterns
 //!   one deadline     radius --> datagram, packet
 //!   for it all       ping ----> one engine for all targets
 //!                    external -> a program in a process group of its own
@@ -34,6 +35,7 @@ mod resolve;
 mod room;
 mod session;
 mod stream;
+mod tcp;
 mod tls;
 
 use std::sync::Arc;
@@ -122,6 +124,12 @@ impl Prober {
                         Probe::Imap(probe) => call.imap(probe).await,
                         _ => call.nntp().await,
                     }
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Tcp(probe) => {
+                let work = async |progress: &Progress| {
+                    tcp::run(&self.shared, endpoint, probe, progress).await
                 };
                 Box::pin(within(spec.timeout, work)).await
             }

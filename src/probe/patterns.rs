@@ -55,7 +55,7 @@ impl Patterns {
     }
 
     /// Whether `pattern` occurs in one of `texts`, and the texts back.
-    async fn search(
+    pub async fn search(
         &self,
         pattern: &str,
         texts: Vec<Vec<u8>>,
@@ -106,7 +106,8 @@ impl Patterns {
     }
 }
 
-fn not_found(pattern: &str, body: &[u8], limit: usize) -> String {
+/// What is said of a body of which no more than `limit` bytes were read.
+pub(super) fn not_found(pattern: &str, body: &[u8], limit: usize) -> String {
     let pattern = slashed(pattern);
     match body.len() {
         0 => format!("receive: {pattern} not found: the body is empty"),

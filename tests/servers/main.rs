@@ -16,3 +16,4 @@ mod mail;
 mod news;
 mod radius;
 mod smtp;
+mod tcp;
