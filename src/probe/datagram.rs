@@ -46,9 +46,9 @@ impl Datagrams {
         Ok(Datagrams { socket, phase, pause: pause(limit) })
     }
 
-    /// The address the server sees, as far as this host knows.
-    pub fn address(&self) -> Result<IpAddr, Miss> {
-        Ok(self.socket.local_addr().map_err(|error| local(&error))?.ip())
+    /// The address and port the server sees, as far as this host knows.
+    pub fn address(&self) -> Result<SocketAddr, Miss> {
+        self.socket.local_addr().map_err(|error| local(&error))
     }
 
     /// Sends a datagram, and says when to send it again.

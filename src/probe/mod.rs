@@ -6,6 +6,7 @@
 //!      |             http ----> connect, tls, reader, patterns
 //!      |             ftp  ----> connect, dialogue, patterns
 //!      |             lines ---> connect, tls, session: smtp, pop, imap, nntp
+//!      |             sip -----> datagram, or connect and session; message
 //!      |             tcp -----> connect, answer, patterns
 //!   one deadline     radius --> datagram, packet
 //!   for it all       ping ----> one engine for all targets
@@ -34,6 +35,7 @@ mod reply;
 mod resolve;
 mod room;
 mod session;
+mod sip;
 mod stream;
 mod tcp;
 mod tls;
@@ -124,6 +126,12 @@ impl Prober {
                         Probe::Imap(probe) => call.imap(probe).await,
                         _ => call.nntp().await,
                     }
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Sip(probe) => {
+                let work = async |progress: &Progress| {
+                    sip::run(&self.shared, endpoint, probe, spec.timeout, progress).await
                 };
                 Box::pin(within(spec.timeout, work)).await
             }

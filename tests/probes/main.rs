@@ -10,6 +10,7 @@ mod http;
 mod lines;
 mod ping;
 mod radius;
+mod sip;
 mod tcp;
 mod tls;
 

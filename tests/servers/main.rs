@@ -15,5 +15,6 @@ mod http;
 mod mail;
 mod news;
 mod radius;
+mod sip;
 mod smtp;
 mod tcp;

@@ -21,7 +21,8 @@ pub(super) async fn run(
 ) -> Result<(), Miss> {
     progress.enter(Phase::Radius);
     let socket = Datagrams::open(endpoint, Phase::Radius, limit)?;
-    let login = Login { user: &probe.login, password: &probe.password, from: socket.address()? };
+    let from = socket.address()?.ip();
+    let login = Login { user: &probe.login, password: &probe.password, from };
     let [id] = super::random()?;
     let request = Request::new(&login, &probe.secret, id, super::random()?)
         .map_err(|why| Miss::Local(format!("radius: {why}")))?;
