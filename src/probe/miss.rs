@@ -73,12 +73,14 @@ pub(super) enum Phase {
     Radius,
     /// Still waiting, after an answer that whoever knows the secret did not write.
     RadiusUnproven,
+    LdapBind,
+    LdapSearch,
     /// Waiting for memory to read more of a large body into.
     Room,
 }
 
 impl Phase {
-    const ALL: [Phase; 14] = [
+    const ALL: [Phase; 16] = [
         Phase::Connect,
         Phase::Resolve,
         Phase::Tls,
@@ -92,6 +94,8 @@ impl Phase {
         Phase::Dns,
         Phase::Radius,
         Phase::RadiusUnproven,
+        Phase::LdapBind,
+        Phase::LdapSearch,
         Phase::Room,
     ];
 
@@ -110,6 +114,8 @@ impl Phase {
             Phase::Dns => "dns",
             Phase::Radius => "radius",
             Phase::RadiusUnproven => "radius: an answer that our secret does not prove",
+            Phase::LdapBind => "ldap bind",
+            Phase::LdapSearch => "ldap search",
             Phase::Room => "room",
         }
     }

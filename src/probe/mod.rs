@@ -2,9 +2,10 @@
 //!
 //! ```text
 //! Prober::probe --> connect --> Pass | Fail(reason) | Local(reason)
-//!      |             dns -----> datagram, connect, message, patterns
 //!      |             http ----> connect, tls, reader, patterns
 //!      |             ftp  ----> connect, dialogue, patterns
+//!      |             ldap ----> connect, tls, session, dialogue, patterns
+//!      |             dns -----> datagram, connect, message, patterns
 //!   one deadline     radius --> datagram, packet
 //!   for it all       ping ----> one engine for all targets
 //!                    external -> a program in a process group of its own
@@ -23,12 +24,14 @@ mod evidence;
 mod external;
 mod ftp;
 mod http;
+mod ldap;
 mod miss;
 mod patterns;
 mod ping;
 mod radius;
 mod resolve;
 mod room;
+mod session;
 mod stream;
 mod tls;
 
@@ -105,6 +108,12 @@ impl Prober {
             Probe::Radius(probe) => {
                 let work = async |progress: &Progress| {
                     radius::run(endpoint, probe, spec.timeout, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Ldap(probe) => {
+                let work = async |progress: &Progress| {
+                    ldap::run(&self.shared, endpoint, probe, spec.timeout, progress).await
                 };
                 Box::pin(within(spec.timeout, work)).await
             }

@@ -7,6 +7,7 @@ mod dns;
 mod external;
 mod ftp;
 mod http;
+mod ldap;
 mod ping;
 mod radius;
 mod tls;
@@ -70,6 +71,23 @@ async fn answering(answer: impl Into<Vec<u8>>) -> Endpoint {
         async move {
             request(&mut client).await;
             let _ = client.write_all(&answer).await;
+        }
+    })
+    .await
+}
+
+/// A server that says something, then one thing more each time it hears something, and in the
+/// end nothing.
+async fn talking(says: impl Into<Vec<u8>>, answers: Vec<Vec<u8>>) -> Endpoint {
+    let says = says.into();
+    server(move |mut client, _| {
+        let (says, mut answers) = (says.clone(), answers.clone().into_iter());
+        async move {
+            let _ = client.write_all(&says).await;
+            let mut space = [0; 4096];
+            while let Ok(1..) = client.read(&mut space).await {
+                let _ = client.write_all(&answers.next().unwrap_or_default()).await;
+            }
         }
     })
     .await

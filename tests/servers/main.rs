@@ -12,4 +12,5 @@ mod harness;
 
 mod dns;
 mod http;
+mod ldap;
 mod radius;
