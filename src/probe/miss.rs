@@ -75,12 +75,14 @@ pub(super) enum Phase {
     RadiusUnproven,
     LdapBind,
     LdapSearch,
+    PgsqlLogin,
+    PgsqlQuery,
     /// Waiting for memory to read more of a large body into.
     Room,
 }
 
 impl Phase {
-    const ALL: [Phase; 16] = [
+    const ALL: [Phase; 18] = [
         Phase::Connect,
         Phase::Resolve,
         Phase::Tls,
@@ -96,6 +98,8 @@ impl Phase {
         Phase::RadiusUnproven,
         Phase::LdapBind,
         Phase::LdapSearch,
+        Phase::PgsqlLogin,
+        Phase::PgsqlQuery,
         Phase::Room,
     ];
 
@@ -116,6 +120,8 @@ impl Phase {
             Phase::RadiusUnproven => "radius: an answer that our secret does not prove",
             Phase::LdapBind => "ldap bind",
             Phase::LdapSearch => "ldap search",
+            Phase::PgsqlLogin => "pgsql login",
+            Phase::PgsqlQuery => "pgsql query",
             Phase::Room => "room",
         }
     }

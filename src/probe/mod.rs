@@ -5,6 +5,7 @@
 //!      |             http ----> connect, tls, reader, patterns
 //!      |             ftp  ----> connect, dialogue, patterns
 //!      |             ldap ----> connect, tls, session, dialogue, patterns
+//!      |             pgsql ---> connect, session, dialogue
 //!      |             dns -----> datagram, connect, message, patterns
 //!   one deadline     radius --> datagram, packet
 //!   for it all       ping ----> one engine for all targets
@@ -17,6 +18,7 @@
 
 #![forbid(unsafe_code)]
 
+mod base64;
 mod connect;
 mod datagram;
 mod dns;
@@ -27,6 +29,7 @@ mod http;
 mod ldap;
 mod miss;
 mod patterns;
+mod pgsql;
 mod ping;
 mod radius;
 mod resolve;
@@ -114,6 +117,12 @@ impl Prober {
             Probe::Ldap(probe) => {
                 let work = async |progress: &Progress| {
                     ldap::run(&self.shared, endpoint, probe, spec.timeout, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Pgsql(probe) => {
+                let work = async |progress: &Progress| {
+                    pgsql::run(&self.shared, endpoint, probe, spec.timeout, progress).await
                 };
                 Box::pin(within(spec.timeout, work)).await
             }

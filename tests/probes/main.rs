@@ -8,6 +8,7 @@ mod external;
 mod ftp;
 mod http;
 mod ldap;
+mod pgsql;
 mod ping;
 mod radius;
 mod tls;
@@ -91,6 +92,11 @@ async fn talking(says: impl Into<Vec<u8>>, answers: Vec<Vec<u8>>) -> Endpoint {
         }
     })
     .await
+}
+
+/// A server that never stops saying this.
+async fn endless(says: &'static [u8]) -> Endpoint {
+    server(move |mut client, _| async move { while client.write_all(says).await.is_ok() {} }).await
 }
 
 fn check(probe: Probe, timeout_ms: u64) -> CheckSpec {

@@ -13,4 +13,5 @@ mod harness;
 mod dns;
 mod http;
 mod ldap;
+mod pgsql;
 mod radius;
