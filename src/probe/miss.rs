@@ -75,6 +75,8 @@ pub(super) enum Phase {
     RadiusUnproven,
     LdapBind,
     LdapSearch,
+    MysqlLogin,
+    MysqlQuery,
     PgsqlLogin,
     PgsqlQuery,
     /// Waiting for memory to read more of a large body into.
@@ -82,7 +84,7 @@ pub(super) enum Phase {
 }
 
 impl Phase {
-    const ALL: [Phase; 18] = [
+    const ALL: [Phase; 20] = [
         Phase::Connect,
         Phase::Resolve,
         Phase::Tls,
@@ -98,6 +100,8 @@ impl Phase {
         Phase::RadiusUnproven,
         Phase::LdapBind,
         Phase::LdapSearch,
+        Phase::MysqlLogin,
+        Phase::MysqlQuery,
         Phase::PgsqlLogin,
         Phase::PgsqlQuery,
         Phase::Room,
@@ -120,6 +124,8 @@ impl Phase {
             Phase::RadiusUnproven => "radius: an answer that our secret does not prove",
             Phase::LdapBind => "ldap bind",
             Phase::LdapSearch => "ldap search",
+            Phase::MysqlLogin => "mysql login",
+            Phase::MysqlQuery => "mysql query",
             Phase::PgsqlLogin => "pgsql login",
             Phase::PgsqlQuery => "pgsql query",
             Phase::Room => "room",

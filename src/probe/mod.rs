@@ -5,7 +5,7 @@
 //!      |             http ----> connect, tls, reader, patterns
 //!      |             ftp  ----> connect, dialogue, patterns
 //!      |             ldap ----> connect, tls, session, dialogue, patterns
-//!      |             pgsql ---> connect, session, dialogue
+//!      |             mysql, pgsql -> connect, session, dialogue
 //!      |             dns -----> datagram, connect, message, patterns
 //!   one deadline     radius --> datagram, packet
 //!   for it all       ping ----> one engine for all targets
@@ -28,6 +28,7 @@ mod ftp;
 mod http;
 mod ldap;
 mod miss;
+mod mysql;
 mod patterns;
 mod pgsql;
 mod ping;
@@ -117,6 +118,12 @@ impl Prober {
             Probe::Ldap(probe) => {
                 let work = async |progress: &Progress| {
                     ldap::run(&self.shared, endpoint, probe, spec.timeout, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Mysql(probe) => {
+                let work = async |progress: &Progress| {
+                    mysql::run(&self.shared, endpoint, probe, spec.timeout, progress).await
                 };
                 Box::pin(within(spec.timeout, work)).await
             }

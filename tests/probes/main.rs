@@ -8,6 +8,7 @@ mod external;
 mod ftp;
 mod http;
 mod ldap;
+mod mysql;
 mod pgsql;
 mod ping;
 mod radius;

@@ -13,5 +13,6 @@ mod harness;
 mod dns;
 mod http;
 mod ldap;
+mod mysql;
 mod pgsql;
 mod radius;
