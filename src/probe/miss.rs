@@ -82,12 +82,18 @@ pub(super) enum Phase {
     Radius,
     /// Still waiting, after an answer that whoever knows the secret did not write.
     RadiusUnproven,
+    LdapBind,
+    LdapSearch,
+    MysqlLogin,
+    MysqlQuery,
+    PgsqlLogin,
+    PgsqlQuery,
     /// Waiting for memory to read more of a large body into.
     Room,
 }
 
 impl Phase {
-    const ALL: [Phase; 23] = [
+    const ALL: [Phase; 29] = [
         Phase::Connect,
         Phase::Resolve,
         Phase::Tls,
@@ -110,6 +116,12 @@ impl Phase {
         Phase::Dns,
         Phase::Radius,
         Phase::RadiusUnproven,
+        Phase::LdapBind,
+        Phase::LdapSearch,
+        Phase::MysqlLogin,
+        Phase::MysqlQuery,
+        Phase::PgsqlLogin,
+        Phase::PgsqlQuery,
         Phase::Room,
     ];
 
@@ -137,6 +149,12 @@ impl Phase {
             Phase::Dns => "dns",
             Phase::Radius => "radius",
             Phase::RadiusUnproven => "radius: an answer that our secret does not prove",
+            Phase::LdapBind => "ldap bind",
+            Phase::LdapSearch => "ldap search",
+            Phase::MysqlLogin => "mysql login",
+            Phase::MysqlQuery => "mysql query",
+            Phase::PgsqlLogin => "pgsql login",
+            Phase::PgsqlQuery => "pgsql query",
             Phase::Room => "room",
         }
     }

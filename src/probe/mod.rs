@@ -2,12 +2,14 @@
 //!
 //! ```text
 //! Prober::probe --> connect --> Pass | Fail(reason) | Local(reason)
-//!      |             dns -----> datagram, connect, message, patterns
 //!      |             http ----> connect, tls, reader, patterns
 //!      |             ftp  ----> connect, dialogue, patterns
 //!      |             lines ---> connect, tls, session: smtp, pop, imap, nntp
 //!      |             sip -----> datagram, or connect and session; message
 //!      |             tcp -----> connect, answer, patterns
+//!      |             ldap ----> connect, tls, session, dialogue, patterns
+//!      |             mysql, pgsql -> connect, session, dialogue
+//!      |             dns -----> datagram, connect, message, patterns
 //!   one deadline     radius --> datagram, packet
 //!   for it all       ping ----> one engine for all targets
 //!                    external -> a program in a process group of its own
@@ -19,6 +21,7 @@
 
 #![forbid(unsafe_code)]
 
+mod base64;
 mod connect;
 mod datagram;
 mod dns;
@@ -26,9 +29,12 @@ mod evidence;
 mod external;
 mod ftp;
 mod http;
+mod ldap;
 mod lines;
 mod miss;
+mod mysql;
 mod patterns;
+mod pgsql;
 mod ping;
 mod radius;
 mod reply;
@@ -141,7 +147,24 @@ impl Prober {
                 };
                 Box::pin(within(spec.timeout, work)).await
             }
-            probe => Err(Miss::Local(format!("{}: not built in yet", probe.name()))),
+            Probe::Ldap(probe) => {
+                let work = async |progress: &Progress| {
+                    ldap::run(&self.shared, endpoint, probe, spec.timeout, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Mysql(probe) => {
+                let work = async |progress: &Progress| {
+                    mysql::run(&self.shared, endpoint, probe, spec.timeout, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
+            Probe::Pgsql(probe) => {
+                let work = async |progress: &Progress| {
+                    pgsql::run(&self.shared, endpoint, probe, spec.timeout, progress).await
+                };
+                Box::pin(within(spec.timeout, work)).await
+            }
         };
         done.map_or_else(Outcome::from, |()| Outcome::Pass)
     }

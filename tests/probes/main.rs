@@ -7,7 +7,10 @@ mod dns;
 mod external;
 mod ftp;
 mod http;
+mod ldap;
 mod lines;
+mod mysql;
+mod pgsql;
 mod ping;
 mod radius;
 mod sip;
@@ -76,6 +79,28 @@ async fn answering(answer: impl Into<Vec<u8>>) -> Endpoint {
         }
     })
     .await
+}
+
+/// A server that says something, then one thing more each time it hears something, and in the
+/// end nothing.
+async fn talking(says: impl Into<Vec<u8>>, answers: Vec<Vec<u8>>) -> Endpoint {
+    let says = says.into();
+    server(move |mut client, _| {
+        let (says, mut answers) = (says.clone(), answers.clone().into_iter());
+        async move {
+            let _ = client.write_all(&says).await;
+            let mut space = [0; 4096];
+            while let Ok(1..) = client.read(&mut space).await {
+                let _ = client.write_all(&answers.next().unwrap_or_default()).await;
+            }
+        }
+    })
+    .await
+}
+
+/// A server that never stops saying this.
+async fn endless(says: &'static [u8]) -> Endpoint {
+    server(move |mut client, _| async move { while client.write_all(says).await.is_ok() {} }).await
 }
 
 fn check(probe: Probe, timeout_ms: u64) -> CheckSpec {

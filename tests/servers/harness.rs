@@ -162,7 +162,13 @@ impl Drop for Daemon {
 
 /// Runs a program that ends by itself, such as one that prepares a server's files.
 pub fn run(command: &mut Command) {
-    let said = command.stdin(Stdio::null()).output();
+    run_with_input(command, Path::new("/dev/null"));
+}
+
+/// The same with a file on its standard input.
+pub fn run_with_input(command: &mut Command, file: &Path) {
+    let input = File::open(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let said = command.stdin(input).output();
     let said = said.unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     let (out, err) = (text(&said.stdout), text(&said.stderr));

@@ -12,8 +12,11 @@ mod harness;
 
 mod dns;
 mod http;
+mod ldap;
 mod mail;
+mod mysql;
 mod news;
+mod pgsql;
 mod radius;
 mod sip;
 mod smtp;
