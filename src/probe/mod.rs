@@ -46,8 +46,8 @@ mod stream;
 mod tcp;
 mod tls;
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -83,103 +83,46 @@ impl Prober {
     /// To be called in a tokio runtime with time and I/O. Dropping the future ends the probe at
     /// once and leaves nothing behind.
     pub async fn probe(&self, endpoint: Endpoint, spec: &CheckSpec) -> Outcome {
-        let done = match &spec.probe {
-            Probe::On => Ok(()),
-            Probe::Off => Err(Miss::Fail("switched off".into())),
-            Probe::Connect => {
-                let work =
-                    async |progress: &Progress| connect::open(endpoint, progress).await.map(drop);
-                within(spec.timeout, work).await
-            }
-            // The larger ones are boxed, so that the many small ones stay small.
-            Probe::Http(probe) => {
-                let work = async |progress: &Progress| {
-                    http::run(&self.shared, endpoint, probe, progress).await
-                };
-                Box::pin(within(spec.timeout, work)).await
-            }
-            Probe::Ftp(probe) => {
-                let work = async |progress: &Progress| {
-                    ftp::run(&self.shared, endpoint, probe, spec.timeout, progress).await
-                };
-                Box::pin(within(spec.timeout, work)).await
-            }
+        let (shared, limit) = (&*self.shared, spec.timeout);
+        let progress = &Progress::default();
+        // Boxed, each at its own size: the many small ones do not grow by the largest.
+        let work: Work<'_> = match &spec.probe {
+            Probe::On => return Outcome::Pass,
+            Probe::Off => return Outcome::Fail("switched off".into()),
+            // These two say themselves what became of them when their time is up.
             Probe::Ping(probe) => {
-                Box::pin(self.shared.ping.run(endpoint.address, probe, spec.timeout)).await
+                let done = Box::pin(shared.ping.run(endpoint.address, probe, limit)).await;
+                return outcome(done);
             }
             Probe::External(probe) => {
-                Box::pin(self.shared.slots.run(endpoint, probe, spec.timeout)).await
+                return outcome(Box::pin(shared.slots.run(endpoint, probe, limit)).await);
             }
-            Probe::Dns(probe) => {
-                let work = async |progress: &Progress| {
-                    dns::run(&self.shared, endpoint, probe, spec.timeout, progress).await
-                };
-                Box::pin(within(spec.timeout, work)).await
+            Probe::Connect => {
+                Box::pin(async move { connect::open(endpoint, progress).await.map(drop) })
             }
-            Probe::Radius(probe) => {
-                let work = async |progress: &Progress| {
-                    radius::run(endpoint, probe, spec.timeout, progress).await
-                };
-                Box::pin(within(spec.timeout, work)).await
-            }
-            probe @ (Probe::Smtp | Probe::Pop(_) | Probe::Imap(_) | Probe::Nntp) => {
-                let work = async |progress: &Progress| {
-                    let limit = spec.timeout;
-                    let call = lines::Call { shared: &self.shared, endpoint, limit, progress };
-                    match probe {
-                        Probe::Smtp => call.smtp().await,
-                        Probe::Pop(probe) => call.pop(probe).await,
-                        Probe::Imap(probe) => call.imap(probe).await,
-                        _ => call.nntp().await,
-                    }
-                };
-                Box::pin(within(spec.timeout, work)).await
-            }
-            Probe::Sip(probe) => {
-                let work = async |progress: &Progress| {
-                    sip::run(&self.shared, endpoint, probe, spec.timeout, progress).await
-                };
-                Box::pin(within(spec.timeout, work)).await
-            }
-            Probe::Tcp(probe) => {
-                let work = async |progress: &Progress| {
-                    tcp::run(&self.shared, endpoint, probe, progress).await
-                };
-                Box::pin(within(spec.timeout, work)).await
-            }
-            Probe::Ldap(probe) => {
-                let work = async |progress: &Progress| {
-                    ldap::run(&self.shared, endpoint, probe, spec.timeout, progress).await
-                };
-                Box::pin(within(spec.timeout, work)).await
-            }
-            Probe::Mysql(probe) => {
-                let work = async |progress: &Progress| {
-                    mysql::run(&self.shared, endpoint, probe, spec.timeout, progress).await
-                };
-                Box::pin(within(spec.timeout, work)).await
-            }
-            Probe::Pgsql(probe) => {
-                let work = async |progress: &Progress| {
-                    pgsql::run(&self.shared, endpoint, probe, spec.timeout, progress).await
-                };
-                Box::pin(within(spec.timeout, work)).await
-            }
+            Probe::Http(probe) => Box::pin(http::run(shared, endpoint, probe, progress)),
+            Probe::Ftp(probe) => Box::pin(ftp::run(shared, endpoint, probe, limit, progress)),
+            Probe::Smtp => Box::pin(lines::smtp(shared, endpoint, limit, progress)),
+            Probe::Pop(probe) => Box::pin(lines::pop(shared, endpoint, probe, limit, progress)),
+            Probe::Imap(probe) => Box::pin(lines::imap(shared, endpoint, probe, limit, progress)),
+            Probe::Nntp => Box::pin(lines::nntp(shared, endpoint, limit, progress)),
+            Probe::Sip(probe) => Box::pin(sip::run(shared, endpoint, probe, limit, progress)),
+            Probe::Tcp(probe) => Box::pin(tcp::run(shared, endpoint, probe, progress)),
+            Probe::Dns(probe) => Box::pin(dns::run(shared, endpoint, probe, limit, progress)),
+            Probe::Radius(probe) => Box::pin(radius::run(endpoint, probe, limit, progress)),
+            Probe::Ldap(probe) => Box::pin(ldap::run(shared, endpoint, probe, limit, progress)),
+            Probe::Mysql(probe) => Box::pin(mysql::run(shared, endpoint, probe, limit, progress)),
+            Probe::Pgsql(probe) => Box::pin(pgsql::run(shared, endpoint, probe, limit, progress)),
         };
-        done.map_or_else(Outcome::from, |()| Outcome::Pass)
+        outcome(timeout(limit, work).await.unwrap_or_else(|_| Err(progress.timed_out(limit))))
     }
 }
 
-/// Does `work` and, when it is not done by `limit`, says how far it came.
-async fn within(
-    limit: Duration,
-    work: impl AsyncFnOnce(&Progress) -> Result<(), Miss>,
-) -> Result<(), Miss> {
-    let progress = Progress::default();
-    match timeout(limit, work(&progress)).await {
-        Ok(done) => done,
-        Err(_) => Err(progress.timed_out(limit)),
-    }
+/// One probe under way.
+type Work<'a> = Pin<Box<dyn Future<Output = Result<(), Miss>> + Send + 'a>>;
+
+fn outcome(done: Result<(), Miss>) -> Outcome {
+    done.map_or_else(Outcome::from, |()| Outcome::Pass)
 }
 
 /// Bytes nobody can foresee.

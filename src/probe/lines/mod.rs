@@ -28,39 +28,62 @@ use smtp::Smtp;
 /// in longer ones.
 const MAX_LINE: usize = 8 * 1024;
 
-/// Who asks, and of whom. A probe waits as long as its caller lets it, but for the farewell,
-/// which must not turn a pass into a failure.
-pub(super) struct Call<'a> {
-    pub shared: &'a Shared,
-    pub endpoint: Endpoint,
+/// Whether a mail server takes mail.
+pub(super) async fn smtp(
+    shared: &Shared,
+    endpoint: Endpoint,
+    limit: Duration,
+    progress: &Progress,
+) -> Result<(), Miss> {
+    Call { shared, endpoint, limit, progress }.run(None, Smtp::default()).await
+}
+
+/// Whether a mailbox can be had by POP3.
+pub(super) async fn pop(
+    shared: &Shared,
+    endpoint: Endpoint,
+    probe: &MailboxProbe,
+    limit: Duration,
+    progress: &Progress,
+) -> Result<(), Miss> {
+    let login = sayable(Pop::NAME, probe)?;
+    Call { shared, endpoint, limit, progress }.run(probe.tls.as_ref(), Pop::new(login)).await
+}
+
+/// Whether a mailbox can be had by IMAP.
+pub(super) async fn imap(
+    shared: &Shared,
+    endpoint: Endpoint,
+    probe: &MailboxProbe,
+    limit: Duration,
+    progress: &Progress,
+) -> Result<(), Miss> {
+    let login = sayable(Imap::NAME, probe)?;
+    Call { shared, endpoint, limit, progress }.run(probe.tls.as_ref(), Imap::new(login)).await
+}
+
+/// Whether a news server is open.
+pub(super) async fn nntp(
+    shared: &Shared,
+    endpoint: Endpoint,
+    limit: Duration,
+    progress: &Progress,
+) -> Result<(), Miss> {
+    Call { shared, endpoint, limit, progress }.run(None, Nntp).await
+}
+
+/// Who asks, and of whom.
+struct Call<'a> {
+    shared: &'a Shared,
+    endpoint: Endpoint,
     /// The time the whole probe has.
-    pub limit: Duration,
-    pub progress: &'a Progress,
+    limit: Duration,
+    progress: &'a Progress,
 }
 
 impl Call<'_> {
-    /// Whether a mail server takes mail.
-    pub async fn smtp(&self) -> Result<(), Miss> {
-        self.run(None, Smtp::default()).await
-    }
-
-    /// Whether a mailbox can be had by POP3.
-    pub async fn pop(&self, probe: &MailboxProbe) -> Result<(), Miss> {
-        let login = sayable(Pop::NAME, probe)?;
-        self.run(probe.tls.as_ref(), Pop::new(login)).await
-    }
-
-    /// Whether a mailbox can be had by IMAP.
-    pub async fn imap(&self, probe: &MailboxProbe) -> Result<(), Miss> {
-        let login = sayable(Imap::NAME, probe)?;
-        self.run(probe.tls.as_ref(), Imap::new(login)).await
-    }
-
-    /// Whether a news server is open.
-    pub async fn nntp(&self) -> Result<(), Miss> {
-        self.run(None, Nntp).await
-    }
-
+    /// Waits as long as the caller lets it, but for the farewell, which must not turn a pass
+    /// into a failure.
     async fn run<C: Session>(&self, tls: Option<&Tls>, session: C) -> Result<(), Miss> {
         let began = Instant::now();
         let mut tcp = connect::open(self.endpoint, self.progress).await?;
