@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use directord::model::{CheckSpec, Endpoint, Outcome, Probe};
 use directord::probe::Prober;
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, Uid};
 use tempfile::TempDir;
 
@@ -145,6 +146,9 @@ impl Daemon {
     /// datagrams, and nobody answers.
     pub fn freeze(&self) {
         killpg(self.group(), Signal::SIGSTOP).expect("the server runs");
+        // The signal is sent, not yet obeyed: a thread that runs may still answer a question.
+        let stopped = waitpid(self.group(), Some(WaitPidFlag::WUNTRACED));
+        assert!(matches!(stopped, Ok(WaitStatus::Stopped(..))), "{stopped:?}: {}", self.log());
     }
 
     fn group(&self) -> Pid {
