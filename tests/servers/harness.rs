@@ -149,6 +149,12 @@ impl Daemon {
         // The signal is sent, not yet obeyed: a thread that runs may still answer a question.
         let stopped = waitpid(self.group(), Some(WaitPidFlag::WUNTRACED));
         assert!(matches!(stopped, Ok(WaitStatus::Stopped(..))), "{stopped:?}: {}", self.log());
+        // Nor have the processes it started.
+        let began = Instant::now();
+        while any_moves(self.group()) {
+            assert!(began.elapsed() < PATIENCE, "still running: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     fn group(&self) -> Pid {
@@ -162,6 +168,18 @@ impl Drop for Daemon {
         let _ = killpg(self.group(), Signal::SIGKILL);
         let _ = self.child.wait();
     }
+}
+
+/// Whether a process of this group is neither stopped nor dead.
+fn any_moves(group: Pid) -> bool {
+    let processes = std::fs::read_dir("/proc").expect("a list of processes");
+    processes.flatten().any(|process| {
+        let state = std::fs::read_to_string(process.path().join("stat")).unwrap_or_default();
+        // State, parent and group follow the name, which may itself have brackets in it.
+        let mut words = state.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let (state, its_group) = (words.next(), words.nth(1));
+        its_group == Some(group.to_string().as_str()) && !matches!(state, Some("T" | "Z"))
+    })
 }
 
 /// Runs a program that ends by itself, such as one that prepares a server's files.
