@@ -6,8 +6,6 @@
 
 #![forbid(unsafe_code)]
 
-// Until there is a file for every protocol, parts of it are nobody's.
-#[allow(dead_code)]
 mod harness;
 
 mod dns;
