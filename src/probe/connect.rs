@@ -53,7 +53,8 @@ fn start(endpoint: Endpoint) -> Result<TcpStream, Miss> {
     TcpStream::from_std(socket.into()).map_err(|error| local(&error))
 }
 
-fn local(error: &io::Error) -> Miss {
+/// An error that no server had a part in.
+pub(super) fn local(error: &io::Error) -> Miss {
     let what = match error.raw_os_error().map(Errno::from_raw) {
         Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH) => "no route to the server".into(),
         Some(Errno::EADDRNOTAVAIL) => {

@@ -4,8 +4,15 @@
 //! Prober::probe --> connect --> Pass | Fail(reason) | Local(reason)
 //!      |             http ----> connect, tls, reader, patterns
 //!      |             ftp  ----> connect, dialogue, patterns
-//!   one deadline     ping ----> one engine for all targets
-//!   for it all       external -> a program in a process group of its own
+//!      |             lines ---> connect, tls, session: smtp, pop, imap, nntp
+//!      |             sip -----> datagram, or connect and session; message
+//!      |             tcp -----> connect, answer, patterns
+//!      |             ldap ----> connect, tls, session, dialogue, patterns
+//!      |             mysql, pgsql -> connect, session, dialogue
+//!      |             dns -----> datagram, connect, message, patterns
+//!   one deadline     radius --> datagram, packet
+//!   for it all       ping ----> one engine for all targets
+//!                    external -> a program in a process group of its own
 //! ```
 //!
 //! Every probe is one future without a task, and dropping it ends all it began. What a server
@@ -14,21 +21,33 @@
 
 #![forbid(unsafe_code)]
 
+mod base64;
 mod connect;
+mod datagram;
+mod dns;
 mod evidence;
 mod external;
 mod ftp;
 mod http;
+mod ldap;
+mod lines;
 mod miss;
+mod mysql;
 mod patterns;
+mod pgsql;
 mod ping;
+mod radius;
+mod reply;
 mod resolve;
 mod room;
+mod session;
+mod sip;
 mod stream;
+mod tcp;
 mod tls;
 
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -64,47 +83,52 @@ impl Prober {
     /// To be called in a tokio runtime with time and I/O. Dropping the future ends the probe at
     /// once and leaves nothing behind.
     pub async fn probe(&self, endpoint: Endpoint, spec: &CheckSpec) -> Outcome {
-        let done = match &spec.probe {
-            Probe::On => Ok(()),
-            Probe::Off => Err(Miss::Fail("switched off".into())),
-            Probe::Connect => {
-                let work =
-                    async |progress: &Progress| connect::open(endpoint, progress).await.map(drop);
-                within(spec.timeout, work).await
-            }
-            // The larger ones are boxed, so that the many small ones stay small.
-            Probe::Http(probe) => {
-                let work = async |progress: &Progress| {
-                    http::run(&self.shared, endpoint, probe, progress).await
-                };
-                Box::pin(within(spec.timeout, work)).await
-            }
-            Probe::Ftp(probe) => {
-                let work = async |progress: &Progress| {
-                    ftp::run(&self.shared, endpoint, probe, spec.timeout, progress).await
-                };
-                Box::pin(within(spec.timeout, work)).await
-            }
+        let (shared, limit) = (&*self.shared, spec.timeout);
+        let progress = &Progress::default();
+        // Boxed, each at its own size: the many small ones do not grow by the largest.
+        let work: Work<'_> = match &spec.probe {
+            Probe::On => return Outcome::Pass,
+            Probe::Off => return Outcome::Fail("switched off".into()),
+            // These two say themselves what became of them when their time is up.
             Probe::Ping(probe) => {
-                Box::pin(self.shared.ping.run(endpoint.address, probe, spec.timeout)).await
+                let done = Box::pin(shared.ping.run(endpoint.address, probe, limit)).await;
+                return outcome(done);
             }
             Probe::External(probe) => {
-                Box::pin(self.shared.slots.run(endpoint, probe, spec.timeout)).await
+                return outcome(Box::pin(shared.slots.run(endpoint, probe, limit)).await);
             }
-            probe => Err(Miss::Local(format!("{}: not built in yet", probe.name()))),
+            Probe::Connect => {
+                Box::pin(async move { connect::open(endpoint, progress).await.map(drop) })
+            }
+            Probe::Http(probe) => Box::pin(http::run(shared, endpoint, probe, progress)),
+            Probe::Ftp(probe) => Box::pin(ftp::run(shared, endpoint, probe, limit, progress)),
+            Probe::Smtp => Box::pin(lines::smtp(shared, endpoint, limit, progress)),
+            Probe::Pop(probe) => Box::pin(lines::pop(shared, endpoint, probe, limit, progress)),
+            Probe::Imap(probe) => Box::pin(lines::imap(shared, endpoint, probe, limit, progress)),
+            Probe::Nntp => Box::pin(lines::nntp(shared, endpoint, limit, progress)),
+            Probe::Sip(probe) => Box::pin(sip::run(shared, endpoint, probe, limit, progress)),
+            Probe::Tcp(probe) => Box::pin(tcp::run(shared, endpoint, probe, progress)),
+            Probe::Dns(probe) => Box::pin(dns::run(shared, endpoint, probe, limit, progress)),
+            Probe::Radius(probe) => Box::pin(radius::run(endpoint, probe, limit, progress)),
+            Probe::Ldap(probe) => Box::pin(ldap::run(shared, endpoint, probe, limit, progress)),
+            Probe::Mysql(probe) => Box::pin(mysql::run(shared, endpoint, probe, limit, progress)),
+            Probe::Pgsql(probe) => Box::pin(pgsql::run(shared, endpoint, probe, limit, progress)),
         };
-        done.map_or_else(Outcome::from, |()| Outcome::Pass)
+        outcome(timeout(limit, work).await.unwrap_or_else(|_| Err(progress.timed_out(limit))))
     }
 }
 
-/// Does `work` and, when it is not done by `limit`, says how far it came.
-async fn within(
-    limit: Duration,
-    work: impl AsyncFnOnce(&Progress) -> Result<(), Miss>,
-) -> Result<(), Miss> {
-    let progress = Progress::default();
-    match timeout(limit, work(&progress)).await {
-        Ok(done) => done,
-        Err(_) => Err(progress.timed_out(limit)),
-    }
+/// One probe under way.
+type Work<'a> = Pin<Box<dyn Future<Output = Result<(), Miss>> + Send + 'a>>;
+
+fn outcome(done: Result<(), Miss>) -> Outcome {
+    done.map_or_else(Outcome::from, |()| Outcome::Pass)
+}
+
+/// Bytes nobody can foresee.
+fn random<const N: usize>() -> Result<[u8; N], Miss> {
+    let mut bytes = [0; N];
+    let filled = aws_lc_rs::rand::fill(&mut bytes);
+    filled.map_err(|_| Miss::Local("the system has no random numbers".into()))?;
+    Ok(bytes)
 }

@@ -28,21 +28,62 @@ impl Patterns {
         limit: usize,
         progress: &Progress,
     ) -> Result<(), Miss> {
+        match self.search(pattern, vec![body], progress).await? {
+            (true, _) => Ok(()),
+            (false, mut texts) => {
+                let body = texts.pop().unwrap_or_default();
+                Err(Miss::Fail(not_found(pattern, &body, limit)))
+            }
+        }
+    }
+
+    /// Whether `pattern` occurs in one of `texts`, each of which is a whole of its own.
+    pub async fn require_one(
+        &self,
+        pattern: &str,
+        texts: Vec<String>,
+        progress: &Progress,
+    ) -> Result<(), Miss> {
+        let texts = texts.into_iter().map(String::into_bytes).collect();
+        match self.search(pattern, texts, progress).await? {
+            (true, _) => Ok(()),
+            (false, texts) => {
+                let shown = evidence::excerpt(&texts.join(&b", "[..]));
+                Err(Miss::Fail(format!("receive: {} not found in {shown}", slashed(pattern))))
+            }
+        }
+    }
+
+    /// Whether `pattern` occurs in one of `texts`, and the texts back.
+    pub async fn search(
+        &self,
+        pattern: &str,
+        texts: Vec<Vec<u8>>,
+        progress: &Progress,
+    ) -> Result<(bool, Vec<Vec<u8>>), Miss> {
         progress.enter(Phase::Receive);
         let compiled = self.compiled(pattern)?;
-        let (found, body) = if body.len() <= INLINE_BYTES && compiled.is_linear() {
-            (compiled.is_match(&body), body)
-        } else {
-            let search = move || (compiled.is_match(&body), body);
-            tokio::task::spawn_blocking(search)
-                .await
-                .map_err(|_| Miss::Local("receive: the search was broken off".into()))?
+        let length: usize = texts.iter().map(Vec::len).sum();
+        let inline = length <= INLINE_BYTES && compiled.is_linear();
+        let search = move || {
+            let mut found = Ok(false);
+            for text in &texts {
+                found = compiled.is_match(text);
+                if !matches!(found, Ok(false)) {
+                    break;
+                }
+            }
+            (found, texts)
         };
-        match found {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(Miss::Fail(not_found(pattern, &body, limit))),
-            Err(why) => Err(Miss::Fail(format!("receive: {}: {why}", slashed(pattern)))),
-        }
+        let (found, texts) = match inline {
+            true => search(),
+            false => tokio::task::spawn_blocking(search)
+                .await
+                .map_err(|_| Miss::Local("receive: the search was broken off".into()))?,
+        };
+        let found =
+            found.map_err(|why| Miss::Fail(format!("receive: {}: {why}", slashed(pattern))))?;
+        Ok((found, texts))
     }
 
     fn compiled(&self, text: &str) -> Result<Arc<Pattern>, Miss> {
@@ -65,7 +106,8 @@ impl Patterns {
     }
 }
 
-fn not_found(pattern: &str, body: &[u8], limit: usize) -> String {
+/// What is said of a body of which no more than `limit` bytes were read.
+pub(super) fn not_found(pattern: &str, body: &[u8], limit: usize) -> String {
     let pattern = slashed(pattern);
     match body.len() {
         0 => format!("receive: {pattern} not found: the body is empty"),
@@ -100,6 +142,18 @@ mod tests {
         assert_eq!(said, Err(Miss::Fail(reason.into())));
         let said = verdict("x", b"", 7).await;
         assert_eq!(said, Err(Miss::Fail("receive: /x/ not found: the body is empty".into())));
+    }
+
+    #[tokio::test]
+    async fn one_of_several_texts_is_enough_and_each_is_a_whole() {
+        let verdict = async |pattern: &str| {
+            let texts = vec!["192.0.2.1".to_owned(), "2001:db8::1".to_owned()];
+            Patterns::default().require_one(pattern, texts, &Progress::default()).await
+        };
+        assert_eq!(verdict("^192.0.2.1$").await, Ok(()));
+        assert_eq!(verdict("^2001:db8::1$").await, Ok(()));
+        let reason = r#"receive: /1, 2/ not found in "192.0.2.1, 2001:db8::1""#;
+        assert_eq!(verdict("1, 2").await, Err(Miss::Fail(reason.into())));
     }
 
     #[tokio::test]

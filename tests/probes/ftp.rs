@@ -107,7 +107,7 @@ async fn hostile_dialogues_end_as_failures() {
     assert_eq!(ask(full, ftp()).await, fail("ftp: 421 too many users"));
 
     let ssh = dialogue("SSH-2.0-x\r\n", polite, b"").await;
-    assert_eq!(ask(ssh, ftp()).await, fail(r#"ftp: not an FTP reply: "SSH-2.0-x""#));
+    assert_eq!(ask(ssh, ftp()).await, fail(r#"ftp: not a reply: "SSH-2.0-x""#));
 
     let endless =
         server(

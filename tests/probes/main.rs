@@ -3,10 +3,18 @@
 //! Each server is a few lines; what is asserted is the whole outcome, reason included, and that
 //! it came in time.
 
+mod dns;
 mod external;
 mod ftp;
 mod http;
+mod ldap;
+mod lines;
+mod mysql;
+mod pgsql;
 mod ping;
+mod radius;
+mod sip;
+mod tcp;
 mod tls;
 
 use std::future::Future;
@@ -16,7 +24,7 @@ use std::time::{Duration, Instant};
 use directord::model::{CheckSpec, Endpoint, HttpProbe, Outcome, Probe, StatusRanges};
 use directord::probe::Prober;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
 /// A server that does `serve` with every connection; gone when the test's runtime is.
 async fn server<F>(serve: impl Fn(TcpStream, SocketAddr) -> F + Send + 'static) -> Endpoint
@@ -28,6 +36,21 @@ where
     tokio::spawn(async move {
         while let Ok((client, _)) = listener.accept().await {
             tokio::spawn(serve(client, address));
+        }
+    });
+    address.into()
+}
+
+/// A server that answers each datagram with these.
+async fn datagrams(mut answer: impl FnMut(&[u8]) -> Vec<Vec<u8>> + Send + 'static) -> Endpoint {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let address = socket.local_addr().unwrap();
+    tokio::spawn(async move {
+        let mut space = [0; 4096];
+        while let Ok((length, client)) = socket.recv_from(&mut space).await {
+            for answer in answer(&space[..length]) {
+                let _ = socket.send_to(&answer, client).await;
+            }
         }
     });
     address.into()
@@ -56,6 +79,28 @@ async fn answering(answer: impl Into<Vec<u8>>) -> Endpoint {
         }
     })
     .await
+}
+
+/// A server that says something, then one thing more each time it hears something, and in the
+/// end nothing.
+async fn talking(says: impl Into<Vec<u8>>, answers: Vec<Vec<u8>>) -> Endpoint {
+    let says = says.into();
+    server(move |mut client, _| {
+        let (says, mut answers) = (says.clone(), answers.clone().into_iter());
+        async move {
+            let _ = client.write_all(&says).await;
+            let mut space = [0; 4096];
+            while let Ok(1..) = client.read(&mut space).await {
+                let _ = client.write_all(&answers.next().unwrap_or_default()).await;
+            }
+        }
+    })
+    .await
+}
+
+/// A server that never stops saying this.
+async fn endless(says: &'static [u8]) -> Endpoint {
+    server(move |mut client, _| async move { while client.write_all(says).await.is_ok() {} }).await
 }
 
 fn check(probe: Probe, timeout_ms: u64) -> CheckSpec {

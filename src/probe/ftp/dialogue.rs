@@ -9,9 +9,9 @@
 //!
 //! Without a file to fetch the dialogue is done when logged in.
 
-use super::reply::Reply;
 use crate::model::FtpProbe;
 use crate::probe::evidence;
+use crate::probe::reply::Reply;
 
 /// What to do after a reply.
 #[derive(Clone, PartialEq, Eq, Debug)]

@@ -1,7 +1,6 @@
 //! Log in to an FTP server and, when asked, fetch a file in passive mode.
 
 mod dialogue;
-mod reply;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,11 +10,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::miss::{Miss, Phase, Progress};
+use super::reply::{Replies, Reply};
 use super::room::{Held, Room};
 use super::{Shared, connect, stream};
 use crate::model::{Endpoint, FtpProbe};
 use dialogue::{Act, Dialogue};
-use reply::{Replies, Reply};
 
 /// How long a server's answer to QUIT is waited for: a courtesy that keeps its log clean.
 const FAREWELL: Duration = Duration::from_millis(250);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::url::{Url, encode, split_authority};
 use crate::model::{Endpoint, HttpProbe, Tls};
 use crate::probe::miss::{Miss, Progress};
-use crate::probe::{Shared, evidence, resolve};
+use crate::probe::{Shared, base64, evidence, resolve};
 
 /// One request on the way to the final answer.
 pub(super) struct Hop {
@@ -114,7 +114,7 @@ impl Hop {
         );
         // Never to another host: the password was given for this server.
         if let Some((user, password)) = probe.login.as_ref().filter(|_| self.is_home()) {
-            let pair = base64(format!("{user}:{password}").as_bytes());
+            let pair = base64::encode(format!("{user}:{password}").as_bytes());
             text.push_str(&format!("Authorization: Basic {pair}\r\n"));
         }
         if matches!(self.method.as_str(), "POST" | "PUT" | "PATCH") {
@@ -157,22 +157,6 @@ impl Origin {
         };
         Ok(Endpoint::new(address, port))
     }
-}
-
-/// RFC 4648 section 4, padded.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::new();
-    for group in bytes.chunks(3) {
-        let padded = [group[0], *group.get(1).unwrap_or(&0), *group.get(2).unwrap_or(&0)];
-        let bits = u32::from_be_bytes([0, padded[0], padded[1], padded[2]]);
-        for place in 0..4 {
-            let digit = (bits >> (18 - 6 * place)) & 63;
-            let shown = place <= group.len();
-            out.push(if shown { char::from(DIGITS[digit as usize]) } else { '=' });
-        }
-    }
-    out
 }
 
 #[cfg(test)]
@@ -229,10 +213,6 @@ mod tests {
         let probe = HttpProbe { login: Some(("Aladdin".into(), "open sesame".into())), ..probe() };
         let text = request("10.0.0.1:80", &probe);
         assert!(text.contains("\r\nAuthorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n"));
-        assert_eq!(base64(b""), "");
-        assert_eq!(base64(b"f"), "Zg==");
-        assert_eq!(base64(b"fo"), "Zm8=");
-        assert_eq!(base64(b"foo"), "Zm9v");
     }
 
     #[tokio::test]

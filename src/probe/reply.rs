@@ -1,4 +1,5 @@
-//! FTP replies, RFC 959 section 4.2: bytes in, at any split, codes and texts out. Pure.
+//! Replies of three digits and a text, as FTP (RFC 959 section 4.2) and SMTP (RFC 5321 section
+//! 4.2) know them: bytes in, at any split, codes and texts out. Pure.
 
 use crate::probe::evidence;
 
@@ -75,7 +76,7 @@ impl Replies {
                 self.open = Some(Reply { code, text: text.to_vec() });
                 Ok(None)
             }
-            None => Err(format!("not an FTP reply: {}", evidence::excerpt(line))),
+            None => Err(format!("not a reply: {}", evidence::excerpt(line))),
         }
     }
 }
@@ -121,7 +122,7 @@ mod tests {
     #[test]
     fn what_is_no_reply_is_quoted() {
         let said = read(b"SSH-2.0-x\r\n", 99);
-        assert_eq!(said, Err(r#"not an FTP reply: "SSH-2.0-x""#.to_owned()));
+        assert_eq!(said, Err(r#"not a reply: "SSH-2.0-x""#.to_owned()));
         for odd in ["", "22", "220x", "999 x", "099 x", "+22 x", "HTTP/1.1 400 Bad"] {
             assert!(read(format!("{odd}\r\n").as_bytes(), 99).is_err(), "{odd}");
         }
@@ -134,7 +135,7 @@ mod tests {
         assert!(read(endless.as_bytes(), 1000).unwrap_err().starts_with("reply too long"));
     }
 
-    fn nearly_ftp() -> impl Strategy<Value = Vec<u8>> {
+    fn nearly_replies() -> impl Strategy<Value = Vec<u8>> {
         let piece = prop_oneof![
             4 => prop::sample::select(vec![
                 "220 x\r\n", "220-x\r\n", "220\r\n", "530 no\n", "\r\n", "22", "0 ", " 220 y\r\n",
@@ -146,7 +147,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn how_the_bytes_are_split_changes_nothing(bytes in nearly_ftp(), step in 1usize..20) {
+        fn how_the_bytes_are_split_changes_nothing(bytes in nearly_replies(), step in 1usize..20) {
             prop_assert_eq!(read(&bytes, step), read(&bytes, usize::MAX));
         }
     }

@@ -1,0 +1,180 @@
+//! Ask a name server one thing, by UDP or TCP, and judge the records it answers.
+//!
+//! A name is asked for IPv4 and IPv6 addresses at once; what passes first passes. It is asked as
+//! it is written: the director's own search list has no part in it.
+
+mod message;
+
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use super::datagram::Datagrams;
+use super::miss::{Miss, Phase, Progress};
+use super::{Shared, connect, evidence, stream};
+use crate::model::{DnsProbe, Endpoint, Transport};
+use message::{Answer, Question};
+
+/// The longest answer taken by TCP, in bytes; one name's addresses need a few hundred.
+const MAX_ANSWER: usize = 16 * 1024;
+
+/// Carries out the probe. Waits as long as the caller lets it, and paces itself by `limit`.
+pub(super) async fn run(
+    shared: &Shared,
+    endpoint: Endpoint,
+    probe: &DnsProbe,
+    limit: Duration,
+    progress: &Progress,
+) -> Result<(), Miss> {
+    let [a, b, c, d] = super::random()?;
+    let ids = [u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])];
+    // Two questions on one socket are told apart by their identifiers.
+    let ids = [ids[0], if ids[0] == ids[1] { !ids[1] } else { ids[1] }];
+    let unfit = |why| Miss::Local(format!("dns: {}: {why}", evidence::text(&probe.request)));
+    let questions = message::questions(&probe.request, ids).map_err(unfit)?;
+    let judge = Judge { shared, probe, progress, records: Vec::new(), miss: None };
+    match probe.transport {
+        Transport::Udp => by_udp(endpoint, questions, judge, limit).await,
+        Transport::Tcp => by_tcp(endpoint, questions, judge).await,
+    }
+}
+
+/// Asks everything at once, and what is not answered again; what does not fit into a datagram,
+/// by TCP.
+async fn by_udp(
+    endpoint: Endpoint,
+    mut open: Vec<Question>,
+    mut judge: Judge<'_>,
+    limit: Duration,
+) -> Result<(), Miss> {
+    judge.progress.enter(Phase::Dns);
+    let socket = Datagrams::open(endpoint, Phase::Dns, limit)?;
+    let mut truncated = Vec::new();
+    let mut again = send_all(&socket, &open).await?;
+    while !open.is_empty() {
+        let answer = |bytes: &[u8]| {
+            let read = |(at, question)| Some((at, message::read(question, bytes)?));
+            open.iter().enumerate().find_map(read)
+        };
+        match socket.receive(again, answer).await? {
+            None => again = send_all(&socket, &open).await?,
+            Some(None) => {}
+            Some(Some((at, Answer::Truncated))) => truncated.push(open.remove(at)),
+            Some(Some((at, answer))) => {
+                open.remove(at);
+                if judge.passes(answer).await? {
+                    return Ok(());
+                }
+            }
+        }
+    }
+    by_tcp(endpoint, truncated, judge).await
+}
+
+async fn send_all(socket: &Datagrams, questions: &[Question]) -> Result<Instant, Miss> {
+    let mut again = Instant::now();
+    for question in questions {
+        again = socket.send(&question.bytes).await?;
+    }
+    Ok(again)
+}
+
+/// Asks one after the other, each on a connection of its own: not every server takes more.
+async fn by_tcp(
+    endpoint: Endpoint,
+    questions: Vec<Question>,
+    mut judge: Judge<'_>,
+) -> Result<(), Miss> {
+    for question in questions {
+        let mut tcp = connect::open(endpoint, judge.progress).await?;
+        judge.progress.enter(Phase::Dns);
+        let answer = exchange(&mut tcp, &question).await?;
+        drop(tcp);
+        if judge.passes(answer).await? {
+            return Ok(());
+        }
+    }
+    Err(judge.reason())
+}
+
+/// One question, one answer, each led by its length: RFC 1035 section 4.2.2.
+async fn exchange(tcp: &mut TcpStream, question: &Question) -> Result<Answer, Miss> {
+    let length = u16::try_from(question.bytes.len()).unwrap_or(u16::MAX);
+    let framed = [&length.to_be_bytes(), &question.bytes[..]].concat();
+    tcp.write_all(&framed).await.map_err(|error| Miss::fail(Phase::Dns, &error))?;
+    let mut pending = Vec::new();
+    loop {
+        if let &[high, low, ref rest @ ..] = pending.as_slice() {
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            if length > MAX_ANSWER {
+                return Err(Miss::Fail(format!("dns: an answer of {length} bytes")));
+            }
+            if let Some(message) = rest.get(..length) {
+                let stray = || Miss::Fail("dns: an answer to another question".into());
+                return match message::read(question, message).ok_or_else(stray)? {
+                    Answer::Truncated => Err(Miss::Fail("dns: truncated, even by TCP".into())),
+                    answer => Ok(answer),
+                };
+            }
+        }
+        let step = stream::receive(tcp, |bytes| {
+            pending.extend_from_slice(bytes);
+            bytes.is_empty()
+        });
+        if step.await.map_err(|error| Miss::fail(Phase::Dns, &error))? {
+            return Err(Miss::Fail("dns: connection closed".into()));
+        }
+    }
+}
+
+/// Whether the answers so far are what was asked for, and why not.
+struct Judge<'a> {
+    shared: &'a Shared,
+    probe: &'a DnsProbe,
+    progress: &'a Progress,
+    /// Of all answers so far.
+    records: Vec<String>,
+    miss: Option<Miss>,
+}
+
+impl Judge<'_> {
+    /// Takes the answer to one of the questions.
+    async fn passes(&mut self, answer: Answer) -> Result<bool, Miss> {
+        let found = match answer {
+            Answer::Records(found) => found,
+            Answer::Refusal(why) => return Ok(self.refused(&why)),
+            Answer::Truncated => return Ok(self.refused("a truncated answer")),
+        };
+        self.records.extend(found);
+        if self.records.is_empty() {
+            return Ok(self.refused("no record"));
+        }
+        let Some(pattern) = &self.probe.receive else { return Ok(true) };
+        let records = self.records.clone();
+        let searched = self.shared.patterns.require_one(pattern, records, self.progress).await;
+        self.progress.enter(Phase::Dns);
+        match searched {
+            Err(Miss::Local(why)) => Err(Miss::Local(why)),
+            Err(miss) => {
+                self.miss = Some(miss);
+                Ok(false)
+            }
+            Ok(()) => Ok(true),
+        }
+    }
+
+    /// Remembers why an answer will not do, unless there was a better reason before.
+    fn refused(&mut self, why: &str) -> bool {
+        if self.records.is_empty() {
+            let asked = evidence::text(&self.probe.request);
+            self.miss = Some(Miss::Fail(format!("dns: {why} for {asked}")));
+        }
+        false
+    }
+
+    fn reason(self) -> Miss {
+        self.miss.unwrap_or_else(|| Miss::Fail("dns: nothing was answered".into()))
+    }
+}
