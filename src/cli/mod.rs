@@ -7,6 +7,7 @@
 
 mod args;
 mod check;
+mod convert;
 mod demo;
 mod drain;
 pub mod exit;
@@ -52,6 +53,7 @@ enum Command {
     Stop(stop::Args),
     Drain(drain::DrainArgs),
     Undrain(drain::UndrainArgs),
+    Convert(convert::Args),
     Schema(schema::Args),
     Demo(demo::Args),
     /// Behave as the `ldirectord` command does.
@@ -127,6 +129,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Stop(args) => stop::run(args, &mut out),
         Command::Drain(args) => drain::drain(args, &mut out),
         Command::Undrain(args) => drain::undrain(args, &mut out),
+        Command::Convert(args) => convert::run(args, &mut out),
         Command::Schema(args) => schema::run(args, &mut out),
         Command::Demo(args) => demo::run(args, &mut out),
         Command::Ldirectord { args } => {

@@ -118,6 +118,22 @@ impl Parsed {
     }
 }
 
+/// A `.cf` file in the native dialect.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Converted {
+    /// YAML, one service or a list of them; empty when the file has mistakes.
+    pub text: String,
+    /// What is not as it was, in words; each also stands in the text behind `# convert:`.
+    pub differences: Vec<String>,
+    /// What there is to say about the file itself.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Writes a file in ldirectord's dialect in the native one, whatever dialect it says it is of.
+pub fn convert(source: &Source, names: &dyn Names) -> Converted {
+    import::ldirectord::convert::convert(source, names)
+}
+
 /// Reads one file's text. Never gives up: a file with mistakes yields all of them.
 ///
 /// `defaults` come from the folder's `global.yaml` and apply to the YAML dialect only; the head

@@ -198,9 +198,10 @@ pub static CHECK: Key = Key::new("check", Kind::WordOr(BARE_CHECKS, &CHECK_KEYS)
     .example("{http: {request: /.testpage, receive: \"test page\"}, interval: 10s}");
 pub static ON_FAILURE: Key = Key::new(
     "on_failure",
-    Kind::Word(&["remove", "quiesce"]),
+    Kind::Word(&["remove", "quiesce", "remove-without-reset"]),
     "a failed real server is removed and its connections are reset (by the sysctl \
-     expire_nodest_conn), or kept with weight 0 so that they run on",
+     expire_nodest_conn), or kept with weight 0 so that they run on, or removed with its \
+     connections left to the sysctl as it is",
 )
 .default("remove")
 .example("quiesce");
@@ -322,6 +323,12 @@ pub static CHECK_PORT: Key = Key::new(
 )
 .aliases(&["checkport"])
 .example("8080");
+pub static CHECK_ADDRESS: Key = Key::new(
+    "address",
+    Kind::Endpoint,
+    "whom the check asks, without a port; the real server when not given",
+)
+.example("192.168.0.9");
 pub static CONNECTS_BETWEEN: Key = Key::new(
     "connects_between",
     Kind::Integer(0, u16::MAX as u64),
@@ -484,6 +491,7 @@ pub static CHECK_KEYS: Section = Section {
         &RETRY,
         &RISE,
         &FALL,
+        &CHECK_ADDRESS,
         &CHECK_PORT,
         &CONNECTS_BETWEEN,
     ],

@@ -1,9 +1,11 @@
 //! `check:` and what stands in it.
 
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::address::{self, Host, Written};
 use super::catalogue as keys;
 use super::catalogue::{Kind, Section};
 use super::scalar;
@@ -24,6 +26,7 @@ pub(super) struct CheckDraft {
     retry: Option<Duration>,
     rise: Option<u16>,
     fall: Option<u16>,
+    pub(super) address: Option<IpAddr>,
     pub(super) port: Option<u16>,
     connects_between: Option<u16>,
 }
@@ -148,6 +151,7 @@ impl<'a> Walk<'a> {
             retry: fields.entry(&keys::RETRY).and_then(|e| self.duration(e)),
             rise: fields.entry(&keys::RISE).and_then(|e| self.integer(e)),
             fall: fields.entry(&keys::FALL).and_then(|e| self.integer(e)),
+            address: fields.entry(&keys::CHECK_ADDRESS).and_then(|e| self.check_address(e)),
             port: fields.entry(&keys::CHECK_PORT).and_then(|e| self.integer(e)),
             connects_between: fields.entry(&keys::CONNECTS_BETWEEN).and_then(|e| self.integer(e)),
         };
@@ -167,6 +171,23 @@ impl<'a> Walk<'a> {
             self.findings.warning(entry.span(), message, "a probe may be out when the next is due");
         }
         draft
+    }
+
+    /// An address with nothing after it.
+    fn check_address(&mut self, entry: &Entry<'a>) -> Option<IpAddr> {
+        let text = self.scalar(entry)?;
+        // IPv6 needs no brackets here.
+        if let Ok(bare) = text.parse() {
+            return self.host(Host::Address(bare), None, entry.span());
+        }
+        match address::parse(text) {
+            Ok(Written { host, port: None }) => self.host(host, None, entry.span()),
+            Ok(_) => self.refuse(entry, "is an address alone", "write port: beside it"),
+            Err(wrong) => {
+                self.findings.error(entry.span(), wrong.message, wrong.hint);
+                None
+            }
+        }
     }
 
     fn probe(&mut self, entry: &Entry<'a>) -> Option<Probe> {

@@ -10,6 +10,7 @@ mod check;
 mod findings;
 mod global;
 mod lookup;
+pub(in crate::config) mod print;
 mod scalar;
 mod server;
 mod service;

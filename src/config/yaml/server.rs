@@ -310,6 +310,7 @@ impl<'a> Walk<'a> {
         let (endpoint, written) = self.endpoints(draft, destination.forward, frame)?;
         let drafts = [&draft.check, frame.check, frame.default_check];
         let asked = drafts.iter().find_map(|draft| draft.port);
+        let asked_address = drafts.iter().find_map(|draft| draft.address);
         let automatic = automatic(frame.protocol, asked.unwrap_or(written.port));
         let mut check = check::resolve(&drafts, &automatic);
         if let (Probe::External(external), Some(key)) = (&mut check.probe, frame.key) {
@@ -324,10 +325,11 @@ impl<'a> Walk<'a> {
             self.findings.error(&draft.span, "a connect check needs a port", hint);
             return None;
         }
+        let asked_of = Endpoint::new(asked_address.unwrap_or(endpoint.address), port);
         Some(RealServer {
             endpoint,
             destination,
-            check_endpoint: check.probe.aim(endpoint.with_port(port)),
+            check_endpoint: check.probe.aim(asked_of),
             check: self.shared(check),
             written_port: written.port,
             maintenance: draft.maintenance,

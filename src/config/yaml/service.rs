@@ -296,6 +296,7 @@ impl<'a> Walk<'a> {
     pub(super) fn on_failure(&mut self, entry: &Entry<'a>) -> Option<FailureAction> {
         self.word(entry).map(|word| match word {
             "quiesce" => FailureAction::Quiesce,
+            "remove-without-reset" => FailureAction::Remove,
             _ => FailureAction::Reset,
         })
     }

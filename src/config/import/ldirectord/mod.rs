@@ -13,6 +13,7 @@ mod address;
 mod alerts;
 mod catalogue;
 mod check;
+pub(in crate::config) mod convert;
 mod directives;
 mod draft;
 mod lines;

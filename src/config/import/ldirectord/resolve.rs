@@ -55,6 +55,20 @@ pub(super) fn services(
     declared
 }
 
+/// For each service how many servers each of its `real` lines stands for; of a file without
+/// mistakes.
+pub(super) fn widths(file: &File<'_>, source: &Source, names: &dyn Names) -> Vec<Vec<usize>> {
+    let mut report = Report::new(source);
+    let report = &mut report;
+    let mut resolver =
+        Resolver { globals: &file.globals, names, report, reals: 0, monitored: Vec::new() };
+    let mut of = |draft: &Draft<'_>| {
+        let addresses = |real| resolver.addresses(real, draft.family());
+        draft.reals.iter().map(addresses).map(|all| all.map_or(0, |all| all.len())).collect()
+    };
+    file.drafts.iter().map(&mut of).collect()
+}
+
 pub(super) struct Resolver<'r> {
     pub(super) globals: &'r Globals<'r>,
     names: &'r dyn Names,

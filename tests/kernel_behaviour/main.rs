@@ -1,0 +1,125 @@
+//! The same file and the same events, given to Debian's ldirectord and to directord called as
+//! ldirectord: after each event both kernels' tables are equal, or differ as decided.
+//!
+//! A file of `tests/behaviour` is a case of its own. The files of a folder in it are one case
+//! together: `head.cf` has the globals and the script, every other file adds services of one shape
+//! (a start of ldirectord takes the guest a second, so shapes share it). The script stands in
+//! `#!` comments, one event a line:
+//!
+//! ```text
+//! start  stop             the commands, with FILE before them; they must answer 0
+//! status  dead            `status`, which must find it running; or not
+//! asks ACTION N           another action and its exit status; `asks stop 0 theirs 2` where
+//!                         they differ
+//! end  crash              SIGTERM, SIGKILL to both
+//! kill N  revive N        the servers' processes: refused connections
+//! sick N  well N          503 to whatever is asked, and back
+//! cut N  mend N           the cable: packets are swallowed
+//! edit A => B             edits the file
+//! replace A => B          and says `reload`; `rewrite` sends SIGHUP instead
+//! write NAME := TEXT      a program in the file's folder, which the file names `@/NAME`
+//! touch NAME  remove NAME a file there
+//! ipvsadm WORDS           by hand, on both
+//! ```
+//!
+//! Each event must change the table, unless its line ends in `(same)`; after `status`, `dead`,
+//! `asks` and events that only write files nobody looks, unless it ends in `(changes)`. Where the tables differ as
+//! decided the line ends in `(differs)`, and the lines below name every row of `ipvsadm -Sn` that
+//! only one of the two has; `differs: ROW` names the row of docs/from-ldirectord.md.
+
+#[path = "../lab/mod.rs"]
+mod lab;
+
+mod script;
+mod stage;
+
+use std::path::{Path, PathBuf};
+
+use stage::Stage;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/behaviour")
+}
+
+/// The text of a case: a file, or the files of a folder, the head first.
+fn text(name: &str) -> Vec<u8> {
+    let path = folder().join(name);
+    if !path.is_dir() {
+        return std::fs::read(path.with_extension("cf")).unwrap();
+    }
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort_by_key(|path| (path.file_stem().is_none_or(|stem| stem != "head"), path.clone()));
+    let texts = files.iter().map(|path| std::fs::read(path).unwrap());
+    texts.collect::<Vec<_>>().join(&b'\n')
+}
+
+fn play(name: &str) {
+    if !lab::inside() {
+        return;
+    }
+    let text = text(name);
+    let script = script::parse(&String::from_utf8_lossy(&text));
+    let mut stage = Stage::new();
+    stage.take_up(name, &text);
+    for step in &script.steps {
+        stage.play(name, step);
+    }
+}
+
+/// A test for each file or folder, and a test that none was forgotten.
+macro_rules! cases {
+    ($($test:ident: $name:literal,)*) => {
+        $(#[test] fn $test() { play($name); })*
+
+        #[test]
+        fn every_file_is_played() {
+            let names = std::fs::read_dir(folder()).unwrap().map(|entry| {
+                entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned()
+            });
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            let mut played = vec![$($name),*];
+            played.sort();
+            assert_eq!(names, played);
+        }
+    };
+}
+
+cases! {
+    an_edit_is_noticed_where_it_is_wished: "autoreload",
+    edits_are_taken_at_a_signal: "signals",
+    exit_statuses_are_alike_in_every_state: "states",
+    a_broken_file_stands_in_the_way_of_theirs_alone: "broken",
+    exit_statuses_are_alike_without_a_file: "missing",
+    foreign_services_are_left_alone: "foreign",
+    a_file_takes_a_server_out_and_gives_it_back: "maintenance",
+    weights_and_removals_by_hand_are_let_be: "by-hand",
+    a_flushed_table_is_put_right: "flushed",
+    a_scheduler_nobody_knows_makes_no_service: "scheduler-unknown",
+    a_pair_that_begins_with_a_slash_counts: "slash",
+    what_is_dead_is_not_up: "dead",
+    a_ping_over_ipv6_is_answered_to_us_alone: "ping6",
+    a_fallback_that_is_a_server_stays_while_it_lives: "fallback-is-real",
+    a_global_fallback_serves_marks: "marks-spared",
+    what_was_read_in_silence_is_refused: "misread",
+    what_trips_theirs_is_read: "tripped",
+    quiescing_keeps_thresholds: "thresholds-kept",
+    tables_are_alike_in_every_shape: "tables",
+    files_are_read_alike_however_they_are_written: "grammar",
+    checks_find_alike_whatever_they_ask: "checks",
+    dead_servers_keep_their_places_where_they_should: "kept",
+    fallbacks_serve_where_nobody_does: "spared",
+    http_servers_die_fall_sick_and_return: "http",
+    quiesced_servers_stay_with_weight_0: "quiescent",
+    the_fallback_comes_and_goes: "fallback",
+    failures_are_counted: "failurecount",
+    silent_machines_fail_their_ping_and_udp_is_pinged: "ping",
+    marks_and_persistence_are_kept: "persistent",
+    ipv6_services_move_alike: "ipv6",
+    services_share_a_server: "shared",
+    ports_ranges_and_names_are_resolved: "names",
+    commands_and_switches_decide: "external",
+    a_table_may_be_kept_at_the_stop: "cleanstop",
+    a_reload_changes_what_changed: "reload",
+}

@@ -1,0 +1,348 @@
+//! Both directors, each on a host of its own, and the servers they share.
+
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use directord::ipvs::{Kernel, Netlink};
+use directord::model::Table;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::lab::{self, Forward, Host, Manner, Site, Web, eventually_true};
+use crate::script::{Expect, Step};
+
+/// How long both tables must hold still, and be as they should, to count as settled. Longer than
+/// ldirectord's flapping at a start, when it adds each server and takes it out again.
+const STILL: Duration = Duration::from_millis(1200);
+/// The same where nothing is expected to happen: longer than any check of the cases needs.
+const STILL_SAME: Duration = Duration::from_millis(4500);
+/// ldirectord forks ipvsadm some 17 times for a server, and forks are slow here.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+const INCUMBENT: &str = "/usr/sbin/ldirectord";
+
+pub struct Stage {
+    site: Site,
+    incumbent: Host,
+    /// Ports 80 and 8080 of every server.
+    webs: Vec<[Web; 2]>,
+    folder: tempfile::TempDir,
+    /// The program by the name of ldirectord.
+    ours: PathBuf,
+    /// The case at hand.
+    file: PathBuf,
+    before: Table,
+    /// The last known processes: theirs forgets itself when it finds a mistake in its file.
+    pids: [Cell<Option<Pid>>; 2],
+}
+
+impl Stage {
+    pub fn new() -> Stage {
+        let site = Site::new(Forward::Masq, 3);
+        let incumbent = site.onlooker("incumbent");
+        let webs = site.servers.iter().map(|h| [Web::start(h, 80), Web::start(h, 8080)]).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let ours = folder.path().join("ldirectord");
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_directord"), &ours).unwrap();
+        let file = PathBuf::new();
+        Stage {
+            site,
+            incumbent,
+            webs,
+            folder,
+            ours,
+            file,
+            before: Table::default(),
+            pids: Default::default(),
+        }
+    }
+
+    /// Gives both this file. `@` in it stands for the folder it is in.
+    pub fn take_up(&mut self, name: &str, text: &[u8]) {
+        self.file = self.folder.path().join(format!("{name}.cf"));
+        let folder = self.folder.path().display().to_string();
+        std::fs::write(&self.file, replace(text, "@/", &format!("{folder}/"))).unwrap();
+        self.before = self.tables()[0].clone();
+    }
+
+    /// One step, and what it does to the tables.
+    pub fn play(&mut self, name: &str, step: &Step) {
+        let begun = Instant::now();
+        self.perform(&step.event);
+        let performed = begun.elapsed();
+        self.remember();
+        if step.expect != Expect::Nothing {
+            self.before = self.settled(&step.event, &step.expect);
+            let settled = begun.elapsed();
+            eprintln!("{name}: {}: {performed:.1?}, settled after {settled:.1?}", step.event);
+        }
+    }
+
+    fn hosts(&self) -> [(&Host, &Path); 2] {
+        [(&self.site.director, &self.ours), (&self.incumbent, Path::new(INCUMBENT))]
+    }
+
+    fn perform(&mut self, event: &str) {
+        let (verb, rest) = event.split_once(' ').unwrap_or((event, ""));
+        let index = || rest.parse::<usize>().expect("the number of a server");
+        match verb {
+            "start" => self.command(verb, 0, 0),
+            "status" => self.command(verb, 0, 0),
+            "dead" => self.command("status", 3, 3),
+            "stop" => {
+                self.command(verb, 0, 0);
+                // ldirectord's stop does not wait.
+                self.gone();
+            }
+            "asks" => {
+                let words: Vec<&str> = rest.split(' ').collect();
+                let number = |text: &str| text.parse().expect("an exit status");
+                match words[..] {
+                    [action, both] => self.command(action, number(both), number(both)),
+                    [action, ours, "theirs", theirs] => {
+                        self.command(action, number(ours), number(theirs));
+                    }
+                    _ => panic!("asks ACTION STATUS [theirs STATUS], not {rest}"),
+                }
+            }
+            "end" => {
+                self.signal(Signal::SIGTERM);
+                self.gone();
+            }
+            "crash" => {
+                self.signal(Signal::SIGKILL);
+            }
+            "kill" => self.webs[index()].iter_mut().for_each(Web::kill),
+            "revive" => {
+                let host = &self.site.servers[index()];
+                self.webs[index()].iter_mut().for_each(|web| web.revive(host));
+            }
+            "sick" => self.say(index(), "503 Service Unavailable"),
+            "well" => self.say(index(), "200 OK"),
+            "cut" => self.site.cable(index(), false),
+            "mend" => self.site.cable(index(), true),
+            "edit" => self.edit(rest),
+            "replace" => {
+                self.edit(rest);
+                self.command("reload", 0, 0);
+            }
+            "rewrite" => {
+                self.edit(rest);
+                self.signal(Signal::SIGHUP);
+            }
+            "touch" => self.write(rest, ""),
+            "write" => {
+                let (name, text) = rest.split_once(" := ").expect("write NAME := TEXT");
+                self.write(name, &unescaped(text));
+            }
+            "remove" => std::fs::remove_file(self.folder.path().join(rest)).unwrap(),
+            "ipvsadm" => {
+                let words: Vec<&str> = rest.split(' ').collect();
+                for (host, _) in self.hosts() {
+                    host.must("ipvsadm", &words);
+                }
+            }
+            _ => panic!("unknown event: {event}"),
+        }
+    }
+
+    /// `ldirectord FILE ACTION` on both, and what each must answer.
+    fn command(&self, action: &str, ours: i32, theirs: i32) {
+        let outputs = self.hosts().map(|(host, program)| self.run(host, program, action));
+        let words = outputs.each_ref().map(|output| {
+            String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
+        });
+        let statuses = outputs.map(|output| output.status.code());
+        assert_eq!(
+            statuses,
+            [Some(ours), Some(theirs)],
+            "exit status of {action}:\nours: {}\ntheirs: {}",
+            words[0],
+            words[1]
+        );
+    }
+
+    /// `PROGRAM FILE ACTION` on a host.
+    fn run(&self, host: &Host, program: &Path, action: &str) -> Output {
+        let mut command = Command::new(program);
+        // With PERLIO set ldirectord does not execute itself a second time, which takes a second.
+        command.arg(&self.file).arg(action).env("PERLIO", "perlio").stdin(Stdio::null());
+        host.run(move || command.output().expect("a program"))
+    }
+
+    /// The pid file they both write.
+    fn pid(&self, host: &Host) -> Option<Pid> {
+        let name = self.file.file_name()?.to_string_lossy();
+        let path = format!("/var/run/ldirectord.{name}.pid");
+        let text = host.run(move || std::fs::read_to_string(path).ok())?;
+        text.trim().parse().ok().map(Pid::from_raw)
+    }
+
+    fn signal(&self, signal: Signal) {
+        for (host, program) in self.hosts() {
+            let pid = self.pid(host).unwrap_or_else(|| panic!("no pid of {}", program.display()));
+            kill(pid, signal).expect("a running director");
+            if signal == Signal::SIGKILL {
+                let path = format!("/proc/{pid}/exe");
+                eventually_true("it is dead", PATIENCE, || std::fs::read_link(&path).is_err());
+            }
+        }
+    }
+
+    fn gone(&self) {
+        eventually_true("both have stopped", PATIENCE, || {
+            self.hosts().iter().all(|(host, _)| self.pid(host).is_none())
+        });
+        self.pids.iter().for_each(|pid| pid.set(None));
+    }
+
+    fn edit(&self, change: &str) {
+        let (old, new) = change.split_once(" => ").expect("A => B");
+        let text = std::fs::read(&self.file).unwrap();
+        let edited = replace(&text, &unescaped(old), &unescaped(new));
+        assert_ne!(edited, text, "the file has no {old}");
+        // Both keep hold of the file by its path.
+        std::fs::write(&self.file, edited).unwrap();
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        std::fs::create_dir_all(path.parent().expect("a folder")).unwrap();
+        std::fs::write(&path, text).unwrap();
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    fn say(&self, index: usize, status: &'static str) {
+        let body = format!("{}\n", self.site.servers[index].name);
+        for web in &self.webs[index] {
+            web.behave(Manner::Says(status, body.clone()));
+        }
+    }
+
+    fn remember(&self) {
+        for ((host, _), known) in self.hosts().iter().zip(&self.pids) {
+            known.set(self.pid(host).or(known.get()));
+        }
+    }
+
+    fn tables(&self) -> [Table; 2] {
+        self.hosts().map(|(host, _)| table(host))
+    }
+
+    /// Waits until both tables are as they should be, and hold still; gives ours.
+    fn settled(&self, event: &str, expect: &Expect) -> Table {
+        let start = Instant::now();
+        let still = if *expect == Expect::Same { STILL_SAME } else { STILL };
+        let mut since = Instant::now();
+        let mut last = self.tables();
+        loop {
+            // A table is read service by service, and the guest has one slow processor.
+            std::thread::sleep(Duration::from_millis(400));
+            let now = self.tables();
+            let good = match expect {
+                Expect::Change => now[0] == now[1] && now[0] != self.before,
+                Expect::Same => now[0] == now[1] && now[0] == self.before,
+                Expect::Differ { .. } => now[0] != now[1],
+                Expect::Nothing => true,
+            };
+            if now != last || !good {
+                since = Instant::now();
+                last = now;
+            }
+            let late = start.elapsed() >= PATIENCE;
+            if (good && since.elapsed() >= still) || late {
+                // What counts is compared by ipvsadm, which costs too much to be asked each time.
+                let found = self.differences();
+                let decided = match expect {
+                    Expect::Differ { ours, theirs } => [ours.clone(), theirs.clone()],
+                    _ => Default::default(),
+                };
+                if good && found == decided {
+                    return last[0].clone();
+                }
+                let [ours, theirs] = found;
+                let moved = if last[0] == self.before { "has not changed" } else { "has changed" };
+                assert!(
+                    !late,
+                    "after {event}: our table {moved}; in ipvsadm -Sn\nonly ours: {ours:#?}\n\
+                     only theirs: {theirs:#?}"
+                );
+            }
+        }
+    }
+
+    /// The lines of `ipvsadm -Sn` that only we have, and those that only they have.
+    fn differences(&self) -> [Vec<String>; 2] {
+        let saved = self.hosts().map(|(host, _)| lab::saved(host));
+        let only = |one: &Vec<String>, other: &Vec<String>| -> Vec<String> {
+            one.iter().filter(|line| !other.contains(line)).cloned().collect()
+        };
+        [only(&saved[0], &saved[1]), only(&saved[1], &saved[0])]
+    }
+}
+
+impl Drop for Stage {
+    /// Daemons are not children: they end here, whatever became of the test. Their tables go with
+    /// their hosts.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let file = self.file.to_str().unwrap_or_default();
+            let log = std::fs::read_to_string("/var/log/ldirectord.log").unwrap_or_default();
+            let name = self.file.file_name().unwrap_or_default().to_string_lossy();
+            let ours = |line: &&str| line.contains(file) || line.contains(&*name);
+            eprintln!("the log: {:#?}", log.lines().filter(ours).collect::<Vec<_>>());
+        }
+        self.remember();
+        for pid in self.pids.iter().filter_map(Cell::take) {
+            let named = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            if named.windows(10).any(|word| word == b"ldirectord") {
+                kill(pid, Signal::SIGKILL).ok();
+            }
+        }
+    }
+}
+
+/// A host's table, read in this process: polled by ipvsadm, six cases at a time would be six
+/// processors' worth of work.
+fn table(host: &Host) -> Table {
+    thread_local! {
+        static KERNEL: RefCell<Option<Netlink>> = const { RefCell::new(None) };
+    }
+    host.run(|| {
+        KERNEL.with_borrow_mut(|kernel| {
+            let kernel = kernel.get_or_insert_with(|| Netlink::open().expect("ip_vs"));
+            let keys: Vec<_> = kernel.survey().expect("a survey").services.into_keys().collect();
+            let entries = kernel.read(&keys).expect("entries");
+            let known = keys.into_iter().zip(entries).filter_map(|(k, e)| Some((k, e?)));
+            Table { services: known.collect() }
+        })
+    })
+}
+
+/// A script's `\n` and `\t` as what they stand for.
+fn unescaped(text: &str) -> String {
+    text.replace("\\n", "\n").replace("\\t", "\t")
+}
+
+/// In bytes: a file may be in any encoding.
+fn replace(text: &[u8], old: &str, new: &str) -> Vec<u8> {
+    let old = old.as_bytes();
+    let mut out = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        match text[at..].starts_with(old) {
+            true => {
+                out.extend_from_slice(new.as_bytes());
+                at += old.len();
+            }
+            false => {
+                out.push(text[at]);
+                at += 1;
+            }
+        }
+    }
+    out
+}
