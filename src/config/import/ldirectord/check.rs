@@ -315,6 +315,7 @@ impl Plan {
         let own = ["{virtual_address}", "{virtual_port}", "{address}", "{port}"];
         Probe::External(Box::new(ExternalProbe {
             argv: program.iter().cloned().chain(own.map(str::to_owned)).collect(),
+            input: None,
             virtual_address: self.virtual_address.clone(),
             virtual_port: self.service_port.unwrap_or(0),
         }))
