@@ -106,7 +106,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         return ldirectord::run(args.iter().skip(1).cloned(), programme);
     }
     if args.get(1).is_some_and(|word| word == "ldirectord") {
-        return ldirectord::run(args.iter().skip(2).cloned(), programme);
+        // The daemon is called by this name, or it would not be known for one.
+        return ldirectord::run(args.iter().skip(2).cloned(), Path::new("ldirectord"));
     }
     match Cli::try_parse_from(&args) {
         Ok(cli) => finish(dispatch(cli.command)),

@@ -217,8 +217,9 @@ impl Director {
                     self.engine.overrule_hands(now);
                 }
                 let _ = self.maintenance.send(maintenance::wanted(&desired));
-                self.telling.policy.handle_config(&desired, now);
-                if !change.is_empty() {
+                let changed = !change.is_empty();
+                self.telling.policy.handle_config(&desired, &change.removed, changed, now);
+                if changed {
                     for event in relied_on::ensure(&desired, self.table) {
                         self.telling.tell(&event, now);
                     }
@@ -288,7 +289,7 @@ impl Director {
             self.telling.tell(&event, now);
         }
         if self.telling.policy.is_unsettled() && self.engine.is_settled() {
-            self.telling.policy.handle_settled(now);
+            self.telling.policy.handle_settled();
         }
         self.telling.deliver();
         if !self.told_ready && self.engine.phase() == Phase::Running {

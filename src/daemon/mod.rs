@@ -205,7 +205,7 @@ async fn direct(options: Options) -> Result<(), Error> {
     let listener = api::bind(&api::socket_path(&options.runtime_dir)).map_err(startup)?;
     let clock = clock::Clock::start();
     let mut telling = telling::Telling::new(&options, inputs.clone());
-    telling.policy.handle_config(&desired, clock.now());
+    telling.policy.handle_config(&desired, &[], true, clock.now());
     update.reports.iter().for_each(|report| telling.hear_report(report, clock.now()));
     let started = Event::Started {
         version: env!("CARGO_PKG_VERSION"),

@@ -67,6 +67,16 @@ fn play(name: &str) {
     }
 }
 
+#[test]
+fn changing_over_and_back_touches_no_row() {
+    if !lab::inside() {
+        return;
+    }
+    let mut stage = Stage::new();
+    stage.take_up("over", &text("http"));
+    stage.change_over_and_back();
+}
+
 /// A test for each file or folder, and a test that none was forgotten.
 macro_rules! cases {
     ($($test:ident: $name:literal,)*) => {
@@ -108,6 +118,7 @@ cases! {
     tables_are_alike_in_every_shape: "tables",
     files_are_read_alike_however_they_are_written: "grammar",
     checks_find_alike_whatever_they_ask: "checks",
+    programs_are_told_alike_and_decide: "programs",
     dead_servers_keep_their_places_where_they_should: "kept",
     fallbacks_serve_where_nobody_does: "spared",
     http_servers_die_fall_sick_and_return: "http",

@@ -19,7 +19,7 @@ const STILL: Duration = Duration::from_millis(1200);
 /// The same where nothing is expected to happen: longer than any check of the cases needs.
 const STILL_SAME: Duration = Duration::from_millis(4500);
 /// ldirectord forks ipvsadm some 17 times for a server, and forks are slow here.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_secs(180);
 
 const INCUMBENT: &str = "/usr/sbin/ldirectord";
 
@@ -63,7 +63,11 @@ impl Stage {
     pub fn take_up(&mut self, name: &str, text: &[u8]) {
         self.file = self.folder.path().join(format!("{name}.cf"));
         let folder = self.folder.path().display().to_string();
-        std::fs::write(&self.file, replace(text, "@/", &format!("{folder}/"))).unwrap();
+        // Without the script: an edit is not meant for it.
+        let lines = text.split(|byte| *byte == b'\n');
+        let lines = lines.map(|line| if line.starts_with(b"#! ") { &b"#"[..] } else { line });
+        let text = lines.collect::<Vec<_>>().join(&b'\n');
+        std::fs::write(&self.file, replace(&text, "@/", &format!("{folder}/"))).unwrap();
         self.before = self.tables()[0].clone();
     }
 
@@ -78,6 +82,48 @@ impl Stage {
             let settled = begun.elapsed();
             eprintln!("{name}: {}: {performed:.1?}, settled after {settled:.1?}", step.event);
         }
+    }
+
+    /// On one host theirs gives way to ours, and ours to theirs, as docs/from-ldirectord.md has it.
+    /// Through all of it the table stays as theirs made it.
+    pub fn change_over_and_back(&self) {
+        let host = &self.incumbent;
+        let start = |program: &Path| {
+            let output = self.run(host, program, "start");
+            assert!(output.status.success(), "{}: {output:?}", program.display());
+        };
+        start(Path::new(INCUMBENT));
+        let complete = |table: &Table| {
+            !table.services.is_empty() && table.services.values().all(|e| e.destinations.len() == 3)
+        };
+        // It takes servers out again before it puts them in.
+        let mut since = Instant::now();
+        eventually_true("their table is complete", PATIENCE, || {
+            if !complete(&table(host)) {
+                since = Instant::now();
+            }
+            since.elapsed() > 2 * STILL
+        });
+        let made = table(host);
+        let unchanged = |when: &str| {
+            let since = Instant::now();
+            while since.elapsed() < 2 * STILL {
+                assert_eq!(table(host), made, "{when}");
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        };
+        let pid = self.pid(host).expect("a pid file");
+        kill(pid, Signal::SIGKILL).expect("a running director");
+        unchanged("theirs is killed");
+        start(&self.ours);
+        unchanged("ours has begun");
+        let name = self.file.file_name().expect("a file").to_string_lossy().into_owned();
+        let folder = format!("/run/directord/ldirectord.{name}");
+        let directord = env!("CARGO_BIN_EXE_directord");
+        host.must(directord, &["stop", "--keep", "--runtime-dir", &folder]);
+        unchanged("ours has gone");
+        start(Path::new(INCUMBENT));
+        unchanged("theirs is back");
     }
 
     fn hosts(&self) -> [(&Host, &Path); 2] {

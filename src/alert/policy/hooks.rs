@@ -6,7 +6,7 @@
 //! out of the table. A service that stays in the table stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
 use crate::alert::Command;
@@ -51,7 +51,10 @@ impl Hooks {
 
     /// The service is carried now, or is not.
     pub fn turn(&mut self, key: ServiceKey, up: bool, desired: &Desired) -> Option<Command> {
-        self.up.insert(key, up);
+        // A later configuration may give it a command; those of our own dialect have none.
+        if desired.services.get(&key).is_some_and(|service| service.tells_rows) {
+            self.up.insert(key, up);
+        }
         turn(&mut self.called, &key, up, desired)
     }
 
@@ -130,7 +133,7 @@ fn call(hook: &Hook, key: &ServiceKey, up: bool) -> Command {
 }
 
 /// The file's path is the one argument.
-pub(super) fn callback(file: &PathBuf, head: &Head) -> Option<Command> {
+pub(super) fn callback(file: &Path, head: &Head) -> Option<Command> {
     let file = file.display().to_string();
     let argv = head.callback.as_ref()?.argv.iter().cloned().chain([file.clone()]);
     Some(command(format!("callback of {file}"), argv))

@@ -96,7 +96,8 @@ impl Policy {
     pub(super) fn mail_row(&mut self, event: &Event, now: Time) {
         let Event::Row { service, server, change, fallback, .. } = event else { return };
         let Some(subject) = self.subject(service) else { return };
-        if !subject.alerts.as_ref().is_some_and(|alerts| alerts.mail.is_some()) {
+        let alerts = subject.alerts.as_ref();
+        if alerts.and_then(|alerts| alerts.mail.as_ref()).is_none() {
             return;
         }
         match change {
@@ -113,7 +114,7 @@ impl Policy {
     }
 
     /// The mail about those that are out and whose rows never changed.
-    pub(super) fn mail_the_silent(&mut self, _now: Time) {
+    pub(super) fn mail_the_silent(&mut self) {
         for (service, server) in self.reminders.take_silent() {
             self.mail_reminder(&service, server);
         }

@@ -95,18 +95,25 @@ impl Policy {
         }
     }
 
-    /// Takes the configuration that is in force from now on.
-    pub fn handle_config(&mut self, desired: &Arc<Desired>, now: Time) {
-        if Arc::ptr_eq(&self.desired, desired) && !self.seen.is_empty() {
+    /// Takes the configuration that is in force from now on. `removed` are the services that were
+    /// in the one before; `changed` is whether any service differs from it.
+    pub fn handle_config(
+        &mut self,
+        desired: &Arc<Desired>,
+        removed: &[ServiceKey],
+        changed: bool,
+        now: Time,
+    ) {
+        if Arc::ptr_eq(&self.desired, desired) {
             return self.reload_further(false);
         }
         let before = std::mem::replace(&mut self.desired, desired.clone());
-        let gone = before.services.keys().filter(|key| !desired.services.contains_key(key));
-        for key in gone {
+        for key in removed {
             let subject = subject(&before, &self.manner, key);
-            self.former.extend(subject.map(|subject| (*key, subject)));
+            let told = subject.filter(|subject| subject.alerts.is_some() || subject.log.is_some());
+            self.former.extend(told.map(|subject| (*key, subject)));
         }
-        if self.stage == Stage::Running && before.services != desired.services {
+        if self.stage == Stage::Running && changed {
             self.stage = Stage::Reloading;
         }
         let has_monitor = |alerts: &Arc<Alerts>| alerts.monitor.is_some();
@@ -126,10 +133,8 @@ impl Policy {
             Event::VirtualServer { service, change: ServiceChange::Purged } => {
                 self.former.remove(service);
             }
-            Event::ServerDown { service, server, .. } => {
-                if self.mail_alert(service).is_some() {
-                    self.reminders.down(*service, *server, false, now, &self.desired);
-                }
+            Event::ServerDown { service, server, .. } if self.mail_alert(service).is_some() => {
+                self.reminders.down(*service, *server, false, now, &self.desired);
             }
             Event::ServerUp { service, server, .. } => self.reminders.up(*service, *server),
             Event::ServiceUp { service } | Event::ServiceDown { service, .. } => {
@@ -152,9 +157,9 @@ impl Policy {
     }
 
     /// Takes in that every check in force was carried out once, and the table is as it should be.
-    pub fn handle_settled(&mut self, now: Time) {
+    pub fn handle_settled(&mut self) {
         if matches!(self.stage, Stage::Starting | Stage::Reloading) {
-            self.mail_the_silent(now);
+            self.mail_the_silent();
             self.stage = Stage::Running;
             self.former.clear();
         }

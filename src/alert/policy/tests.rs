@@ -101,14 +101,14 @@ fn persona() -> Persona {
 
 fn policy(persona: Option<Persona>, desired: &Arc<Desired>) -> Policy {
     let mut policy = Policy::new(Manner { node: "lvs1".into(), pid: 4711, persona });
-    policy.handle_config(desired, at(0));
+    policy.handle_config(desired, &[], true, at(0));
     policy
 }
 
 /// A policy of one service, past its start.
 fn running(alerts: Alerts) -> Policy {
     let mut policy = policy(None, &desired(&[alerts], Head::default()));
-    policy.handle_settled(at(0));
+    policy.handle_settled();
     policy
 }
 
@@ -164,7 +164,7 @@ fn k11_a_mail_has_the_line_for_its_subject_and_ldirectords_body() {
     service.name = Some("shop".into());
     named.services.insert(key(0), Arc::new(service));
     let mut policy = policy(None, &Arc::new(named));
-    policy.handle_settled(at(0));
+    policy.handle_settled();
     policy.handle_event(&row(RowChange::Deleted, 7), at(1));
     let [mail] = &mails(&mut policy)[..] else { panic!("one mail") };
     assert_eq!(mail.to, ["root"]);
@@ -216,13 +216,13 @@ fn mail_is_sent_at_the_stages_it_is_wanted_at() {
             seen.extend(mails(policy).into_iter().map(stage));
         };
         look(&mut policy);
-        policy.handle_settled(at(2));
+        policy.handle_settled();
         look(&mut policy);
         // Another service makes it a reload.
         let second = desired(&[by_mail(alert.clone()), Alerts::default()], Head::default());
-        policy.handle_config(&second, at(3));
+        policy.handle_config(&second, &[], true, at(3));
         look(&mut policy);
-        policy.handle_settled(at(4));
+        policy.handle_settled();
         policy.handle_event(&stop(false), at(5));
         look(&mut policy);
         assert_eq!(seen, [format!("Daemon-Status: {}", wanted.name())]);
@@ -261,7 +261,7 @@ fn nobody_is_reminded_of_the_fallback_or_of_what_left_the_file() {
     assert_eq!(policy.poll_timeout(), None);
     policy.handle_event(&row(RowChange::Deleted, 7), at(0));
     assert!(policy.poll_timeout().is_some());
-    policy.handle_config(&desired(&[], Head::default()), at(1));
+    policy.handle_config(&desired(&[], Head::default()), &[key(0)], true, at(1));
     assert_eq!(policy.poll_timeout(), None);
 }
 
@@ -272,9 +272,9 @@ fn f19_a_start_mails_what_happened_and_nothing_else() {
     policy.handle_event(&row(RowChange::Added, 7), at(1));
     policy.handle_event(&down(8), at(1));
     assert_eq!(subjects(&mut policy).len(), 1);
-    policy.handle_settled(at(2));
+    policy.handle_settled();
     assert_eq!(subjects(&mut policy), ["Inaccessible real server: 10.0.0.8:8080 (10.0.0.1:80)"]);
-    policy.handle_settled(at(3));
+    policy.handle_settled();
     assert_eq!(mails(&mut policy), []);
 }
 
@@ -318,7 +318,7 @@ fn f24_a_stop_takes_the_word_back_where_the_service_goes() {
     let mut policy = running(by_hook());
     policy.handle_event(&down, at(1));
     commands(&mut policy);
-    policy.handle_config(&desired(&[], Head::default()), at(2));
+    policy.handle_config(&desired(&[], Head::default()), &[key(0)], true, at(2));
     assert_eq!(commands(&mut policy), ["/fb -x stop 10.0.0.1:80 tcp"]);
 }
 
@@ -327,10 +327,20 @@ fn a_reload_tells_a_new_command_the_state_and_the_old_one_nothing() {
     let mut policy = running(by_hook());
     policy.handle_event(&Event::ServiceUp { service: key(0) }, at(1));
     commands(&mut policy);
-    policy.handle_config(&desired(&[by_hook()], Head { digest: 1, ..Head::default() }), at(2));
+    policy.handle_config(
+        &desired(&[by_hook()], Head { digest: 1, ..Head::default() }),
+        &[],
+        true,
+        at(2),
+    );
     assert_eq!(commands(&mut policy), [""; 0]);
     let other = Alerts { fallback_command: Some(hook(&["/new"])), ..Alerts::default() };
-    policy.handle_config(&desired(&[other], Head { digest: 2, ..Head::default() }), at(3));
+    policy.handle_config(
+        &desired(&[other], Head { digest: 2, ..Head::default() }),
+        &[],
+        true,
+        at(3),
+    );
     assert_eq!(commands(&mut policy), ["/new stop 10.0.0.1:80 tcp"]);
 }
 
@@ -340,7 +350,7 @@ fn a_callback_gets_the_path_of_a_file_whose_text_changed() {
     let mut policy = policy(Some(persona()), &desired(&[], head(1)));
     assert!(policy.ignores_changes());
     assert_eq!(commands(&mut policy), [""; 0]);
-    policy.handle_config(&desired(&[], head(2)), at(1));
+    policy.handle_config(&desired(&[], head(2)), &[], true, at(1));
     let said = deliveries(&mut policy);
     let line = |at: usize| match &said[at] {
         Delivery::Line(_, line) => line.clone(),
@@ -355,7 +365,7 @@ fn a_callback_gets_the_path_of_a_file_whose_text_changed() {
     assert!(policy.handle_ignored(&file, 3));
     assert_eq!(lines(&mut policy)[1], " - ignore new configuration");
     assert!(!policy.handle_ignored(&file, 3));
-    policy.handle_config(&desired(&[], head(3)), at(2));
+    policy.handle_config(&desired(&[], head(3)), &[], true, at(2));
     assert_eq!(deliveries(&mut policy), []);
 }
 
@@ -372,7 +382,7 @@ fn further_directors_start_reload_and_stop_with_this_one() {
     let ready = Event::TableReady { services: 0, destinations: 0, writes: 0 };
     policy.handle_event(&ready, at(1));
     assert_eq!(commands(&mut policy), [run("a start"), run("b start")]);
-    policy.handle_config(&desired(&[], head(&["b", "c"], 2)), at(2));
+    policy.handle_config(&desired(&[], head(&["b", "c"], 2)), &[], true, at(2));
     assert_eq!(
         commands(&mut policy),
         [run("a stop"), run("b start"), run("b reload"), run("c start")]

@@ -166,8 +166,11 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
         "passwd" => draft.passwd = quoted(value, report),
         "database" => draft.database = quoted(value, report),
         "secret" => draft.secret = quoted(value, report),
-        "load" if quoted(value, report).is_some() => {
-            report.note(statement.span(), "nobody uses this, nor does ldirectord");
+        "load" => {
+            let load = quoted(value, report);
+            if load.is_some() {
+                report.note(statement.span(), "nobody uses this, nor does ldirectord");
+            }
         }
         "checkcommand" => draft.checkcommand = Some(maybe_quoted(value)),
         "scheduler" => draft.scheduler = scheduler(value, report),

@@ -60,8 +60,8 @@ pub(super) fn services(
 pub(super) fn widths(file: &File<'_>, source: &Source, names: &dyn Names) -> Vec<Vec<usize>> {
     let mut report = Report::new(source);
     let report = &mut report;
-    let mut resolver =
-        Resolver { globals: &file.globals, names, report, reals: 0, monitored: Vec::new() };
+    let monitored = Vec::new();
+    let mut resolver = Resolver { globals: &file.globals, names, report, reals: 0, monitored };
     let mut of = |draft: &Draft<'_>| {
         let addresses = |real| resolver.addresses(real, draft.family());
         draft.reals.iter().map(addresses).map(|all| all.map_or(0, |all| all.len())).collect()
