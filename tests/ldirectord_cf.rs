@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use directord::config::{self, Defaults, Dialect, Names, Parsed, Source};
@@ -78,7 +78,7 @@ fn program(members: &str) -> ExternalProbe {
 }
 
 /// Runs this file as a check of checktype external-perl.
-fn perl(file: &Path) -> ExitStatus {
+fn perl(file: &Path) -> Output {
     let members = format!("\tchecktype = external-perl\n\tcheckcommand = {}\n", file.display());
     let argv = program(&members).argv;
     let known = ["192.0.2.1", "80", "192.0.2.9", "81"];
@@ -89,7 +89,7 @@ fn perl(file: &Path) -> ExitStatus {
     };
     let words: Vec<String> = argv.iter().map(fill).collect();
     let mut command = Command::new(&words[0]);
-    command.args(&words[1..]).stdin(Stdio::null()).stderr(Stdio::null()).status().unwrap()
+    command.args(&words[1..]).stdin(Stdio::null()).output().unwrap()
 }
 
 #[test]
@@ -98,7 +98,7 @@ fn k09_external_perl_is_up_when_the_script_returns_or_ends_with_0() {
     let file = folder.path().join("check");
     let up = |script: &str| {
         std::fs::write(&file, script).unwrap();
-        perl(&file).success()
+        perl(&file).status.success()
     };
     for script in [
         "",
@@ -116,7 +116,15 @@ fn k09_external_perl_is_up_when_the_script_returns_or_ends_with_0() {
     for script in ["exit 3", "die 'unwell'", "no such thing;", "use strict; $x = 1;", "}", "{"] {
         assert!(!up(script), "{script}");
     }
-    assert!(!perl(&folder.path().join("gone")).success());
+    assert!(!perl(&folder.path().join("gone")).status.success());
+    // What the owner is told of names the owner's file.
+    for (script, why) in [("\ndie 'unwell'", "unwell"), ("\nuse strict; $x = 1;", "Global symbol")]
+    {
+        std::fs::write(&file, script).unwrap();
+        let said = String::from_utf8(perl(&file).stderr).unwrap();
+        assert!(said.starts_with(why), "{said}");
+        assert!(said.contains(&format!("at {} line 2", file.display())), "{said}");
+    }
 }
 
 /// Asks an Oracle server of which `sqlplus` is this script; what it was told, and the outcome.

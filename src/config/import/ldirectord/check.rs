@@ -325,7 +325,7 @@ fn kind(
 const EXTERNAL_PERL: &str = "sub directord_check { eval shift or die $@ } \
     my $file = shift; open my $text, \"<\", $file or die \"$file: $!\\n\"; \
     my $check = directord_check(join \"\", \"sub {\\n#line 1 \\\"$file\\\"\\n\", <$text>, \"\\n}\"); \
-    $check->(); exit 0";
+    $check->()";
 
 /// What is asked between two negotiates. Without TCP there is no connection to make, and
 /// ldirectord counts it as made.
