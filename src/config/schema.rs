@@ -27,7 +27,7 @@ pub fn schema() -> Value {
 
 /// A section's name without its article: `a real server` is `real-server`.
 fn id(section: &Section) -> String {
-    section.name.trim_start_matches("a ").replace(' ', "-")
+    section.name.trim_start_matches("a ").replace(' ', "-").to_lowercase()
 }
 
 fn reference(section: &Section) -> Value {
@@ -48,6 +48,10 @@ fn object(section: &Section) -> Value {
         "properties": properties,
         "additionalProperties": false,
     });
+    if let (false, Value::Object(object)) = (section.needs.is_empty(), &mut object) {
+        let needs: Vec<&str> = section.needs.iter().map(|key| key.name).collect();
+        object.insert("required".to_owned(), json!(needs));
+    }
     let choices: Vec<Value> =
         section.choice.iter().map(|key| json!({ "required": [key.name] })).collect();
     if let (false, Value::Object(object)) = (choices.is_empty(), &mut object) {

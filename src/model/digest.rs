@@ -95,10 +95,12 @@ fn add_probe(digest: Digest, probe: &Probe) -> Digest {
             digest.maybe(request.as_deref()).maybe(receive.as_deref()).number((*body_limit).into())
         }
         Probe::External(external) => {
-            let ExternalProbe { argv, virtual_address, virtual_port } = &**external;
+            let ExternalProbe { argv, input, virtual_address, virtual_port } = &**external;
             let digest = digest.number(7).number(argv.len() as u64);
             let digest = argv.iter().fold(digest, |digest, word| digest.text(word));
-            digest.text(virtual_address).number((*virtual_port).into())
+            let digest = digest.text(virtual_address).number((*virtual_port).into());
+            // Nothing at all for none, as it was before there was any.
+            input.iter().fold(digest, |digest, input| digest.text(input))
         }
         Probe::Smtp => digest.number(8),
         Probe::Pop(pop) => add_mailbox(digest.number(9), pop),
@@ -238,9 +240,10 @@ mod tests {
             change(&mut http);
             spec(Probe::Http(Box::new(http)))
         };
-        let external = |argv: &[&str]| {
+        let external = |argv: &[&str], input: Option<&str>| {
             spec(Probe::External(Box::new(ExternalProbe {
                 argv: argv.iter().map(|s| s.to_string()).collect(),
+                input: input.map(str::to_owned),
                 virtual_address: "10.0.0.3".into(),
                 virtual_port: 80,
             })))
@@ -296,8 +299,9 @@ mod tests {
             spec(Probe::Ping(PingProbe { count: 2 })),
             ftp(Some("x"), None),
             ftp(None, Some("x")),
-            external(&["/bin/true", "a b"]),
-            external(&["/bin/true", "a", "b"]),
+            external(&["/bin/true", "a b"], None),
+            external(&["/bin/true", "a", "b"], None),
+            external(&["/bin/true", "a", "b"], Some("c")),
         ]
         .iter()
         .map(|check| check.digest(&server()))

@@ -1,6 +1,7 @@
 //! What there is to ask of a real server, kind by kind.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
 use super::Endpoint;
@@ -209,10 +210,18 @@ pub struct ExternalProbe {
     /// The program and its arguments; never passed to a shell. In the arguments `{address}`,
     /// `{port}`, `{virtual_address}` and `{virtual_port}` stand for the server and the service.
     pub argv: Vec<String>,
+    /// What it reads from its standard input, at most [`ExternalProbe::MAX_INPUT`] bytes; unlike
+    /// arguments other users of the machine cannot see it.
+    pub input: Option<String>,
     /// What `{virtual_address}` and `{virtual_port}` stand for: the service's address in
     /// brackets when IPv6, or the firewall mark and 0.
     pub virtual_address: String,
     pub virtual_port: u16,
+}
+
+impl ExternalProbe {
+    /// In bytes: as much as any pipe takes at once.
+    pub const MAX_INPUT: usize = 4096;
 }
 
 /// A mail server's greeting and, where there is a login, that it lets the user in.
@@ -239,6 +248,15 @@ pub struct SipProbe {
     pub transport: Transport,
 }
 
+impl SipProbe {
+    /// Whether `text` can stand in a request's URI: visible ASCII, none of the marks that would
+    /// end it, at most 255 bytes.
+    pub fn is_login(text: &str) -> bool {
+        let clean = |b: u8| b.is_ascii_graphic() && !b"<>\"".contains(&b);
+        text.len() <= 255 && text.bytes().all(clean)
+    }
+}
+
 /// A TCP connection on which a text is sent, if there is one, and the answer looked at.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct TcpProbe {
@@ -263,6 +281,16 @@ pub struct DnsProbe {
     pub transport: Transport,
 }
 
+impl DnsProbe {
+    /// Whether `text` is an address, or a name that can be asked for: parts of 1 to 63 bytes, 253
+    /// in all, RFC 1035 section 2.3.4.
+    pub fn is_question(text: &str) -> bool {
+        let name = text.strip_suffix('.').unwrap_or(text);
+        let part = |part: &str| (1..=63).contains(&part.len());
+        text.parse::<IpAddr>().is_ok() || (name.len() <= 253 && name.split('.').all(part))
+    }
+}
+
 /// One login asked of a RADIUS server.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct RadiusProbe {
@@ -270,6 +298,13 @@ pub struct RadiusProbe {
     pub password: String,
     /// What director and server share.
     pub secret: String,
+}
+
+impl RadiusProbe {
+    /// In bytes: what an attribute holds, RFC 2865 section 5.
+    pub const MAX_LOGIN: usize = 253;
+    /// In bytes, RFC 2865 section 5.2.
+    pub const MAX_PASSWORD: usize = 128;
 }
 
 /// One entry looked up in a directory.

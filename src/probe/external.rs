@@ -3,6 +3,8 @@
 //! Never through a shell. The program leads a process group of its own, and when its time is up,
 //! or nobody wants to know any more, the whole group is killed, grandchildren included. What a
 //! program that ended by itself left running is its own affair.
+//!
+//! Anybody on the machine can read arguments; what is secret is handed over as input.
 
 use std::env;
 use std::io;
@@ -14,7 +16,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::io::{AsyncRead, AsyncReadExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
@@ -66,7 +68,7 @@ impl Slots {
         let waited = began.elapsed();
         let Ok(Ok(_place)) = place else { return Err(no_place(waited)) };
         let (program, mut group) = start(endpoint, probe)?;
-        match timeout_at(deadline, group.run()).await {
+        match timeout_at(deadline, group.run(probe.input.as_deref())).await {
             Ok(Ok((status, _))) if status.success() => Ok(()),
             Ok(Ok((status, said))) => Err(Miss::Fail(complaint(status, &said))),
             Ok(Err(error)) => Err(Miss::Local(format!("external: {}", describe(&error)))),
@@ -98,7 +100,7 @@ fn start(endpoint: Endpoint, probe: &ExternalProbe) -> Result<(String, Group), M
         .env_clear()
         .env("PATH", PATH)
         .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, env::var_os(name)?))))
-        .stdin(Stdio::null())
+        .stdin(if probe.input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .process_group(0)
@@ -138,13 +140,15 @@ struct Group {
 }
 
 impl Group {
-    /// Waits for the end; returns the status and the first line of what was said.
-    async fn run(&mut self) -> io::Result<(ExitStatus, String)> {
+    /// Hands over the input and waits for the end; returns the status and the first line of what
+    /// was said.
+    async fn run(&mut self, input: Option<&str>) -> io::Result<(ExitStatus, String)> {
         let (mut errors, mut output) = (Vec::new(), Vec::new());
         let status = {
+            let stdin = hand_over(self.child.stdin.take(), input);
             let stderr = keep_reading(self.child.stderr.take(), &mut errors);
             let stdout = keep_reading(self.child.stdout.take(), &mut output);
-            let mut reading = std::pin::pin!(async { tokio::join!(stderr, stdout) });
+            let mut reading = std::pin::pin!(async { tokio::join!(stdin, stderr, stdout) });
             let mut ended = std::pin::pin!(self.child.wait());
             tokio::select! {
                 biased;
@@ -172,6 +176,14 @@ impl Drop for Group {
             // Fails only when the whole group has ended.
             let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
         }
+    }
+}
+
+/// Writes what there is and closes the pipe.
+async fn hand_over(stream: Option<impl AsyncWrite + Unpin>, input: Option<&str>) {
+    if let (Some(mut stream), Some(input)) = (stream, input) {
+        // A program that does not want it may be right all the same.
+        let _ = stream.write_all(input.as_bytes()).await;
     }
 }
 

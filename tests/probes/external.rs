@@ -9,6 +9,7 @@ use super::*;
 fn program(argv: &[&str]) -> Probe {
     Probe::External(Box::new(ExternalProbe {
         argv: argv.iter().map(|&word| word.to_owned()).collect(),
+        input: None,
         virtual_address: "[2001:db8::1]".into(),
         virtual_port: 80,
     }))
@@ -45,6 +46,22 @@ async fn the_exit_status_decides_and_the_first_line_says_why() {
     assert_eq!(said, fail("external: exit status 4: out"));
     let said = run(&["sh", "-c", "kill -SEGV $$"], 2000).await;
     assert_eq!(said, fail("external: killed by SIGSEGV"));
+}
+
+#[tokio::test]
+async fn what_is_handed_over_is_read_by_the_program_or_left() {
+    let asked = async |script: &str, input: &str| {
+        let Probe::External(mut probe) = program(&["sh", "-c", script]) else { unreachable!() };
+        probe.input = Some(input.to_owned());
+        let endpoint = Endpoint::new("::7".parse().unwrap(), 8080);
+        ask_within(endpoint, Probe::External(probe), 5000).await
+    };
+    let reads = "read one; read two; read three && exit 9; test \"$one-$two\" = check-secret";
+    assert_eq!(asked(reads, "check\nsecret\n").await, Outcome::Pass);
+    assert_eq!(asked("exec <&-; exit 0", &"x".repeat(4096)).await, Outcome::Pass);
+    assert_eq!(asked("exit 4", "x").await, fail("external: exit status 4"));
+    // Nothing to hand over is nothing to read, not a wait.
+    assert_eq!(run(&["sh", "-c", "read line && exit 9; exit 0"], 5000).await, Outcome::Pass);
 }
 
 #[tokio::test]

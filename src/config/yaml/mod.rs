@@ -11,6 +11,7 @@ mod findings;
 mod global;
 mod lookup;
 pub(in crate::config) mod print;
+mod probe;
 mod scalar;
 mod server;
 mod service;

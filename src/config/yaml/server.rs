@@ -8,6 +8,7 @@ use super::address::{self, Host, Port};
 use super::catalogue as keys;
 use super::catalogue::Key;
 use super::check::{self, CheckDraft};
+use super::probe;
 use super::suggest;
 use super::tree::{Node, Value};
 use super::walk::{Entry, Fields, MOST_WORDS, Walk};
@@ -319,12 +320,14 @@ impl<'a> Walk<'a> {
             (external.virtual_address, external.virtual_port) = virtual_words(key);
         }
         let port = asked.unwrap_or(match written.port {
-            0 => check::usual_port(&check.probe),
+            0 => probe::usual_port(&check.probe),
             port => port,
         });
-        if port == 0 && check.probe == Probe::Connect {
-            let hint = "write the port with the address, or check: {connect: true, port: 80}";
-            self.findings.error(&draft.span, "a connect check needs a port", hint);
+        if port == 0 && matches!(check.probe, Probe::Connect | Probe::Tcp(_)) {
+            let name = check.probe.name();
+            let hint =
+                format!("write the port with the address, or check: {{{name}: true, port: 80}}");
+            self.findings.error(&draft.span, format!("a {name} check needs a port"), hint);
             return None;
         }
         let asked_of = Endpoint::new(asked_address.unwrap_or(endpoint.address), port);
@@ -460,7 +463,7 @@ impl<'a> Walk<'a> {
 fn automatic(protocol: Option<Protocol>, port: u16) -> Probe {
     match protocol {
         Some(Protocol::Tcp) | None if port != 0 => Probe::Connect,
-        _ => check::ping(),
+        _ => probe::ping(),
     }
 }
 

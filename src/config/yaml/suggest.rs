@@ -5,7 +5,10 @@ use crate::config::diagnostic::quoted;
 
 /// Words of other programs and other years, with what they are called here.
 const FOREIGN: &[(&str, &str)] = &[
-    ("checktype", "write check: with ping, connect, http, https, ftp, external, on or off"),
+    (
+        "checktype",
+        "write check: {http: ...} to say what is asked, or check: on, off, ping or connect",
+    ),
     ("service", "write check: {http: ...} to say what is asked"),
     ("checkinterval", "write check: {..., interval: 10s}"),
     ("delay_loop", "write check: {..., interval: 10s}"),

@@ -141,21 +141,24 @@ impl<'a> Walk<'a> {
             return true;
         }
         self.findings.error(&key.span, message, suggest::key(section, text));
-        let names = section.choice.iter().map(|key| key.name);
-        suggest::nearest(text, names).is_some()
+        let wanted = section.choice.iter().chain(section.needs).map(|key| key.name);
+        suggest::nearest(text, wanted).is_some()
     }
 
-    /// At most one key of the section's choice, and one at least when one is required.
+    /// At most one key of the section's choice, and one at least when one is required; and every
+    /// key it needs.
     fn choice(&mut self, fields: &Fields<'a>, section: &'static Section, meant_well: bool) {
         let of_choice = |key: &Key| section.choice.iter().any(|other| std::ptr::eq(*other, key));
         let mut chosen = fields.entries.iter().filter(|entry| of_choice(entry.key));
         let names = || suggest::list(section.choice.iter().map(|key| key.name));
+        let unfinished = meant_well || self.tree.is_unfinished(fields.node);
+        for key in section.needs.iter().filter(|key| !fields.has(key) && !unfinished) {
+            let message = format!("{} needs {}", section.name, quoted(key.name));
+            self.findings.error(&head(fields.node, self.text), message, example(key));
+        }
         let Some(first) = chosen.next() else {
-            if section.required && !meant_well && !self.tree.is_unfinished(fields.node) {
-                let message = match section.choice {
-                    [one] => format!("{} needs {}", section.name, quoted(one.name)),
-                    _ => format!("{} needs one of: {}", section.name, names()),
-                };
+            if section.required && !unfinished {
+                let message = format!("{} needs one of: {}", section.name, names());
                 let example = section.choice.first().map(|key| example(key));
                 self.findings.error(&head(fields.node, self.text), message, example);
             }

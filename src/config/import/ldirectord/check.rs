@@ -4,30 +4,23 @@ use std::net::IpAddr;
 use std::ops::Range;
 use std::time::Duration;
 
-use super::draft::{APPLICATIONS, Application, CheckType, Draft, RealDraft};
+use super::draft::{APPLICATIONS, Application, CheckType, Draft, RealDraft, Speech};
 use super::lines::Piece;
-use super::request::{self, Url};
+use super::negotiate::Words;
+use super::report::Report;
+use super::request::Url;
 use super::resolve::Resolver;
 use crate::model::{
-    Between, CheckSpec, Endpoint, ExternalProbe, Family, FtpProbe, HttpProbe, PingProbe, Probe,
-    Protocol, ServiceKey, StatusRanges, Tls,
+    Between, CheckSpec, Endpoint, ExternalProbe, Family, PingProbe, Probe, Protocol, ServiceKey,
 };
-use crate::pattern;
 
 /// Seconds, where nothing is said.
 const INTERVAL: u32 = 10;
 const CHECK_TIMEOUT: u32 = 5;
 const NEGOTIATE_TIMEOUT: u32 = 30;
 
-/// Redirects libwww-perl follows by default.
-const REDIRECTS: u8 = 7;
-
 /// Echo requests of one ping, at most.
 const MAX_PINGS: u32 = 20;
-
-/// ldirectord's defaults; it puts its host's name in place of localhost.
-const FTP_LOGIN: &str = "anonymous";
-const FTP_PASSWORD: &str = "ldirectord@localhost";
 
 /// The check of a service, less what its reals say for themselves.
 pub(super) struct Plan {
@@ -42,11 +35,9 @@ pub(super) struct Plan {
     /// The connects between two negotiates of a combined check, and whether there is anything to
     /// connect to: by UDP ldirectord takes them for passed.
     between: Option<Between>,
-    request: Option<String>,
-    receive: Option<String>,
-    host: Option<String>,
-    head: bool,
-    login: (String, String),
+    words: Words,
+    /// What to point at where the service says too little.
+    place: Range<usize>,
     virtual_address: String,
 }
 
@@ -56,10 +47,7 @@ enum Kind {
     Off,
     Ping(u8),
     Connect,
-    Http,
-    Https,
-    HttpProxy,
-    Ftp,
+    Negotiate,
     /// The program and the arguments before ldirectord's own.
     External(Vec<String>),
 }
@@ -71,15 +59,15 @@ impl Plan {
         let count = pings(draft, resolver);
         let kind = kind(draft, key, application, count, resolver);
         let check_type = check_type(draft);
-        let negotiates = matches!(check_type, CheckType::Negotiate | CheckType::Combined(_));
-        let seconds = match kind {
-            Kind::Ping(count) if !negotiates => check_timeout.saturating_mul(count.into()),
-            _ if negotiates => negotiate_timeout,
+        let seconds = match (&kind, application.speech) {
+            (Kind::Ping(count), _) => check_timeout.saturating_mul((*count).into()),
+            // These heed the other one.
+            (Kind::Negotiate, Speech::Ldap | Speech::Ldaps | Speech::Radius) => check_timeout,
+            (Kind::Negotiate, _) => negotiate_timeout,
             _ => check_timeout,
         };
         let shared = (&draft.shared, &resolver.globals.shared);
         let fall = shared.0.failurecount.or(shared.1.failurecount).unwrap_or(1);
-        let text = |piece: Option<Piece<'_>>| piece.map(|piece| piece.value());
         let plan = Plan {
             kind,
             standard_port: application.port,
@@ -96,44 +84,27 @@ impl Plan {
                 }),
                 _ => None,
             },
-            request: text(draft.request),
-            receive: text(draft.receive),
-            host: text(draft.virtualhost),
-            head: draft.head_method.is_some(),
-            login: (
-                text(draft.login).unwrap_or_else(|| FTP_LOGIN.to_owned()),
-                text(draft.passwd).unwrap_or_else(|| FTP_PASSWORD.to_owned()),
-            ),
+            words: Words::of(draft, application.speech, key),
+            place: place(draft),
             virtual_address: virtual_address(key),
         };
-        plan.inspect_service(draft, negotiates, resolver);
+        plan.inspect_service(draft, resolver.report);
         plan
     }
 
-    /// Warns of what the service's own words cannot do, and refuses what cannot be matched.
-    fn inspect_service(&self, draft: &Draft<'_>, negotiates: bool, resolver: &mut Resolver<'_>) {
-        let report = &mut *resolver.report;
-        if let Some(receive) = draft.receive.filter(|_| negotiates)
-            && let Err(mistake) = pattern::check(&receive.value())
-        {
-            report.error(receive.span(), format!("receive is not a usable pattern: {mistake}"));
-        }
-        for piece in [draft.request, draft.receive].into_iter().flatten().filter(|_| !negotiates) {
-            report.warning(piece.span(), "only a negotiate check uses this");
-        }
-        let http = matches!(self.kind, Kind::Http | Kind::Https);
-        if let (Some(span), true) = (draft.head_method.clone(), self.receive.is_some() && http) {
-            report.warning(span, "an answer to HEAD has no body: receive will never match");
-        }
-        if let Some(piece) = draft.request.filter(|_| http)
-            && Url::parse(piece.text, self.scheme()).is_some()
-        {
-            report
-                .warning(piece.span(), "a full URL is appended to the real server's address")
-                .hint("only a real's own request may name another server");
-        }
-        if let (Kind::Ftp, Some(receive), None) = (&self.kind, draft.receive, draft.request) {
-            report.warning(receive.span(), "without a request there is no file to match");
+    /// Warns of what the service's own words cannot do, and refuses what cannot be asked.
+    fn inspect_service(&self, draft: &Draft<'_>, report: &mut Report) {
+        match check_type(draft) {
+            CheckType::Negotiate | CheckType::Combined(_) => {
+                if self.kind == Kind::Negotiate {
+                    self.words.inspect(draft, report);
+                }
+            }
+            _ => {
+                for piece in [draft.request, draft.receive].into_iter().flatten() {
+                    report.warning(piece.span(), "only a negotiate check uses this");
+                }
+            }
         }
     }
 
@@ -146,12 +117,8 @@ impl Plan {
                 .warning(request.span(), "this request counts, and its receive with it")
                 .hint("ldirectord ignores a real's own pair when it begins with a slash");
         }
-        let asks = !matches!(self.kind, Kind::On | Kind::Off | Kind::Ping(_) | Kind::Connect);
-        if !receive.text.is_empty()
-            && asks
-            && let Err(mistake) = pattern::check(&receive.value())
-        {
-            report.error(receive.span(), format!("receive is not a usable pattern: {mistake}"));
+        if self.kind == Kind::Negotiate {
+            self.words.inspect_pair(Some(request), Some(receive), report);
         }
     }
 
@@ -163,15 +130,6 @@ impl Plan {
         written: u16,
         resolver: &mut Resolver<'_>,
     ) -> (CheckSpec, Endpoint) {
-        let pair = real.pair.map(|(request, receive)| {
-            let receive = Some(receive.value()).filter(|text| !text.is_empty());
-            (request.value(), receive)
-        });
-        let receive = match &pair {
-            Some((_, receive)) => receive.clone(),
-            None => self.receive.clone(),
-        };
-        let request = pair.map(|(request, _)| request);
         let mut endpoint = Endpoint::new(address, self.check_port(written));
         let probe = match &self.kind {
             Kind::On => Probe::On,
@@ -179,7 +137,8 @@ impl Plan {
             Kind::Ping(count) => Probe::Ping(PingProbe { count: *count }),
             Kind::External(program) => {
                 endpoint.port = written;
-                self.external(program)
+                let own = ["{virtual_address}", "{virtual_port}", "{address}", "{port}"];
+                self.external(program.iter().cloned().chain(own.map(str::to_owned)).collect(), None)
             }
             _ if endpoint.port == 0 => {
                 resolver
@@ -189,17 +148,15 @@ impl Plan {
                 Probe::Off
             }
             Kind::Connect => Probe::Connect,
-            Kind::Http | Kind::Https => {
-                let own = request.as_deref().and_then(|text| Url::parse(text, self.scheme()));
-                if let Some(url) = &own
+            Kind::Negotiate => {
+                let url = real.pair.and_then(|(request, _)| self.url(request));
+                if let Some(url) = &url
                     && let Some(other) = self.url_endpoint(url, real, address, resolver)
                 {
                     endpoint = other;
                 }
-                self.http(own, request.as_deref(), receive)
+                self.negotiate(url.as_ref(), real, resolver.report)
             }
-            Kind::HttpProxy => self.http_proxy(real, request, receive, resolver),
-            Kind::Ftp => self.ftp(request, receive),
         };
         // Between connects there is no need for connects, and nothing between nothings.
         let is_cheaper = probe.asks() && probe != Probe::Connect;
@@ -223,29 +180,30 @@ impl Plan {
             .unwrap_or(0)
     }
 
-    fn scheme(&self) -> &'static str {
-        if self.kind == Kind::Https { "https" } else { "http" }
+    /// A real's own full URL.
+    fn url<'t>(&self, request: Piece<'t>) -> Option<Url<'t>> {
+        match self.words.speech {
+            Speech::Http | Speech::Https => Url::parse(request.text, self.words.speech.name()),
+            _ => None,
+        }
     }
 
-    fn http(&self, own: Option<Url<'_>>, request: Option<&str>, receive: Option<String>) -> Probe {
-        let (path, url_host, login) = match &own {
-            Some(url) => (request::path(url.path), Some(url.host.to_owned()), url.login()),
-            None => {
-                let text = request.or(self.request.as_deref()).unwrap_or("/");
-                (request::path(text), None, None)
+    /// What a real is asked; what cannot be asked is always down, as with ldirectord.
+    fn negotiate(&self, url: Option<&Url<'_>>, real: &RealDraft<'_>, report: &mut Report) -> Probe {
+        let asked = self.words.asked(real.pair);
+        let probe = match (self.words.speech, url) {
+            (_, Some(url)) => Ok(self.words.http(Some(url), None, asked.receive)),
+            (Speech::Oracle, None) => {
+                let program = "an Oracle server is asked by a program of directord's: oracle.check";
+                report.note(self.place.clone(), program).hint("it needs sqlplus");
+                self.words.oracle(asked).map(|(argv, input)| self.external(argv, Some(input)))
             }
+            (_, None) => self.words.probe(asked),
         };
-        Probe::Http(Box::new(HttpProbe {
-            tls: (self.kind == Kind::Https).then_some(Tls { verify: false, ca_file: None }),
-            method: if self.head { "HEAD" } else { "GET" }.to_owned(),
-            path,
-            host: self.host.clone().or(url_host),
-            status: StatusRanges::default(),
-            receive,
-            body_limit: HttpProbe::DEFAULT_BODY_LIMIT,
-            redirects: REDIRECTS,
-            login,
-        }))
+        probe.unwrap_or_else(|missing| {
+            report.warning(self.place.clone(), format!("{missing}: always down"));
+            Probe::Off
+        })
     }
 
     /// Where a real's own full URL leads.
@@ -264,61 +222,23 @@ impl Plan {
             Err(_) if url.host.starts_with('[') => Family::Ipv6,
             Err(_) => Family::of(address),
         };
-        let port = url.port.unwrap_or(if self.kind == Kind::Https { 443 } else { 80 });
+        let port = url.port.unwrap_or(if self.words.speech == Speech::Https { 443 } else { 80 });
         Some(Endpoint::new(resolver.host(host, family)?, port))
     }
 
-    /// The whole URL is asked of the real, which is a proxy.
-    fn http_proxy(
-        &self,
-        real: &RealDraft<'_>,
-        request: Option<String>,
-        receive: Option<String>,
-        resolver: &mut Resolver<'_>,
-    ) -> Probe {
-        let text = request.or(self.request.clone()).unwrap_or_default();
-        let Some(url) = Url::parse(&text, "http") else {
-            resolver
-                .report
-                .warning(real.place.span(), "http_proxy needs a full URL in request")
-                .hint("write request = \"http://HOST/PATH\"; until then only a connection is made");
-            return Probe::Connect;
-        };
-        Probe::Http(Box::new(HttpProbe {
-            tls: None,
-            method: if self.head { "HEAD" } else { "GET" }.to_owned(),
-            path: format!("http://{}{}", url.authority(), request::path(url.path)),
-            host: Some(url.host.to_owned()),
-            status: StatusRanges::default(),
-            receive,
-            body_limit: HttpProbe::DEFAULT_BODY_LIMIT,
-            redirects: REDIRECTS,
-            login: url.login(),
-        }))
-    }
-
-    fn ftp(&self, request: Option<String>, receive: Option<String>) -> Probe {
-        let file = request.or(self.request.clone());
-        // Without a file ldirectord asks for "/", which no server sends.
-        let file = file.or_else(|| receive.as_ref().map(|_| String::new()));
-        let absolute = |file: String| format!("/{}", file.trim_start_matches('/'));
-        Probe::Ftp(Box::new(FtpProbe {
-            login: self.login.0.clone(),
-            password: self.login.1.clone(),
-            request: file.map(absolute),
-            receive,
-            body_limit: HttpProbe::DEFAULT_BODY_LIMIT,
-        }))
-    }
-
-    fn external(&self, program: &[String]) -> Probe {
-        let own = ["{virtual_address}", "{virtual_port}", "{address}", "{port}"];
+    fn external(&self, argv: Vec<String>, input: Option<String>) -> Probe {
         Probe::External(Box::new(ExternalProbe {
-            argv: program.iter().cloned().chain(own.map(str::to_owned)).collect(),
+            argv,
+            input,
             virtual_address: self.virtual_address.clone(),
             virtual_port: self.service_port.unwrap_or(0),
         }))
     }
+}
+
+/// Where it is said what is spoken.
+fn place(draft: &Draft<'_>) -> Range<usize> {
+    draft.service.as_ref().map_or(draft.place.span(), |(_, span)| span.clone())
 }
 
 fn check_type(draft: &Draft<'_>) -> CheckType {
@@ -344,7 +264,7 @@ pub(super) fn name(draft: &Draft<'_>, key: ServiceKey) -> String {
 
 /// What the service speaks: as written, or by its port.
 fn application(draft: &Draft<'_>, key: ServiceKey) -> &'static Application {
-    const NONE: Application = Application { name: "none", port: 0 };
+    const NONE: Application = Application { name: "none", port: 0, speech: Speech::None };
     let by_port = |port| APPLICATIONS.iter().find(|a| a.port == port && port != 0);
     match &draft.service {
         Some((application, _)) => application,
@@ -374,11 +294,10 @@ fn kind(
         }
         CheckType::External => Kind::External(vec![command(draft, type_span, resolver)]),
         CheckType::ExternalPerl => {
-            let span = type_span.clone().unwrap_or(draft.place.span());
-            report.not_yet(span, "the script is not kept in memory, perl is run for each check");
-            Kind::External(vec!["perl".to_owned(), command(draft, type_span, resolver)])
+            let words = ["perl", "-e", EXTERNAL_PERL, "--"].map(str::to_owned);
+            Kind::External(words.into_iter().chain([command(draft, type_span, resolver)]).collect())
         }
-        CheckType::Combined(_) if application.name == "none" => {
+        CheckType::Combined(_) if application.speech == Speech::None => {
             let span = type_span.unwrap_or(draft.place.span());
             let message = "there is no service to negotiate with: only the connects are done";
             report.warning(span, message).hint("add service = ..., or write checktype = connect");
@@ -387,10 +306,26 @@ fn kind(
                 _ => Kind::On,
             }
         }
-        CheckType::Combined(_) => negotiate(draft, key, application, resolver),
-        CheckType::Negotiate => negotiate(draft, key, application, resolver),
+        CheckType::Negotiate if application.speech == Speech::None => {
+            if draft.service.is_none() {
+                report
+                    .warning(draft.place.span(), "nothing is checked: its servers are always up")
+                    .hint("add service = ..., or checktype = connect, or checktype = on");
+            }
+            Kind::On
+        }
+        CheckType::Combined(_) | CheckType::Negotiate => Kind::Negotiate,
     }
 }
+
+/// Runs a file as the body of a function, its arguments in @ARGV: a file that returns is as good
+/// as one that ends with 0; one that cannot be compiled, or dies, fails.
+///
+/// The function is made before there is any variable the file could take for its own.
+const EXTERNAL_PERL: &str = "sub directord_check { eval shift or die $@ } \
+    my $file = shift; open my $text, \"<\", $file or die \"$file: $!\\n\"; \
+    my $check = directord_check(join \"\", \"sub {\\n#line 1 \\\"$file\\\"\\n\", <$text>, \"\\n}\"); \
+    $check->()";
 
 /// What is asked between two negotiates. Without TCP there is no connection to make, and
 /// ldirectord counts it as made.
@@ -406,42 +341,6 @@ fn connect(key: ServiceKey, pings: u8) -> Kind {
     match key {
         ServiceKey::Address { protocol: Protocol::Udp | Protocol::Sctp, .. } => Kind::Ping(pings),
         _ => Kind::Connect,
-    }
-}
-
-fn negotiate(
-    draft: &Draft<'_>,
-    key: ServiceKey,
-    application: &Application,
-    resolver: &mut Resolver<'_>,
-) -> Kind {
-    let report = &mut *resolver.report;
-    match application.name {
-        "http" => Kind::Http,
-        "https" => Kind::Https,
-        "http_proxy" => Kind::HttpProxy,
-        "ftp" => Kind::Ftp,
-        "none" => {
-            if draft.service.is_none() {
-                report
-                    .warning(draft.place.span(), "nothing is checked: its servers are always up")
-                    .hint("add service = ..., or checktype = connect, or checktype = on");
-            }
-            Kind::On
-        }
-        name => {
-            let span = match &draft.service {
-                Some((_, span)) => span.clone(),
-                None => draft.place.span(),
-            };
-            let kind = connect(key, 1);
-            let instead = match kind {
-                Kind::Connect => "a TCP connection is the check",
-                _ => "a ping is the check",
-            };
-            report.not_yet(span, &format!("negotiate {name}; until then {instead}"));
-            kind
-        }
     }
 }
 

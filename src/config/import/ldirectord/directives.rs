@@ -164,12 +164,12 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
         "virtualhost" => draft.virtualhost = host_header(value, report),
         "login" => draft.login = quoted(value, report),
         "passwd" => draft.passwd = quoted(value, report),
-        // Only checks that are not carried out yet have these, and they say so themselves.
-        "database" | "secret" => drop(quoted(value, report)),
+        "database" => draft.database = quoted(value, report),
+        "secret" => draft.secret = quoted(value, report),
         "load" => {
             let load = quoted(value, report);
             if load.is_some() {
-                report.not_yet(statement.span(), "nor does ldirectord use it");
+                report.note(statement.span(), "nobody uses this, nor does ldirectord");
             }
         }
         "checkcommand" => draft.checkcommand = Some(maybe_quoted(value)),

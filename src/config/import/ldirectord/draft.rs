@@ -63,6 +63,8 @@ pub(super) struct Draft<'t> {
     pub(super) virtualhost: Option<Piece<'t>>,
     pub(super) login: Option<Piece<'t>>,
     pub(super) passwd: Option<Piece<'t>>,
+    pub(super) database: Option<Piece<'t>>,
+    pub(super) secret: Option<Piece<'t>>,
     pub(super) checkcommand: Option<Piece<'t>>,
     pub(super) servicename: Option<Piece<'t>>,
     pub(super) comment: Option<Piece<'t>>,
@@ -131,29 +133,80 @@ pub(super) struct Application {
     pub(super) name: &'static str,
     /// 0 when it has none.
     pub(super) port: u16,
+    pub(super) speech: Speech,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Speech {
+    Dns,
+    Ftp,
+    Http,
+    HttpProxy,
+    Https,
+    Imap,
+    Imaps,
+    Ldap,
+    Ldaps,
+    Mysql,
+    Nntp,
+    None,
+    Oracle,
+    Pgsql,
+    Pop,
+    Pops,
+    Radius,
+    SimpleTcp,
+    Sip,
+    /// And submission.
+    Smtp,
+}
+
+impl Speech {
+    /// By the name `service` takes.
+    pub(super) fn name(self) -> &'static str {
+        APPLICATIONS.iter().find(|a| a.speech == self).map_or("none", |a| a.name)
+    }
+
+    pub(super) fn uses_request(self) -> bool {
+        use Speech::*;
+        match self {
+            Dns | Ftp | Http | HttpProxy | Https | Ldap | Ldaps | SimpleTcp => true,
+            Mysql | Oracle | Pgsql => true,
+            Imap | Imaps | Nntp | None | Pop | Pops | Radius | Sip | Smtp => false,
+        }
+    }
+
+    pub(super) fn uses_receive(self) -> bool {
+        use Speech::*;
+        self.uses_request() && !matches!(self, Mysql | Oracle | Pgsql)
+    }
+}
+
+const fn speaks(name: &'static str, port: u16, speech: Speech) -> Application {
+    Application { name, port, speech }
 }
 
 /// By the names `service` takes.
 pub(super) const APPLICATIONS: &[Application] = &[
-    Application { name: "dns", port: 53 },
-    Application { name: "ftp", port: 21 },
-    Application { name: "http", port: 80 },
-    Application { name: "http_proxy", port: 3128 },
-    Application { name: "https", port: 443 },
-    Application { name: "imap", port: 143 },
-    Application { name: "imaps", port: 993 },
-    Application { name: "ldap", port: 389 },
-    Application { name: "ldaps", port: 636 },
-    Application { name: "mysql", port: 3306 },
-    Application { name: "nntp", port: 119 },
-    Application { name: "none", port: 0 },
-    Application { name: "oracle", port: 1521 },
-    Application { name: "pgsql", port: 5432 },
-    Application { name: "pop", port: 110 },
-    Application { name: "pops", port: 995 },
-    Application { name: "radius", port: 1812 },
-    Application { name: "simpletcp", port: 0 },
-    Application { name: "sip", port: 5060 },
-    Application { name: "smtp", port: 25 },
-    Application { name: "submission", port: 587 },
+    speaks("dns", 53, Speech::Dns),
+    speaks("ftp", 21, Speech::Ftp),
+    speaks("http", 80, Speech::Http),
+    speaks("http_proxy", 3128, Speech::HttpProxy),
+    speaks("https", 443, Speech::Https),
+    speaks("imap", 143, Speech::Imap),
+    speaks("imaps", 993, Speech::Imaps),
+    speaks("ldap", 389, Speech::Ldap),
+    speaks("ldaps", 636, Speech::Ldaps),
+    speaks("mysql", 3306, Speech::Mysql),
+    speaks("nntp", 119, Speech::Nntp),
+    speaks("none", 0, Speech::None),
+    speaks("oracle", 1521, Speech::Oracle),
+    speaks("pgsql", 5432, Speech::Pgsql),
+    speaks("pop", 110, Speech::Pop),
+    speaks("pops", 995, Speech::Pops),
+    speaks("radius", 1812, Speech::Radius),
+    speaks("simpletcp", 0, Speech::SimpleTcp),
+    speaks("sip", 5060, Speech::Sip),
+    speaks("smtp", 25, Speech::Smtp),
+    speaks("submission", 587, Speech::Smtp),
 ];

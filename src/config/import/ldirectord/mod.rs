@@ -17,6 +17,7 @@ pub(in crate::config) mod convert;
 mod directives;
 mod draft;
 mod lines;
+mod negotiate;
 mod real;
 mod report;
 mod request;

@@ -7,6 +7,7 @@ use crate::config::{Dialect, Names, Parsed, Severity, Source};
 use crate::model::*;
 
 mod alerts;
+mod negotiate;
 mod rows;
 
 /// A resolver that knows `web1` and `http`.
@@ -209,9 +210,9 @@ fn the_check_follows_type_service_and_protocol() {
     assert_eq!(with("10.0.0.1:80", "\tchecktype=\"on\"\n"), Probe::On);
     assert_eq!(with("10.0.0.1:80", "\tchecktype=off\n"), Probe::Off);
     assert_eq!(with("10.0.0.1:8080", ""), Probe::On);
-    assert_eq!(with("10.0.0.1:25", ""), Probe::Connect);
-    assert_eq!(with("10.0.0.1:53", ""), Probe::Ping(PingProbe { count: 1 }));
-    assert_eq!(with("10.0.0.1:53", "\tprotocol=tcp\n"), Probe::Connect);
+    assert_eq!(with("10.0.0.1:25", ""), Probe::Smtp);
+    assert_eq!(with("10.0.0.1:587", ""), Probe::Smtp);
+    assert_eq!(with("10.0.0.1:119", ""), Probe::Nntp);
     assert_eq!(
         with("10.0.0.1:80", "\tprotocol=udp\n\tchecktype=connect\n"),
         Probe::Ping(PingProbe { count: 1 })
@@ -385,11 +386,11 @@ fn twice_the_same_is_an_error_naming_both_places() {
 
 #[test]
 fn what_is_not_acted_on_yet_is_said_at_its_place() {
-    let text = "supervised\nvirtual=10.0.0.1:25\n\treal=web1:25 gate\n\tservice=smtp\n";
+    let text = "supervised\nvirtual=10.0.0.1:25\n\treal=web1:25 gate\n\tprotocol=sctp\n\
+                \tchecktype=connect\n";
     assert_eq!(
         said(text, Severity::Note),
-        ["smtp: accepted, not acted on yet: negotiate smtp; until then a TCP connection is the \
-          check"]
+        ["connect: accepted, not acted on yet: connect by SCTP; until then a ping is the check"]
     );
     assert!(!parse(text).has_errors());
     assert_eq!(

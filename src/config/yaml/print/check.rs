@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::{Row, Topic, text};
-use crate::config::yaml::check::usual_port;
+use crate::config::yaml::probe::usual_port;
 use crate::config::yaml::scalar::duration_text;
 use crate::model::{
     CheckSpec, DnsProbe, Endpoint, ExternalProbe, FtpProbe, HttpProbe, LdapProbe, MailboxProbe,
@@ -120,9 +120,8 @@ fn rows(
         rows.push(option(topic(name), depth + 1, name, value));
     };
     let options = match &spec.probe {
-        Probe::External(external) => {
-            let ExternalProbe { argv, virtual_address: _, virtual_port: _ } = &**external;
-            add("external", &text::list(argv.iter().map(String::as_str)));
+        Probe::External(external) if external.input.is_none() => {
+            add("external", &text::list(external.argv.iter().map(String::as_str)));
             None
         }
         probe => Some(options(probe)),
@@ -201,6 +200,11 @@ impl Options {
         self.maybe(name, Some(value).filter(|value| !value.is_empty()))
     }
 
+    fn list(mut self, name: &'static str, words: &[String]) -> Options {
+        self.0.push((name, text::list(words.iter().map(String::as_str))));
+        self
+    }
+
     fn number(mut self, name: &'static str, value: u64, usual: u64) -> Options {
         if value != usual {
             self.0.push((name, value.to_string()));
@@ -240,8 +244,10 @@ fn options(probe: &Probe) -> Vec<(&'static str, String)> {
     let none = Options::default();
     let options = match probe {
         Probe::On | Probe::Off | Probe::Connect | Probe::Smtp | Probe::Nntp => none,
-        // A list, not a mapping.
-        Probe::External(_) => none,
+        Probe::External(external) => {
+            let ExternalProbe { argv, input, virtual_address: _, virtual_port: _ } = &**external;
+            none.list("command", argv).maybe("input", input.as_ref())
+        }
         // Whatever the usual number is, it is one to read.
         Probe::Ping(PingProbe { count }) => none.number("count", (*count).into(), 0),
         Probe::Http(http) => self::http(http),

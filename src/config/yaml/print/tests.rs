@@ -137,8 +137,9 @@ fn probe() -> impl Strategy<Value = Probe> {
             body_limit: 1000,
         }))
     });
-    let external = prop::collection::vec(line(), 1..4).prop_map(|argv| {
-        let known = ExternalProbe { argv, virtual_address: String::new(), virtual_port: 0 };
+    let argv = prop::collection::vec(line(), 1..4);
+    let external = (argv, prop::option::of(lines())).prop_map(|(argv, input)| {
+        let known = ExternalProbe { argv, input, virtual_address: String::new(), virtual_port: 0 };
         Probe::External(Box::new(known))
     });
     prop_oneof![
@@ -149,6 +150,67 @@ fn probe() -> impl Strategy<Value = Probe> {
         http(),
         ftp,
         external,
+        spoken(),
+    ]
+}
+
+/// Lines, as they are sent somewhere.
+fn lines() -> impl Strategy<Value = String> {
+    (line(), line()).prop_map(|(one, other)| format!("{one}\r\n\t{other}\n"))
+}
+
+fn transport() -> impl Strategy<Value = Transport> {
+    prop::sample::select(vec![Transport::Udp, Transport::Tcp])
+}
+
+/// Mail, telephones, names, directories, databases.
+fn spoken() -> impl Strategy<Value = Probe> {
+    let user = || (line(), prop_oneof![Just(String::new()), line()]);
+    let receive = || prop::option::of("[a-z0-9 #:'\"]{1,20}");
+    let tls = || prop::option::of(tls());
+    let mailbox = || {
+        let parts = (tls(), prop::option::of(user()));
+        parts.prop_map(|(tls, login)| Box::new(MailboxProbe { tls, login }))
+    };
+    let ldap = (tls(), prop::option::of(user()), user(), receive()).prop_map(
+        |(tls, login, (_, base), receive)| {
+            Probe::Ldap(Box::new(LdapProbe { tls, login, base, receive }))
+        },
+    );
+    let sql = || {
+        let parts = (user(), user(), prop::option::of(line()));
+        parts.prop_map(|((login, password), (_, database), request)| {
+            Box::new(SqlProbe { login, password, database, request })
+        })
+    };
+    let tcp = (prop::option::of(lines()), receive(), 1u32..16 << 20).prop_map(
+        |(request, receive, body_limit)| {
+            Probe::Tcp(Box::new(TcpProbe { request, receive, body_limit }))
+        },
+    );
+    let dns = (word(), receive(), transport()).prop_map(|(request, receive, transport)| {
+        let request = request.replace('.', "-");
+        Probe::Dns(Box::new(DnsProbe { request, receive, transport }))
+    });
+    let sip = ("[!#-;=?-~]{0,20}", transport())
+        .prop_map(|(login, transport)| Probe::Sip(Box::new(SipProbe { login, transport })));
+    let radius =
+        (word(), line(), word(), any::<bool>()).prop_map(|(login, text, secret, short)| {
+            let password = if short || text.len() > 128 { String::new() } else { text };
+            Probe::Radius(Box::new(RadiusProbe { login, password, secret }))
+        });
+    prop_oneof![
+        Just(Probe::Smtp),
+        Just(Probe::Nntp),
+        mailbox().prop_map(Probe::Pop),
+        mailbox().prop_map(Probe::Imap),
+        sql().prop_map(Probe::Mysql),
+        sql().prop_map(Probe::Pgsql),
+        ldap,
+        tcp,
+        dns,
+        sip,
+        radius,
     ]
 }
 
@@ -239,12 +301,12 @@ fn server(
     };
     let at = address(family, number);
     let endpoint = Endpoint::new(at, table_port);
-    let usual = super::super::check::usual_port(&check.probe);
+    let usual = super::super::probe::usual_port(&check.probe);
     let mut target = Endpoint::new(at, if written == 0 { usual } else { written });
     if let Some(port) = going.0 {
         target.port = port;
     }
-    if check.probe == Probe::Connect && target.port == 0 {
+    if matches!(check.probe, Probe::Connect | Probe::Tcp(_)) && target.port == 0 {
         target.port = 1;
     }
     if let Some(other) = going.1 {

@@ -51,6 +51,9 @@ fn escaped(value: &str) -> String {
         match c {
             '"' => out.push_str("\\\""),
             '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
             c if is_printable(c) => out.push(c),
             c => out.push_str(&format!("\\U{:08x}", u32::from(c))),
         }

@@ -1,9 +1,12 @@
 //! Every key of the dialect, once: the parser's ranges and suggestions, the JSON Schema and the
 //! manual are all made from these tables.
 
+mod check;
+
 use std::time::Duration;
 
 use crate::model::{Destination, Persistence};
+pub use check::*;
 
 /// One key of a mapping.
 pub struct Key {
@@ -74,6 +77,8 @@ pub struct Section {
     /// Keys of which exactly one is written; or, when not `required`, at most one.
     pub choice: &'static [&'static Key],
     pub required: bool,
+    /// Keys that are written, every one.
+    pub needs: &'static [&'static Key],
 }
 
 impl Key {
@@ -91,6 +96,30 @@ impl Key {
 
     const fn aliases(self, aliases: &'static [&'static str]) -> Key {
         Key { aliases, ..self }
+    }
+}
+
+impl Section {
+    const fn new(name: &'static str, keys: &'static [&'static Key]) -> Section {
+        Section { name, keys, choice: &[], required: false, needs: &[] }
+    }
+
+    const fn one_of(self, choice: &'static [&'static Key]) -> Section {
+        Section { choice, required: true, ..self }
+    }
+
+    const fn at_most_one_of(self, choice: &'static [&'static Key]) -> Section {
+        Section { choice, required: false, ..self }
+    }
+
+    const fn needs(self, needs: &'static [&'static Key]) -> Section {
+        Section { needs, ..self }
+    }
+
+    /// The key of this name or alias.
+    pub fn key(&self, name: &str) -> Option<&'static Key> {
+        let named = |key: &&&'static Key| key.name == name || key.aliases.contains(&name);
+        self.keys.iter().find(named).copied()
     }
 }
 
@@ -259,144 +288,6 @@ pub static TUNNEL_CHECKSUM: Key = Key::new(
 .default("none")
 .example("csum");
 
-// Keys of a check.
-
-pub static PING: Key =
-    Key::new("ping", Kind::Options(&PING_KEYS), "ICMP echo").example("{count: 3}");
-pub static CONNECT: Key = Key::new("connect", Kind::Nothing, "a TCP connection is made and closed");
-pub static HTTP: Key = Key::new("http", Kind::Options(&HTTP_KEYS), "an HTTP request")
-    .example("{request: /.testpage, receive: \"test page\"}");
-pub static HTTPS: Key = Key::new("https", Kind::Options(&HTTPS_KEYS), "an HTTP request over TLS")
-    .example("{request: /, host: www.example.com, verify: true}");
-pub static FTP: Key = Key::new(
-    "ftp",
-    Kind::Options(&FTP_KEYS),
-    "log in to an FTP server and, with request, fetch a file",
-)
-.example("{login: check, password: secret}");
-pub static EXTERNAL: Key = Key::new(
-    "external",
-    Kind::ArgvOr(&EXTERNAL_KEYS),
-    "a program whose exit status 0 means well; as a list, never through a shell",
-)
-.example("[/usr/local/bin/check-ldap, \"{address}\", \"{port}\"]");
-pub static ON: Key = Key::new("on", Kind::Nothing, "no check: the real server counts as up");
-pub static OFF: Key = Key::new("off", Kind::Nothing, "no check: the real server counts as down");
-pub static INTERVAL: Key = Key::new(
-    "interval",
-    Kind::Duration(ms(10), DAY),
-    "from the start of one probe to the start of the next",
-)
-.default("5s")
-.example("10s");
-pub static TIMEOUT: Key = Key::new(
-    "timeout",
-    Kind::Duration(ms(1), DAY),
-    "for the whole probe: connect, TLS, headers, body",
-)
-.default("3s")
-.example("5s");
-pub static RETRY: Key = Key::new(
-    "retry",
-    Kind::Duration(ms(10), DAY),
-    "the interval while the last probe failed; interval when not given",
-)
-.example("1s");
-pub static RISE: Key = Key::new(
-    "rise",
-    Kind::Integer(1, u16::MAX as u64),
-    "passes in a row that bring a real server back",
-)
-.default("1")
-.example("2");
-pub static FALL: Key = Key::new(
-    "fall",
-    Kind::Integer(1, u16::MAX as u64),
-    "failures in a row that take a real server out; 1 for quick detection, as with ldirectord",
-)
-.default("1")
-.example("3");
-pub static CHECK_PORT: Key = Key::new(
-    "port",
-    Kind::Integer(1, 65_535),
-    "where the check goes; the real server's port when not given",
-)
-.aliases(&["checkport"])
-.example("8080");
-pub static CHECK_ADDRESS: Key = Key::new(
-    "address",
-    Kind::Endpoint,
-    "whom the check asks, without a port; the real server when not given",
-)
-.example("192.168.0.9");
-pub static CONNECTS_BETWEEN: Key = Key::new(
-    "connects_between",
-    Kind::Integer(0, u16::MAX as u64),
-    "after a check that passed so many checks only connect; by TCP only",
-)
-.default("0")
-.example("3");
-pub static PING_COUNT: Key = Key::new(
-    "count",
-    Kind::Integer(1, 20),
-    "echo requests before giving up, spread over the timeout; one answer is enough",
-)
-.default("3")
-.example("5");
-
-// Keys of http, https, ftp and external.
-
-pub static REQUEST: Key =
-    Key::new("request", Kind::Text, "path and query to ask for, or an absolute URI")
-        .default("/")
-        .example("/.testpage");
-pub static RECEIVE: Key =
-    Key::new("receive", Kind::Text, "a Perl regular expression the answer must match")
-        .example("test page");
-pub static METHOD: Key =
-    Key::new("method", Kind::Text, "the request method").default("GET").example("HEAD");
-pub static HOST: Key = Key::new("host", Kind::Text, "the virtual host: the Host header, and with https the name asked for in TLS; the real server's address when not given")
-    .aliases(&["virtualhost"]).example("www.example.com");
-pub static STATUS: Key =
-    Key::new("status", Kind::Status, "status codes that pass: one, a range, or a list of both")
-        .default("200-299")
-        .example("[200, \"301-302\"]");
-pub static BODY_LIMIT: Key =
-    Key::new("body_limit", Kind::Size(1, MAX_BODY), "how much of the answer is read for receive")
-        .default("1MiB")
-        .example("64KiB");
-pub static REDIRECTS: Key = Key::new(
-    "redirects",
-    Kind::Integer(0, 20),
-    "redirects to follow; with 0 a redirect is judged by its own status",
-)
-.default("0")
-.example("3");
-pub static LOGIN: Key = Key::new("login", Kind::Text, "user name").example("check");
-pub static PASSWORD: Key =
-    Key::new("password", Kind::Text, "password of login").aliases(&["passwd"]).example("secret");
-pub static VERIFY: Key =
-    Key::new("verify", Kind::Flag, "whether the certificate must be valid for host")
-        .default("false")
-        .example("true");
-pub static CA_FILE: Key = Key::new(
-    "ca_file",
-    Kind::Text,
-    "certificates (PEM) to verify against in place of the system's",
-)
-.example("/etc/ssl/our-ca.pem");
-pub static FTP_LOGIN: Key =
-    Key::new("login", Kind::Text, "user name").default("anonymous").example("check");
-pub static FTP_PASSWORD: Key = Key::new("password", Kind::Text, "password")
-    .aliases(&["passwd"])
-    .default("directord@")
-    .example("secret");
-pub static FTP_REQUEST: Key =
-    Key::new("request", Kind::Text, "a file to fetch; logging in is enough when not given")
-        .example("status.txt");
-pub static COMMAND: Key = Key::new("command", Kind::Argv, "the program and its arguments; {address}, {port}, {virtual_address} and {virtual_port} stand for the real server and the service")
-    .example("[/usr/local/bin/check-ldap, \"{address}\"]");
-
 // Keys of global.yaml.
 
 pub static REMOVE_LIMIT: Key = Key::new("remove_limit", Kind::Percent, "a reload that would remove more than this share of the services waits for \"directord reload --confirm\"; 100% never waits")
@@ -423,12 +314,9 @@ pub static DEFAULT_CHECK: Key = Key::new(
 )
 .example("{interval: 2s, timeout: 1s}");
 
-/// Checks that need no more than their name.
-pub const BARE_CHECKS: &[&str] = &["ping", "connect", "http", "https", "ftp", "on", "off"];
-
-pub static SERVICE: Section = Section {
-    name: "a service",
-    keys: &[
+pub static SERVICE: Section = Section::new(
+    "a service",
+    &[
         &VIRTUAL,
         &FWMARK,
         &FAMILY,
@@ -452,105 +340,20 @@ pub static SERVICE: Section = Section {
         &ON_STOP,
         &MAINTENANCE_DIR,
     ],
-    choice: &[&VIRTUAL, &FWMARK],
-    required: true,
-};
-pub static REAL_KEYS: Section = Section {
-    name: "a real server",
-    keys: &[&ADDRESS, &PORT, &FORWARD, &TUNNEL, &WEIGHT, &UPPER, &LOWER, &MAINTENANCE, &CHECK],
-    choice: &[&ADDRESS],
-    required: true,
-};
-pub static FALLBACK_KEYS: Section = Section {
-    name: "a fallback server",
-    keys: &[&ADDRESS, &PORT, &FORWARD, &TUNNEL],
-    choice: &[&ADDRESS],
-    required: true,
-};
-pub static TUNNEL_KEYS: Section = Section {
-    name: "a tunnel",
-    keys: &[&TUNNEL_TYPE, &TUNNEL_PORT, &TUNNEL_CHECKSUM],
-    choice: &[],
-    required: false,
-};
-/// The keys of which a check has exactly one.
-pub const CHECK_CHOICE: &[&Key] = &[&PING, &CONNECT, &HTTP, &HTTPS, &FTP, &EXTERNAL, &ON, &OFF];
-pub static CHECK_KEYS: Section = Section {
-    name: "a check",
-    keys: &[
-        &PING,
-        &CONNECT,
-        &HTTP,
-        &HTTPS,
-        &FTP,
-        &EXTERNAL,
-        &ON,
-        &OFF,
-        &INTERVAL,
-        &TIMEOUT,
-        &RETRY,
-        &RISE,
-        &FALL,
-        &CHECK_ADDRESS,
-        &CHECK_PORT,
-        &CONNECTS_BETWEEN,
-    ],
-    choice: CHECK_CHOICE,
-    required: true,
-};
-pub static DEFAULT_CHECK_KEYS: Section = Section {
-    name: "a default check",
-    keys: CHECK_KEYS.keys,
-    choice: CHECK_CHOICE,
-    required: false,
-};
-pub static PING_KEYS: Section =
-    Section { name: "ping", keys: &[&PING_COUNT], choice: &[], required: false };
-pub static HTTP_KEYS: Section = Section {
-    name: "http",
-    keys: &[
-        &REQUEST,
-        &RECEIVE,
-        &METHOD,
-        &HOST,
-        &STATUS,
-        &BODY_LIMIT,
-        &REDIRECTS,
-        &LOGIN,
-        &PASSWORD,
-    ],
-    choice: &[],
-    required: false,
-};
-pub static HTTPS_KEYS: Section = Section {
-    name: "https",
-    keys: &[
-        &REQUEST,
-        &RECEIVE,
-        &METHOD,
-        &HOST,
-        &STATUS,
-        &BODY_LIMIT,
-        &REDIRECTS,
-        &LOGIN,
-        &PASSWORD,
-        &VERIFY,
-        &CA_FILE,
-    ],
-    choice: &[],
-    required: false,
-};
-pub static FTP_KEYS: Section = Section {
-    name: "ftp",
-    keys: &[&FTP_LOGIN, &FTP_PASSWORD, &FTP_REQUEST, &RECEIVE, &BODY_LIMIT],
-    choice: &[],
-    required: false,
-};
-pub static EXTERNAL_KEYS: Section =
-    Section { name: "external", keys: &[&COMMAND], choice: &[&COMMAND], required: true };
-pub static GLOBAL: Section = Section {
-    name: "global.yaml",
-    keys: &[
+)
+.one_of(&[&VIRTUAL, &FWMARK]);
+pub static REAL_KEYS: Section = Section::new(
+    "a real server",
+    &[&ADDRESS, &PORT, &FORWARD, &TUNNEL, &WEIGHT, &UPPER, &LOWER, &MAINTENANCE, &CHECK],
+)
+.needs(&[&ADDRESS]);
+pub static FALLBACK_KEYS: Section =
+    Section::new("a fallback server", &[&ADDRESS, &PORT, &FORWARD, &TUNNEL]).needs(&[&ADDRESS]);
+pub static TUNNEL_KEYS: Section =
+    Section::new("a tunnel", &[&TUNNEL_TYPE, &TUNNEL_PORT, &TUNNEL_CHECKSUM]);
+pub static GLOBAL: Section = Section::new(
+    "global.yaml",
+    &[
         &REMOVE_LIMIT,
         &SYSCTL,
         &LOCAL_ERROR_HOLD,
@@ -570,12 +373,10 @@ pub static GLOBAL: Section = Section {
         &ON_STOP,
         &MAINTENANCE_DIR,
     ],
-    choice: &[],
-    required: false,
-};
-pub static DEFAULT_KEYS: Section = Section {
-    name: "defaults",
-    keys: &[
+);
+pub static DEFAULT_KEYS: Section = Section::new(
+    "defaults",
+    &[
         &SCHEDULER,
         &SCHEDULER_FLAGS,
         &FORWARD,
@@ -590,9 +391,7 @@ pub static DEFAULT_KEYS: Section = Section {
         &ON_STOP,
         &MAINTENANCE_DIR,
     ],
-    choice: &[],
-    required: false,
-};
+);
 
 /// Every section, for what is made of the whole catalogue.
 pub static SECTIONS: &[&Section] = &[
@@ -606,15 +405,16 @@ pub static SECTIONS: &[&Section] = &[
     &HTTP_KEYS,
     &HTTPS_KEYS,
     &FTP_KEYS,
+    &MAILBOX_KEYS,
+    &MAILBOX_TLS_KEYS,
+    &SIP_KEYS,
+    &TCP_KEYS,
+    &DNS_KEYS,
+    &RADIUS_KEYS,
+    &LDAP_KEYS,
+    &LDAPS_KEYS,
+    &SQL_KEYS,
     &EXTERNAL_KEYS,
     &GLOBAL,
     &DEFAULT_KEYS,
 ];
-
-impl Section {
-    /// The key of this name or alias.
-    pub fn key(&self, name: &str) -> Option<&'static Key> {
-        let named = |key: &&&'static Key| key.name == name || key.aliases.contains(&name);
-        self.keys.iter().find(named).copied()
-    }
-}

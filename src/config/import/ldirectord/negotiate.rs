@@ -1,0 +1,303 @@
+//! What a negotiate check asks, for each `service`.
+
+use super::draft::{Draft, Speech};
+use super::lines::Piece;
+use super::report::Report;
+use super::request::{self, Url};
+use crate::model::{
+    DnsProbe, FtpProbe, HttpProbe, LdapProbe, MailboxProbe, Probe, Protocol, RadiusProbe,
+    ServiceKey, SipProbe, SqlProbe, StatusRanges, TcpProbe, Tls, Transport,
+};
+use crate::pattern;
+
+/// Redirects libwww-perl follows by default.
+const REDIRECTS: u8 = 7;
+
+/// ldirectord's defaults; it puts its host's name in place of localhost.
+const FTP_LOGIN: &str = "anonymous";
+const FTP_PASSWORD: &str = "ldirectord@localhost";
+const SIP_LOGIN: &str = "ldirectord@localhost";
+
+/// What the lines of a service say to a negotiate check.
+pub(super) struct Words {
+    pub(super) speech: Speech,
+    request: Option<String>,
+    receive: Option<String>,
+    host: Option<String>,
+    head: bool,
+    login: Option<String>,
+    passwd: Option<String>,
+    database: Option<String>,
+    secret: Option<String>,
+    protocol: Option<Protocol>,
+    /// Whether `service` is written: some defaults come with the line.
+    is_named: bool,
+}
+
+/// What a real is asked, its own words or its service's.
+pub(super) struct Asked {
+    pub(super) request: Option<String>,
+    pub(super) receive: Option<String>,
+}
+
+impl Words {
+    pub(super) fn of(draft: &Draft<'_>, speech: Speech, key: ServiceKey) -> Words {
+        let text = |piece: Option<Piece<'_>>| piece.map(|piece| piece.value());
+        Words {
+            speech,
+            request: text(draft.request),
+            receive: text(draft.receive),
+            host: text(draft.virtualhost),
+            head: draft.head_method.is_some(),
+            login: text(draft.login),
+            passwd: text(draft.passwd),
+            database: text(draft.database),
+            secret: text(draft.secret),
+            protocol: match key {
+                ServiceKey::Address { protocol, .. } => Some(protocol),
+                ServiceKey::Fwmark { .. } => None,
+            },
+            is_named: draft.service.is_some(),
+        }
+    }
+
+    /// A real's own pair goes before the service's words; what it says to receive may be nothing.
+    pub(super) fn asked(&self, pair: Option<(Piece<'_>, Piece<'_>)>) -> Asked {
+        match pair {
+            Some((request, receive)) => Asked {
+                request: Some(request.value()),
+                receive: Some(receive.value()).filter(|text| !text.is_empty()),
+            },
+            None => Asked { request: self.request.clone(), receive: self.receive.clone() },
+        }
+    }
+
+    /// What is asked; in words why it cannot be, where something is missing.
+    ///
+    /// HTTP that leads elsewhere is the caller's business, and so are programs.
+    pub(super) fn probe(&self, asked: Asked) -> Result<Probe, &'static str> {
+        let Asked { request, receive } = asked;
+        let body_limit = HttpProbe::DEFAULT_BODY_LIMIT;
+        Ok(match self.speech {
+            Speech::None => Probe::On,
+            Speech::Http | Speech::Https => self.http(None, request.as_deref(), receive),
+            Speech::HttpProxy => return self.http_proxy(request, receive),
+            Speech::Ftp => self.ftp(request, receive),
+            Speech::Smtp => Probe::Smtp,
+            Speech::Pop => Probe::Pop(self.mailbox(None)),
+            Speech::Pops => Probe::Pop(self.mailbox(Some(UNVERIFIED))),
+            Speech::Imap => Probe::Imap(self.mailbox(None)),
+            Speech::Imaps => Probe::Imap(self.mailbox(Some(UNVERIFIED))),
+            Speech::Nntp => Probe::Nntp,
+            Speech::Sip => {
+                let usual = if self.is_named { SIP_LOGIN } else { "" };
+                let login = self.login.clone().unwrap_or_else(|| usual.to_owned());
+                let udp = self.protocol == Some(Protocol::Udp);
+                let transport = if udp { Transport::Udp } else { Transport::Tcp };
+                Probe::Sip(Box::new(SipProbe { login, transport }))
+            }
+            Speech::SimpleTcp => {
+                let request = request.map(|text| bare(&text).replace("\\n", "\n"));
+                let request = request.filter(|text| !text.is_empty());
+                Probe::Tcp(Box::new(TcpProbe { request, receive, body_limit }))
+            }
+            Speech::Dns => {
+                let request = filled(request).ok_or("dns needs a request")?;
+                let tcp = self.protocol == Some(Protocol::Tcp);
+                let transport = if tcp { Transport::Tcp } else { Transport::Udp };
+                Probe::Dns(Box::new(DnsProbe { request, receive, transport }))
+            }
+            Speech::Radius => {
+                let known = self.login.clone().zip(self.secret.clone());
+                let (login, secret) = known.ok_or("radius needs login and secret")?;
+                let password = self.passwd.clone().unwrap_or_default();
+                Probe::Radius(Box::new(RadiusProbe { login, password, secret }))
+            }
+            Speech::Ldap => self.ldap(None, request, receive),
+            Speech::Ldaps => self.ldap(Some(UNVERIFIED), request, receive),
+            Speech::Mysql => Probe::Mysql(Box::new(self.sql(request)?)),
+            Speech::Pgsql => Probe::Pgsql(Box::new(self.sql(request)?)),
+            Speech::Oracle => return Err("oracle needs a program"),
+        })
+    }
+
+    /// `url`: the real's own, that leads elsewhere.
+    pub(super) fn http(
+        &self,
+        url: Option<&Url<'_>>,
+        request: Option<&str>,
+        receive: Option<String>,
+    ) -> Probe {
+        let (path, url_host, login) = match url {
+            Some(url) => (request::path(url.path), Some(url.host.to_owned()), url.login()),
+            None => (request::path(request.unwrap_or("/")), None, None),
+        };
+        Probe::Http(Box::new(HttpProbe {
+            tls: (self.speech == Speech::Https).then_some(UNVERIFIED),
+            method: if self.head { "HEAD" } else { "GET" }.to_owned(),
+            path,
+            host: self.host.clone().or(url_host),
+            status: StatusRanges::default(),
+            receive,
+            body_limit: HttpProbe::DEFAULT_BODY_LIMIT,
+            redirects: REDIRECTS,
+            login,
+        }))
+    }
+
+    /// The whole URL is asked of the real, which is a proxy.
+    fn http_proxy(
+        &self,
+        request: Option<String>,
+        receive: Option<String>,
+    ) -> Result<Probe, &'static str> {
+        let text = request.unwrap_or_default();
+        let url = Url::parse(&text, "http").ok_or("http_proxy needs a full URL in request")?;
+        Ok(Probe::Http(Box::new(HttpProbe {
+            tls: None,
+            method: if self.head { "HEAD" } else { "GET" }.to_owned(),
+            path: format!("http://{}{}", url.authority(), request::path(url.path)),
+            host: Some(url.host.to_owned()),
+            status: StatusRanges::default(),
+            receive,
+            body_limit: HttpProbe::DEFAULT_BODY_LIMIT,
+            redirects: REDIRECTS,
+            login: url.login(),
+        })))
+    }
+
+    fn ftp(&self, request: Option<String>, receive: Option<String>) -> Probe {
+        // Without a file ldirectord asks for "/", which no server sends.
+        let file = request.or_else(|| receive.as_ref().map(|_| String::new()));
+        let absolute = |file: String| format!("/{}", file.trim_start_matches('/'));
+        let or = |text: &Option<String>, usual: &str| text.clone().unwrap_or(usual.to_owned());
+        Probe::Ftp(Box::new(FtpProbe {
+            login: or(&self.login, FTP_LOGIN),
+            password: or(&self.passwd, FTP_PASSWORD),
+            request: file.map(absolute),
+            receive,
+            body_limit: HttpProbe::DEFAULT_BODY_LIMIT,
+        }))
+    }
+
+    fn mailbox(&self, tls: Option<Tls>) -> Box<MailboxProbe> {
+        let login = self.login.clone().map(|user| (user, self.passwd.clone().unwrap_or_default()));
+        Box::new(MailboxProbe { tls, login })
+    }
+
+    fn ldap(&self, tls: Option<Tls>, base: Option<String>, receive: Option<String>) -> Probe {
+        Probe::Ldap(Box::new(LdapProbe {
+            tls,
+            // Without both ldirectord binds anonymously.
+            login: self.login.clone().zip(self.passwd.clone()),
+            base: filled(base).unwrap_or_default(),
+            receive,
+        }))
+    }
+
+    fn sql(&self, request: Option<String>) -> Result<SqlProbe, &'static str> {
+        let known = self.login.clone().zip(filled(request));
+        let (login, request) = known.ok_or("a database needs login and request")?;
+        Ok(SqlProbe {
+            login,
+            password: self.passwd.clone().unwrap_or_default(),
+            database: self.database.clone().unwrap_or_default(),
+            request: Some(request),
+        })
+    }
+
+    /// The program that asks an Oracle server, before the server's own words, and what it reads.
+    pub(super) fn oracle(&self, asked: Asked) -> Result<(Vec<String>, String), &'static str> {
+        let SqlProbe { login, password, database, request } = self.sql(asked.request)?;
+        let argv = [ORACLE, "{address}", "{port}", &database].map(str::to_owned).to_vec();
+        Ok((argv, format!("{login}\n{password}\n{}\n", request.unwrap_or_default())))
+    }
+
+    /// Warns of what the service's own words cannot do, and refuses what cannot be asked.
+    pub(super) fn inspect(&self, draft: &Draft<'_>, report: &mut Report) {
+        let unused = [
+            (draft.request, self.speech.uses_request()),
+            (draft.receive, self.speech.uses_receive()),
+        ];
+        for (piece, _) in unused.into_iter().filter(|(_, used)| !used) {
+            if let Some(piece) = piece {
+                report.warning(piece.span(), format!("{} does not use this", self.speech.name()));
+            }
+        }
+        self.inspect_pair(draft.request, draft.receive, report);
+        let http = matches!(self.speech, Speech::Http | Speech::Https);
+        if let (Some(span), true) = (draft.head_method.clone(), self.receive.is_some() && http) {
+            report.warning(span, "an answer to HEAD has no body: receive will never match");
+        }
+        if let Some(piece) = draft.request.filter(|_| http)
+            && Url::parse(piece.text, self.speech.name()).is_some()
+        {
+            report
+                .warning(piece.span(), "a full URL is appended to the real server's address")
+                .hint("only a real's own request may name another server");
+        }
+        if let (Speech::Ftp, Some(receive), None) = (self.speech, draft.receive, draft.request) {
+            report.warning(receive.span(), "without a request there is no file to match");
+        }
+        self.inspect_login(draft, report);
+    }
+
+    /// The same for a request and what is to be received.
+    pub(super) fn inspect_pair(
+        &self,
+        request: Option<Piece<'_>>,
+        receive: Option<Piece<'_>>,
+        report: &mut Report,
+    ) {
+        if let Some(piece) = receive.filter(|_| self.speech.uses_receive())
+            && !piece.text.is_empty()
+            && let Err(mistake) = pattern::check(&piece.value())
+        {
+            report.error(piece.span(), format!("receive is not a usable pattern: {mistake}"));
+        }
+        if let Some(piece) = request.filter(|_| self.speech == Speech::Dns)
+            && let Some(name) = filled(Some(piece.value()))
+            && !DnsProbe::is_question(&name)
+        {
+            report.error(piece.span(), "request must be a name or an address");
+        }
+    }
+
+    fn inspect_login(&self, draft: &Draft<'_>, report: &mut Report) {
+        match self.speech {
+            Speech::Sip => {
+                if let Some(login) = draft.login.filter(|login| !SipProbe::is_login(login.text)) {
+                    report.error(login.span(), "login must be a user, or user@host");
+                }
+            }
+            Speech::Radius => {
+                let limits = [
+                    (draft.login, RadiusProbe::MAX_LOGIN),
+                    (draft.passwd, RadiusProbe::MAX_PASSWORD),
+                ];
+                for (piece, most) in limits {
+                    if let Some(piece) = piece.filter(|piece| piece.value().len() > most) {
+                        report.error(piece.span(), format!("radius takes at most {most} bytes"));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Certificates are not verified: a check asks whether a server works.
+const UNVERIFIED: Tls = Tls { verify: false, ca_file: None };
+
+/// Shipped with directord, as `packaging/ldirectord/oracle.check`.
+const ORACLE: &str = "/usr/lib/directord/oracle.check";
+
+/// ldirectord puts a slash before every request, and takes one away where it is no path.
+fn bare(request: &str) -> &str {
+    request.strip_prefix('/').unwrap_or(request)
+}
+
+/// The bare request, if there is anything left of it.
+fn filled(request: Option<String>) -> Option<String> {
+    request.map(|text| bare(&text).to_owned()).filter(|text| !text.is_empty())
+}
