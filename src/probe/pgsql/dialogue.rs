@@ -1,9 +1,10 @@
 //! What to say next to PostgreSQL. Pure: messages in, acts out.
 //!
 //! ```text
-//!   start-up --> Login ----- ok ----> Ready --- query --> Answer -- row --> done
-//!                |  ^  \--> Scram --> Proved --^
-//!                +--+ password
+//!   start-up --> Login ----------- ok ----------> Ready --- query --> Answer -- row --> done
+//!                | |                             ^
+//!                | +- password ----> Shown - ok -+
+//!                +- Scram -> Proved --^
 //! ```
 //!
 //! Without a query the dialogue is done when the server is ready for one.
@@ -30,6 +31,8 @@ enum State<'a> {
     Scram(Scram<'a>),
     /// The proof was sent; the server's own is due.
     Proved(Expected),
+    /// All that we can show was shown, once: a server that asked on and on would keep us hashing.
+    Shown,
     /// Logged in; the server still says what it is like.
     Ready,
     /// The query was sent.
@@ -56,15 +59,15 @@ impl<'a> Dialogue<'a> {
     fn hear_login(&mut self, body: &[u8]) -> Result<Act, String> {
         let (&kind, rest) = body.split_first_chunk().ok_or(UNREADABLE)?;
         match (u32::from_be_bytes(kind), &self.state) {
-            (0, State::Login) => {
+            (0, State::Login | State::Shown) => {
                 self.state = State::Ready;
                 Ok(Act::Wait)
             }
             // Every client sends it when asked, and servers behind another directory must ask.
-            (3, State::Login) => Ok(password(self.probe.password.as_bytes())),
+            (3, State::Login) => Ok(self.show(&self.probe.password)),
             (5, State::Login) => {
                 let salt = rest.get(..4).ok_or(UNREADABLE)?;
-                Ok(password(md5_proof(&self.probe.login, &self.probe.password, salt).as_bytes()))
+                Ok(self.show(&md5_proof(&self.probe.login, &self.probe.password, salt)))
             }
             (10, State::Login) => self.begin_scram(rest),
             (11, State::Scram(scram)) => {
@@ -73,13 +76,19 @@ impl<'a> Dialogue<'a> {
                 Ok(Act::Send(message(b'p', last.as_bytes())))
             }
             (12, State::Proved(expected)) if expected.is(rest) => {
-                self.state = State::Login;
+                self.state = State::Shown;
                 Ok(Act::Wait)
             }
             (12, State::Proved(_)) => Err("does not know the password itself".into()),
             (2 | 7 | 9, State::Login) => Err("asks for a ticket, which a check has not".into()),
             _ => Err(UNREADABLE.into()),
         }
+    }
+
+    /// Answers with a password, or what stands for it.
+    fn show(&mut self, password: &str) -> Act {
+        self.state = State::Shown;
+        Act::Send(message(b'p', &[password.as_bytes(), &[0]].concat()))
     }
 
     fn begin_scram(&mut self, mechanisms: &[u8]) -> Result<Act, String> {
@@ -148,7 +157,9 @@ impl Session for Dialogue<'_> {
             (b'E', _) => Err(complaint(body)),
             // Notices, settings, notifications; the key for cancelling; an older minor version.
             (b'N' | b'S' | b'A' | b'K' | b'v', _) => Ok(Act::Wait),
-            (b'R', State::Login | State::Scram(_) | State::Proved(_)) => self.hear_login(body),
+            (b'R', State::Login | State::Scram(_) | State::Proved(_) | State::Shown) => {
+                self.hear_login(body)
+            }
             (b'Z', State::Ready) => Ok(self.ready()),
             // The names of the columns.
             (b'T', State::Answer) => Ok(Act::Wait),
@@ -178,10 +189,6 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
 fn sized(body: &[u8]) -> Vec<u8> {
     let length = u32::try_from(body.len().saturating_add(4)).unwrap_or(u32::MAX);
     [&length.to_be_bytes(), body].concat()
-}
-
-fn password(proof: &[u8]) -> Act {
-    Act::Send(message(b'p', &[proof, &[0]].concat()))
 }
 
 /// `md5` and the digest of the salt and what the server keeps, which is a digest itself.
@@ -325,6 +332,16 @@ mod tests {
         assert_eq!(last(None, &[offer, ok()]), Err(UNREADABLE.into()));
         let other = last(None, &[asks(10, b"OAUTHBEARER\0\0")]).unwrap_err();
         assert_eq!(other, r#"asks for a login by "OAUTHBEARER\x00\x00", not SCRAM-SHA-256"#);
+    }
+
+    #[test]
+    fn a_server_may_ask_for_the_password_once() {
+        for first in [asks(3, b""), asks(5, b"salt")] {
+            for again in [asks(3, b""), asks(5, b"salt"), asks(10, b"SCRAM-SHA-256\0\0")] {
+                assert_eq!(last(None, &[first.clone(), again]), Err(UNREADABLE.into()));
+            }
+            assert_eq!(last(None, &[first, ok(), ready()]), Ok(Act::Done));
+        }
     }
 
     #[test]
