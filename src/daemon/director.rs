@@ -91,6 +91,10 @@ impl Director {
                 self.telling.policy.handle_timeout(now);
             }
             self.carry_out();
+            if self.engine.poll_timeout().is_some_and(|at| at <= now) {
+                // More is due than was started: those under way come first.
+                tokio::task::yield_now().await;
+            }
         }
         for reply in self.stopping.iter_mut().flat_map(|stop| stop.replies.drain(..)) {
             let _ = reply.send(());

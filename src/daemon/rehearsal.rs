@@ -40,8 +40,11 @@ pub fn preview(options: &Options) -> Result<PlanView, Error> {
     engine.spare_unclaimed(super::is_any_rejected(&files));
     engine.handle_config(desired, now);
     rehearse(&mut engine, &mut stage, &memory, now);
-    engine.handle_timeout(now + ALL_ASKED);
-    rehearse(&mut engine, &mut stage, &memory, now + ALL_ASKED);
+    let then = now + ALL_ASKED;
+    while engine.poll_timeout().is_some_and(|at| at <= then) {
+        engine.handle_timeout(then);
+        rehearse(&mut engine, &mut stage, &memory, then);
+    }
     Ok(PlanView { lines: difference(&before, &stage.table()) })
 }
 

@@ -54,6 +54,10 @@ const FIRST_PROBE_PACE: (Duration, Duration) =
 /// How much of a start goes out at the faster pace.
 const FAST_START: Duration = Duration::from_millis(100);
 
+/// Probes started at one go. A director that cannot keep up starts them late; one that started
+/// all that are due would let those under way time out in its own queue, and hold thousands.
+const STARTS: usize = 64;
+
 /// How long a change of health may stay unwritten.
 const REMEMBER_AFTER: Duration = Duration::from_secs(1);
 
@@ -407,8 +411,10 @@ impl Engine {
         if !settled || service.told == Some(carried) {
             return;
         }
-        // That all is well with what a start finds is the one line of the table's being ready.
-        let is_news = !carried || service.told.is_some() || self.phase != Phase::Starting;
+        // That all is well with what a start finds is the one line of the table's being ready, but
+        // for those who have programs to tell.
+        let is_first = service.told.is_none() && self.phase == Phase::Starting;
+        let is_news = !carried || !is_first || service.spec.tells_rows;
         let fallback = service.spec.fallback.map(|fallback| fallback.endpoint.to_string());
         if is_news {
             self.events.push_back(match carried {
@@ -502,8 +508,12 @@ impl Engine {
     }
 
     /// A deadline from [`Engine::poll_timeout`] has come.
+    ///
+    /// Not everything that is due is done in one call: [`Engine::poll_timeout`] tells when to call
+    /// again, which may be at once, after other work had its turn.
     pub fn handle_timeout(&mut self, now: Time) {
-        while let Some((check, endpoint, spec)) = self.checks.start_due(now) {
+        for _ in 0..STARTS {
+            let Some((check, endpoint, spec)) = self.checks.start_due(now) else { break };
             self.actions.push_back(Action::Probe { check, endpoint, spec });
         }
         if self.remember_at.is_some_and(|at| at <= now) {

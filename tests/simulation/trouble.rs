@@ -1,8 +1,9 @@
 //! Stories of what went wrong, or could: each was a way to lose a service or an operator's word.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use directord::engine::Engine;
+use directord::engine::{Action, Engine};
 use directord::ipvs::{Fake, Fault};
 use directord::model::*;
 
@@ -293,4 +294,23 @@ fn server_that_left_the_files_goes_when_its_successor_does_not_answer() {
     assert_eq!(rows(&world.kernel.table(), 1), "1:5");
     world.run(SECOND);
     assert_eq!(rows(&world.kernel.table(), 1), "");
+}
+
+#[test]
+fn director_that_is_behind_starts_a_few_probes_at_a_time() {
+    let mut world = World::new(Fake::new());
+    let config = desired((1..=200).map(|n| service(n, &[n])));
+    world.engine.handle_config(Arc::new(config), world.now);
+    while world.engine.poll_action().is_some() {}
+    // The loop comes back after a second, and all of them are due.
+    world.now = world.now + SECOND;
+    let mut started = Vec::new();
+    while world.engine.poll_timeout().is_some_and(|at| at <= world.now) {
+        world.engine.handle_timeout(world.now);
+        let actions: Vec<_> = std::iter::from_fn(|| world.engine.poll_action()).collect();
+        let probes = actions.iter().filter(|action| matches!(action, Action::Probe { .. }));
+        started.push(probes.count());
+    }
+    assert!(started.iter().all(|count| *count <= 64), "{started:?}");
+    assert_eq!(started.iter().sum::<usize>(), 200);
 }
