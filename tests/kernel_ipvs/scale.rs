@@ -131,12 +131,14 @@ fn a_socket_stays_with_the_namespace_it_was_opened_in() {
     in_namespace(|| {
         let mut kernel = Netlink::open().unwrap();
         let service = tcp("192.0.2.1:80");
-        fill(&mut kernel, &Table { services: [(service, Entry::empty(plain("rr")))].into() });
+        let entry = Entry::empty(plain("rr"));
+        let digest = Survey::digest(&service, &entry);
+        fill(&mut kernel, &Table { services: [(service, entry)].into() });
         nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
         let survey = kernel.survey().unwrap();
         assert_eq!(survey.services.len(), 1);
         // The listing as well as the socket.
-        assert_eq!(survey.digests.get(&SurveyKey::from(&service)), Some(&0));
+        assert_eq!(survey.digests.get(&SurveyKey::from(&service)), Some(&digest));
         assert_eq!(Netlink::open().unwrap().survey().unwrap(), Survey::default());
     });
 }
