@@ -17,7 +17,7 @@
 //! Three rings, arrows pointing inwards. **Nouns** ([`model`], [`event`]) know nobody.
 //! **Reasoning** ([`config`], [`pattern`], [`health`], [`target`], [`plan`], [`engine`] and the
 //! netlink codec) knows the nouns, reads no clock, opens no file and no socket. **Hands**
-//! ([`probe`], [`ipvs`], [`alert`], [`api`], [`daemon`], [`cli`]) touch the world and decide nothing.
+//! ([`probe`], [`ipvs`], [`alert`], [`program`], [`api`], [`daemon`], [`cli`]) touch the world and decide nothing.
 //! `tests/architecture.rs` keeps the walls; ARCHITECTURE.md tells the story.
 
 pub mod model;
@@ -37,3 +37,4 @@ pub mod cli;
 pub mod daemon;
 pub mod ipvs;
 pub mod probe;
+pub mod program;

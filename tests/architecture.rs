@@ -16,8 +16,9 @@ const WALLS: &[(&str, &[&str])] = &[
     ("plan", &["model"]),
     ("engine", &["model", "event", "health", "target", "plan"]),
     ("ipvs", &["model", "plan"]),
-    ("probe", &["model", "pattern"]),
-    ("alert", &["model", "event"]),
+    ("program", &[]),
+    ("probe", &["model", "pattern", "program"]),
+    ("alert", &["model", "event", "program"]),
     ("api", &["model", "event"]),
     (
         "daemon",

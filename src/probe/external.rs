@@ -6,24 +6,21 @@
 //!
 //! Anybody on the machine can read arguments; what is secret is handed over as input.
 
-use std::env;
 use std::io;
 use std::net::IpAddr;
-use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout_at};
 
 use super::evidence;
 use super::miss::{Miss, describe};
 use crate::model::{Endpoint, ExternalProbe};
+use crate::program::{self, Group};
 
 /// Programs running at once. More would only slow each other down, and a director's memory is
 /// not sized for a program per real server.
@@ -34,12 +31,6 @@ const MAX_OUTPUT: usize = 4096;
 
 /// Longer time limits are cut to this, so that points of time stay representable.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
-
-/// What a program sees of the director's environment.
-const ENVIRONMENT: [&str; 5] = ["HOME", "LANG", "LC_ALL", "PATH", "TZ"];
-
-/// The search path when the director itself has none.
-const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// The places for programs.
 pub(super) struct Slots(Semaphore);
@@ -68,7 +59,7 @@ impl Slots {
         let waited = began.elapsed();
         let Ok(Ok(_place)) = place else { return Err(no_place(waited)) };
         let (program, mut group) = start(endpoint, probe)?;
-        match timeout_at(deadline, group.run(probe.input.as_deref())).await {
+        match timeout_at(deadline, run(&mut group, probe.input.as_deref())).await {
             Ok(Ok((status, _))) if status.success() => Ok(()),
             Ok(Ok((status, said))) => Err(Miss::Fail(complaint(status, &said))),
             Ok(Err(error)) => Err(Miss::Local(format!("external: {}", describe(&error)))),
@@ -90,26 +81,22 @@ fn no_place(waited: Duration) -> Miss {
 
 /// Starts the program; returns its name and what holds it.
 fn start(endpoint: Endpoint, probe: &ExternalProbe) -> Result<(String, Group), Miss> {
-    let [program, arguments @ ..] = &probe.argv[..] else {
+    let [name, arguments @ ..] = &probe.argv[..] else {
         return Err(Miss::Local("external: no program is given".into()));
     };
-    let shown = evidence::text(program);
-    let mut command = Command::new(program);
+    let shown = evidence::text(name);
+    let mut command = Command::new(name);
+    program::plain_environment(&mut command);
     command
         .args(arguments.iter().map(|argument| fill_in(argument, endpoint, probe)))
-        .env_clear()
-        .env("PATH", PATH)
-        .envs(ENVIRONMENT.iter().filter_map(|name| Some((name, env::var_os(name)?))))
         .stdin(if probe.input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .process_group(0)
-        .kill_on_drop(true);
-    let child = command.spawn().map_err(|error| {
+        .stderr(Stdio::piped());
+    let group = Group::start(&mut command).map_err(|error| {
         let reason = format!("external: {shown}: {}", describe(&error));
         if is_shortage(&error) { Miss::Local(reason) } else { Miss::Fail(reason) }
     })?;
-    Ok((shown, Group { child }))
+    Ok((shown, group))
 }
 
 /// Puts the server and the service in the place of `{address}` and its like. IPv6 addresses
@@ -134,49 +121,30 @@ fn is_shortage(error: &io::Error) -> bool {
     )
 }
 
-/// A running program and all it started; killed when dropped before it has ended.
-struct Group {
-    child: Child,
-}
-
-impl Group {
-    /// Hands over the input and waits for the end; returns the status and the first line of what
-    /// was said.
-    async fn run(&mut self, input: Option<&str>) -> io::Result<(ExitStatus, String)> {
-        let (mut errors, mut output) = (Vec::new(), Vec::new());
-        let status = {
-            let stdin = hand_over(self.child.stdin.take(), input);
-            let stderr = keep_reading(self.child.stderr.take(), &mut errors);
-            let stdout = keep_reading(self.child.stdout.take(), &mut output);
-            let mut reading = std::pin::pin!(async { tokio::join!(stdin, stderr, stdout) });
-            let mut ended = std::pin::pin!(self.child.wait());
-            tokio::select! {
-                biased;
-                // Both streams closed; the program may still run.
-                _ = &mut reading => ended.await?,
-                status = &mut ended => {
-                    // What it said before its end is in the pipes already. The pipes may stay
-                    // open: a grandchild can hold them.
-                    let _ = tokio::time::timeout(Duration::ZERO, &mut reading).await;
-                    status?
-                }
+/// Hands over the input and waits for the end; returns the status and the first line of what
+/// was said.
+async fn run(group: &mut Group, input: Option<&str>) -> io::Result<(ExitStatus, String)> {
+    let (mut errors, mut output) = (Vec::new(), Vec::new());
+    let status = {
+        let stdin = hand_over(group.child.stdin.take(), input);
+        let stderr = keep_reading(group.child.stderr.take(), &mut errors);
+        let stdout = keep_reading(group.child.stdout.take(), &mut output);
+        let mut reading = std::pin::pin!(async { tokio::join!(stdin, stderr, stdout) });
+        let mut ended = std::pin::pin!(group.child.wait());
+        tokio::select! {
+            biased;
+            // Both streams closed; the program may still run.
+            _ = &mut reading => ended.await?,
+            status = &mut ended => {
+                // What it said before its end is in the pipes already. The pipes may stay
+                // open: a grandchild can hold them.
+                let _ = tokio::time::timeout(Duration::ZERO, &mut reading).await;
+                status?
             }
-        };
-        let said = if errors.trim_ascii().is_empty() { output } else { errors };
-        Ok((status, evidence::line(said.trim_ascii_start())))
-    }
-}
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        // While the child is not reaped nobody else can have its number; afterwards there is
-        // none to be asked for.
-        let leader = self.child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(leader) = leader.filter(|&leader| leader > 1) {
-            // Fails only when the whole group has ended.
-            let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
         }
-    }
+    };
+    let said = if errors.trim_ascii().is_empty() { output } else { errors };
+    Ok((status, evidence::line(said.trim_ascii_start())))
 }
 
 /// Writes what there is and closes the pipe.
@@ -198,14 +166,7 @@ async fn keep_reading(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>
 }
 
 fn complaint(status: ExitStatus, said: &str) -> String {
-    let how = match (status.code(), status.signal()) {
-        (Some(code), _) => format!("exit status {code}"),
-        (None, Some(signal)) => {
-            let name = Signal::try_from(signal).map_or("a signal", Signal::as_str);
-            format!("killed by {name}")
-        }
-        (None, None) => "ended oddly".into(),
-    };
+    let how = program::ending(status);
     let colon = if said.is_empty() { "" } else { ": " };
     format!("external: {how}{colon}{said}")
 }
