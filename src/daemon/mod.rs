@@ -177,7 +177,10 @@ pub fn run(options: Options) -> Result<(), Error> {
     // one, for the allocator's arenas of other threads grow by one system call a page.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(startup)?;
-    let outcome = runtime.block_on(direct(options));
+    // As a task: waking what `block_on` itself waits for is a system call each time.
+    let outcome = runtime.block_on(async { tokio::spawn(direct(options)).await });
+    let outcome =
+        outcome.unwrap_or_else(|error| Err(startup(format!("the loop broke off: {error}"))));
     // Ending 4,000 hanging checks one by one takes longer than a stop may: what is not ended in
     // time is left behind.
     let (ending, ended) = mpsc::channel::<()>();
