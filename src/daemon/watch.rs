@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -31,6 +32,10 @@ use crate::config::{Dialect, Scope};
 const QUIET: Duration = Duration::from_millis(150);
 /// Somebody who never stops writing does not keep us from reading for longer than this.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// After a look there is none for so many times what it took, but for news: 10,000 files are no
+/// reason to spend more than a fiftieth of the time on looking at them.
+const REST: u32 = 50;
+const LONGEST_REST: Duration = Duration::from_secs(60);
 /// More changed files than this are not told apart.
 const MANY: usize = 4096;
 
@@ -69,10 +74,16 @@ impl Watcher {
         let ears = Ears::new(paths, news.clone(), look.clone());
         // A thread of its own, for looking may block for long, and must not block the stop.
         let spawned = thread::Builder::new().name("lookout".to_owned()).spawn(move || {
-            let mut inotify = ears.listen();
+            let (urgent, mut inotify) = (ears.urgent.clone(), ears.listen());
+            let mut rested = std::time::Instant::now();
             while asked.recv().is_ok() {
+                let start = std::time::Instant::now();
+                if !urgent.swap(false, Ordering::Relaxed) && start < rested {
+                    continue;
+                }
                 lookout.listen(inotify.as_mut());
                 lookout.look();
+                rested = start + (start.elapsed() * REST).min(LONGEST_REST);
             }
         });
         if let Err(error) = spawned {
@@ -170,6 +181,8 @@ struct Ears {
     roots: HashMap<PathBuf, PathBuf>,
     news: Arc<News>,
     look: SyncSender<()>,
+    /// Whether the next look is to come at once, for something was missed.
+    urgent: Arc<AtomicBool>,
 }
 
 impl Ears {
@@ -177,7 +190,12 @@ impl Ears {
         // As `notify` does it for relative paths.
         let here = std::env::current_dir().unwrap_or_default();
         let roots = paths.iter().map(|path| (here.join(path), path.clone())).collect();
-        Ears { roots, news, look }
+        Ears { roots, news, look, urgent: Arc::default() }
+    }
+
+    fn ask_now(&self) {
+        self.urgent.store(true, Ordering::Relaxed);
+        ask(&self.look);
     }
 
     /// Without inotify there is still the lookout.
@@ -191,11 +209,11 @@ impl Ears {
     }
 
     fn hear(&self, event: notify::Result<notify::Event>) {
-        let Ok(event) = event else { return ask(&self.look) };
+        let Ok(event) = event else { return self.ask_now() };
         // An overflow. Reading everything would open so many files that it overflows again;
         // looking opens none.
         if event.need_rescan() {
-            return ask(&self.look);
+            return self.ask_now();
         }
         // Our own reading, among others.
         if matches!(event.kind, EventKind::Access(_)) {
@@ -208,7 +226,7 @@ impl Ears {
         if self.roots.contains_key(path) {
             // Moved, replaced, mounted over: the watch may be gone with it.
             self.news.everything();
-            return ask(&self.look);
+            return self.ask_now();
         }
         let Some(root) = path.parent().and_then(|parent| self.roots.get(parent)) else { return };
         let Some(name) = path.file_name() else { return };
