@@ -45,11 +45,11 @@ use kernel::KernelSide;
 use maintenance::Maintenance;
 pub use view::Surroundings;
 
-/// How far apart first probes go out: a thousand within a tenth of a second, more of them at two
-/// thousand a second. A probe costs the director a tenth of a millisecond or two; faster than that
-/// and the probes of 20,000 servers would time out waiting for the director itself.
+/// How far apart first probes go out: a thousand within a tenth of a second, more of them at a
+/// thousand a second. Faster than servers and director can follow (1,400 a second where both share
+/// one slow processor), probes would time out in queues and wait a whole interval for the next.
 const FIRST_PROBE_PACE: (Duration, Duration) =
-    (Duration::from_micros(100), Duration::from_micros(500));
+    (Duration::from_micros(100), Duration::from_millis(1));
 
 /// How much of a start goes out at the faster pace.
 const FAST_START: Duration = Duration::from_millis(100);

@@ -1,7 +1,7 @@
 //! One file: what it says now, and what of it is in force.
 
 use std::cell::{Cell, OnceCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::config::{
     Declared, Defaults, Diagnostic, Dialect, FileRead, Names, Place, Severity, Source,
 };
 use crate::model::{
-    Family, FileState, FileView, Head, Protocol, ServiceKey, Settings, VirtualService,
+    CheckSpec, Family, FileState, FileView, Head, Protocol, ServiceKey, Settings, VirtualService,
 };
 
 /// A text without mistakes, and what it says.
@@ -223,7 +223,14 @@ impl Entry {
     }
 
     /// Parses the newest text, unless that has been done.
-    pub fn parse(&mut self, parse: Parser, defaults: &Arc<Defaults>, names: &dyn Names, ask: Ask) {
+    pub fn parse(
+        &mut self,
+        parse: Parser,
+        defaults: &Arc<Defaults>,
+        names: &dyn Names,
+        specs: &mut Specs,
+        ask: Ask,
+    ) {
         self.conflict = None;
         let same = |with: &Arc<Defaults>| Arc::ptr_eq(with, defaults) || with == defaults;
         let known = self.parsed_with.as_ref().is_some_and(same);
@@ -248,7 +255,10 @@ impl Entry {
         let read = read(&self.source(&text), parse, defaults, &names);
         self.asked_hosts = names.hosts.get();
         (self.parsed, self.remarks) = match read {
-            Ok((version, remarks)) => (Ok(self.share(version)), remarks),
+            Ok((mut version, remarks)) => {
+                version.services.iter_mut().for_each(|declared| specs.share(declared));
+                (Ok(self.share(version)), remarks)
+            }
             Err(diagnostics) => (Err(diagnostics), Vec::new()),
         };
         if same_as_before {
@@ -314,6 +324,28 @@ impl Entry {
             error: (!taken).then(|| self.error.clone().unwrap_or_else(waiting)),
             rejected: self.rejected,
         }
+    }
+}
+
+/// Checks that are in use, each once: of 10,000 services most are checked alike.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Specs(HashSet<Arc<CheckSpec>>);
+
+impl Specs {
+    fn share(&mut self, declared: &mut Declared) {
+        // Just parsed, so nobody else holds it.
+        let Some(service) = Arc::get_mut(&mut declared.service) else { return };
+        for server in &mut service.servers {
+            match self.0.get(&server.check) {
+                Some(same) => server.check = same.clone(),
+                None => drop(self.0.insert(server.check.clone())),
+            }
+        }
+    }
+
+    /// Forgets those nobody uses any more.
+    pub fn tidy(&mut self) {
+        self.0.retain(|spec| Arc::strong_count(spec) > 1);
     }
 }
 

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use super::{Defaults, Dialect, FileRead, Names, Parsed, Reading, Source, Unreadable};
 use crate::model::{Desired, FileState, FileView, Origin, ServiceKey, Settings};
 
-use entry::{Entry, Version};
+use entry::{Entry, Specs, Version};
 pub use report::{Report, ReportKind};
 
 /// Texts that were in force in an earlier run, by path.
@@ -57,6 +57,7 @@ pub struct Store {
     in_force: Option<Arc<Desired>>,
     /// For folders without a `global.yaml`: one, so that comparing it is comparing pointers.
     no_defaults: Arc<Defaults>,
+    specs: Specs,
 }
 
 type Parser = fn(&Source, &Defaults, &dyn Names) -> Parsed;
@@ -145,6 +146,7 @@ impl Store {
             history,
             in_force: None,
             no_defaults: Arc::default(),
+            specs: Specs::default(),
         }
     }
 
@@ -163,6 +165,7 @@ impl Store {
         }
         let texts = self.commit(chosen);
         self.in_force = Some(desired.clone());
+        self.specs.tidy();
         Update { outcome: Outcome::Applied { desired, change }, reports, texts }
     }
 
@@ -240,7 +243,7 @@ impl Store {
         globals.sort_by_key(|entry| entry.in_force.is_none());
         let mut defaults: BTreeMap<PathBuf, Arc<Defaults>> = BTreeMap::new();
         for entry in globals {
-            entry.parse(self.parse, &nothing, names, ask);
+            entry.parse(self.parse, &nothing, names, &mut self.specs, ask);
             let Some(found) = entry.defaults() else { continue };
             let folder = entry.folder().to_owned();
             match of_folder.get(&folder) {
@@ -256,7 +259,7 @@ impl Store {
                 Dialect::Yaml => defaults.get(entry.folder()),
                 _ => None,
             };
-            entry.parse(self.parse, found.unwrap_or(&nothing), names, ask);
+            entry.parse(self.parse, found.unwrap_or(&nothing), names, &mut self.specs, ask);
         }
     }
 

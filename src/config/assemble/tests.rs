@@ -545,3 +545,17 @@ fn check_remembers_nothing_and_tells_everything() {
     let errors: Vec<bool> = update.reports.iter().map(Report::is_error).collect();
     assert_eq!(errors, [true, true, false]);
 }
+
+#[test]
+fn equal_checks_of_all_files_are_one_piece_of_memory() {
+    let mut store = Store::new(History::new());
+    let file =
+        |n: u8, check: &str| format!("virtual: 192.0.2.{n}:80\nreal: [10.0.0.{n}:80]\n{check}\n");
+    let http = "check: {http: {request: /}}";
+    let (a, b, c) = (file(1, http), file(2, http), file(3, "check: connect"));
+    take(&mut store, &[("a.yaml", &a), ("b.yaml", &b), ("c.yaml", &c)]);
+    let services = &store.in_force.as_ref().unwrap().services;
+    let checks: Vec<_> = services.values().map(|service| &service.servers[0].check).collect();
+    assert!(Arc::ptr_eq(checks[0], checks[1]));
+    assert!(!Arc::ptr_eq(checks[0], checks[2]));
+}
