@@ -272,6 +272,7 @@ async fn serve(
         held_reload: None,
         pending: Vec::new(),
         told_ready: false,
+        woken: None,
         stopping: None,
     };
     director.run(waiting, &mut from_inputs, &mut from_requests).await;
