@@ -21,8 +21,8 @@ pub struct Server<'a> {
     at: usize,
     /// How the text is divided: pieces of up to so many bytes.
     pieces: Option<(usize, &'a mut Random)>,
-    /// Whether it begins anew in place of closing.
-    endless: bool,
+    /// Where it begins anew in place of closing.
+    anew: Option<usize>,
     said: usize,
     told: usize,
 }
@@ -30,7 +30,7 @@ pub struct Server<'a> {
 impl<'a> Server<'a> {
     /// All at once.
     pub fn whole(text: &'a [u8]) -> Server<'a> {
-        Server { text, at: 0, pieces: None, endless: false, said: 0, told: 0 }
+        Server { text, at: 0, pieces: None, anew: None, said: 0, told: 0 }
     }
 
     /// In pieces of any size up to `most` bytes.
@@ -38,9 +38,17 @@ impl<'a> Server<'a> {
         Server { pieces: Some((most, random)), ..Server::whole(text) }
     }
 
-    /// Over and over.
-    pub fn endless(text: &'a [u8]) -> Server<'a> {
-        Server { endless: !text.is_empty(), ..Server::whole(text) }
+    /// As far as some place, and then what leads there from another, over and over. Mostly whole
+    /// lines: that is what makes sense again and again.
+    pub fn endless(text: &'a [u8], random: &mut Random) -> Server<'a> {
+        let ends = memchr::memchr_iter(b'\n', text).map(|at| at + 1);
+        let mut places: Vec<usize> = ends.chain([0, text.len()]).collect();
+        if random.one_in(4) {
+            places = (0..=text.len()).collect();
+        }
+        let (a, b) = (*random.pick(&places), *random.pick(&places));
+        let anew = (a != b).then_some(a.min(b));
+        Server { anew, ..Server::whole(&text[..a.max(b)]) }
     }
 }
 
@@ -59,10 +67,8 @@ impl AsyncRead for Server<'_> {
         let before = buffer.filled().len();
         while buffer.filled().len() - before < most {
             if server.at == server.text.len() {
-                if !server.endless {
-                    break;
-                }
-                server.at = 0;
+                let Some(anew) = server.anew else { break };
+                server.at = anew;
             }
             let rest = &server.text[server.at..];
             let room = most - (buffer.filled().len() - before);
