@@ -73,6 +73,46 @@ fn rows(text: &str) -> Vec<(&str, &str)> {
 }
 
 #[test]
+fn every_decision_about_ldirectord_has_a_test_of_its_name() {
+    let text = document();
+    let rows = rows(&text);
+    let mut missing = Vec::new();
+    for (letter, count) in [("F", 29), ("K", 18), ("D", 10)] {
+        for number in 1..=count {
+            let row = format!("{letter}{number}");
+            let name = format!("{}{number:02}", letter.to_lowercase());
+            let rest = rows.iter().find(|(first, _)| *first == row).map(|(_, rest)| *rest);
+            let named = named(rest.unwrap_or_default());
+            // `f08_d05_...` proves two.
+            if !named.iter().any(|test| test.split('_').take(5).any(|word| word == name)) {
+                missing.push(row);
+            }
+        }
+    }
+    assert!(missing.is_empty(), "docs/from-ldirectord.md: no test in the rows {missing:?}");
+}
+
+#[test]
+fn every_row_of_from_ldirectord_names_a_test() {
+    let text = document();
+    let is_table = |line: &&str| line.starts_with("| ") && line.ends_with("|");
+    let proved = text
+        .split("\n\n")
+        .filter(|table| table.lines().next().is_some_and(|head| head.ends_with("| test |")));
+    let rows = proved.flat_map(|table| table.lines().skip(2).filter(is_table));
+    let (mut seen, mut empty) = (0, Vec::new());
+    for row in rows {
+        let last = row.trim_end_matches(['|', ' ']).rsplit(" | ").next().unwrap_or_default();
+        seen += 1;
+        if named(last).is_empty() {
+            empty.push(row);
+        }
+    }
+    assert!(seen > 100, "{seen}");
+    assert!(empty.is_empty(), "no test: {empty:#?}");
+}
+
+#[test]
 fn every_difference_from_ldirectord_has_a_row() {
     let text = document();
     let rows = rows(&text);

@@ -7,6 +7,8 @@
 
 mod codec;
 mod fake;
+#[doc(hidden)]
+pub mod fuzz;
 mod module;
 mod proc;
 mod record;

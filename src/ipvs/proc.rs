@@ -40,7 +40,10 @@ impl Listing {
 }
 
 /// The digests of a listing. Lines that are not understood count for nothing.
-fn read_digests(mut listing: impl BufRead, services: usize) -> io::Result<HashMap<SurveyKey, u64>> {
+pub(super) fn read_digests(
+    mut listing: impl BufRead,
+    services: usize,
+) -> io::Result<HashMap<SurveyKey, u64>> {
     let mut digests = HashMap::with_capacity(services);
     let mut service = None;
     let mut line = Vec::with_capacity(128);

@@ -90,6 +90,17 @@ fn size_and_depth_and_attempts_are_bounded() {
 }
 
 #[test]
+fn conditions_inside_conditions_overflow_neither_stack_nor_memory() {
+    let refused = |source: &str| Pattern::compile(source).unwrap_err();
+    let said = "a condition inside a condition is not supported";
+    assert!(refused(&"(?".repeat(2000)).contains(said));
+    let nested = (0..40).fold("x".to_owned(), |inner, _| format!("(?(?={inner})a|b)"));
+    assert!(refused(&nested).contains(said));
+    // One after another, and inside the branches, there may be any number.
+    assert!(Pattern::compile("(?(?=a)(?(?=ab)ab|ac)|(?(?!b)c|b))(?(?=d)d|e)").is_ok());
+}
+
+#[test]
 fn a_simple_look_around_searches_a_large_page_to_its_end() {
     let page = [&[b'.'; 1 << 20][..], b" rready"].concat();
     for pattern in ["(?<!not )ready", "ready(?! not)", r"(\w)\1eady", "re++ady"] {

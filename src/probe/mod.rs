@@ -28,6 +28,8 @@ mod dns;
 mod evidence;
 mod external;
 mod ftp;
+#[doc(hidden)]
+pub mod fuzz;
 mod http;
 mod ldap;
 mod lines;

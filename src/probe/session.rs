@@ -17,7 +17,7 @@ use super::stream;
 pub(super) const MAX_MESSAGE: usize = 256 * 1024;
 
 /// All that a server may say in one conversation, in bytes, however it divides it.
-const MAX_SAID: usize = 1 << 20;
+pub(super) const MAX_SAID: usize = 1 << 20;
 
 /// How long a server may take to close the connection after a goodbye: a courtesy that keeps
 /// complaints about lost clients out of its log.

@@ -1,6 +1,6 @@
 //! Send a text, and look for a line of the answer: ldirectord's simpletcp.
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
 use super::miss::{Miss, Phase, Progress, describe};
 use super::room::Held;
@@ -18,6 +18,16 @@ pub(super) async fn run(
     progress: &Progress,
 ) -> Result<(), Miss> {
     let mut tcp = connect::open(endpoint, progress).await?;
+    exchange(&mut tcp, shared, probe, progress).await
+}
+
+/// The text out, the answer in.
+pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    tcp: &mut S,
+    shared: &Shared,
+    probe: &TcpProbe,
+    progress: &Progress,
+) -> Result<(), Miss> {
     progress.enter(Phase::TcpAnswer);
     if let Some(request) = &probe.request {
         let sent = async {
@@ -31,7 +41,7 @@ pub(super) async fn run(
     let mut answer = Answer::new(limit);
     let mut held = Held::default();
     loop {
-        let step = stream::receive(&mut tcp, |bytes| answer.take(bytes));
+        let step = stream::receive(tcp, |bytes| answer.take(bytes));
         step.await.map_err(|error| Miss::Fail(format!("tcp: {}", describe(&error))))?;
         let Some(pattern) = &probe.receive else { return answer.any() };
         let lines = answer.lines();

@@ -46,7 +46,7 @@ fn www(question: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn d2_without_receive_any_record_passes() {
+async fn d02_without_receive_any_record_passes() {
     let there = datagrams(|question| vec![www(question)]).await;
     assert_eq!(ask(there, dns()).await, Outcome::Pass);
     let empty = datagrams(|question| vec![answered(question, 0, 0, &[])]).await;
@@ -54,7 +54,7 @@ async fn d2_without_receive_any_record_passes() {
 }
 
 #[tokio::test]
-async fn f9_an_ipv6_address_counts() {
+async fn f09_an_ipv6_address_counts() {
     let address = [&[0x20, 1, 0xd, 0xb8][..], &[0; 11], &[1]].concat();
     let there = datagrams(move |question| vec![answered(question, 0, AAAA, &address)]).await;
     assert_eq!(ask(there, dns()).await, Outcome::Pass);

@@ -142,6 +142,17 @@ async fn hostile_dialogues_end_as_failures() {
 }
 
 #[tokio::test]
+async fn a_server_that_is_never_ready_has_said_enough_after_a_mebibyte() {
+    let soon = b"120 soon\r\n".repeat(1000);
+    let never = server(move |mut client, _| {
+        let soon = soon.clone();
+        async move { while client.write_all(&soon).await.is_ok() {} }
+    })
+    .await;
+    assert_eq!(ask(never, ftp()).await, fail("ftp: says more than 1048576 bytes"));
+}
+
+#[tokio::test]
 async fn a_transfer_that_breaks_off_is_a_failure() {
     let answer = |line: &str| match line {
         "RETR test.txt" => "150 coming\r\n426 broken off\r\n",

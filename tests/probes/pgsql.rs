@@ -34,7 +34,7 @@ async fn a_row_passes_and_none_does_not() {
 }
 
 #[tokio::test]
-async fn f4_a_database_that_hangs_costs_its_probe_no_more_than_the_deadline() {
+async fn f04_a_database_that_hangs_costs_its_probe_no_more_than_the_deadline() {
     let silent = talking("", vec![]).await;
     let said = ask_within(silent, pgsql(None), 300).await;
     assert_eq!(said, fail("pgsql login: timed out after 300 ms"));

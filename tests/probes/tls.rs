@@ -46,7 +46,7 @@ fn https(verify: bool, ca_file: Option<PathBuf>) -> HttpProbe {
 }
 
 #[tokio::test]
-async fn a_certificate_of_its_own_passes_by_default_and_fails_when_verified() {
+async fn f22_d03_a_certificate_of_its_own_passes_unless_verified_and_sni_is_the_host() {
     let (endpoint, _) = page("a test page").await;
     let receive = |pattern: &str| Some(pattern.to_owned());
     let plain = https(false, None);

@@ -202,8 +202,15 @@ impl Parser<'_> {
 
     /// The same as `(?:look yes|(?!look)no)`.
     fn look_condition(&mut self, start: usize, flags: Flags) -> Result<Node, String> {
+        // Each is written twice below, so a thousand bytes of them, one in another, would be more
+        // than there is memory for.
+        if std::mem::replace(&mut self.in_condition, true) {
+            return Err(self.mistake(start, "a condition inside a condition is not supported"));
+        }
         let groups = self.groups;
-        let Some(condition) = self.group(start, &mut flags.clone())? else {
+        let condition = self.group(start, &mut flags.clone())?;
+        self.in_condition = false;
+        let Some(condition) = condition else {
             return Err(self.mistake(start, "this condition is not supported"));
         };
         if self.groups != groups {

@@ -60,6 +60,8 @@ struct Parser<'s> {
     bytes: &'s [u8],
     at: usize,
     depth: u32,
+    /// Inside a look-around that decides between two branches.
+    in_condition: bool,
     /// Between `\Q` and `\E`.
     quoting: bool,
     /// Opened so far.
@@ -79,6 +81,7 @@ impl<'s> Parser<'s> {
             bytes: source.as_bytes(),
             at: 0,
             depth: 0,
+            in_condition: false,
             quoting: false,
             groups: 0,
             open_groups: Vec::new(),

@@ -15,7 +15,7 @@ const MAX_RECORDS: usize = 256;
 
 /// One question, ready to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Question {
+pub(in crate::probe) struct Question {
     pub bytes: Vec<u8>,
     id: u16,
     name: String,
@@ -24,7 +24,7 @@ pub(super) struct Question {
 
 /// What a name server answered.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Answer {
+pub(in crate::probe) enum Answer {
     /// The records of the answer as text; those of a kind that nobody asks for are left out.
     Records(Vec<String>),
     /// Too long for a datagram: to be asked again by TCP.
@@ -34,7 +34,7 @@ pub(super) enum Answer {
 }
 
 /// What to ask for `request`: the name of an address, or both kinds of address of a name.
-pub(super) fn questions(request: &str, ids: [u16; 2]) -> Result<Vec<Question>, String> {
+pub(in crate::probe) fn questions(request: &str, ids: [u16; 2]) -> Result<Vec<Question>, String> {
     match request.parse::<IpAddr>() {
         Ok(address) => Ok(vec![question(&reverse(address), TYPE::PTR, ids[0])?]),
         Err(_) => {
@@ -75,7 +75,7 @@ fn reverse(address: IpAddr) -> String {
 }
 
 /// Reads a message; `None` when it does not answer `question`.
-pub(super) fn read(question: &Question, bytes: &[u8]) -> Option<Answer> {
+pub(in crate::probe) fn read(question: &Question, bytes: &[u8]) -> Option<Answer> {
     let &[high, low, flags, more, ref counts @ ..] = bytes else { return None };
     // The highest flag tells an answer from a question.
     if u16::from_be_bytes([high, low]) != question.id || flags & 0x80 == 0 {

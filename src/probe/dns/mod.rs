@@ -3,12 +3,11 @@
 //! A name is asked for IPv4 and IPv6 addresses at once; what passes first passes. It is asked as
 //! it is written: the director's own search list has no part in it.
 
-mod message;
+pub(super) mod message;
 
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::time::Instant;
 
 use super::datagram::Datagrams;
@@ -100,7 +99,10 @@ async fn by_tcp(
 }
 
 /// One question, one answer, each led by its length: RFC 1035 section 4.2.2.
-async fn exchange(tcp: &mut TcpStream, question: &Question) -> Result<Answer, Miss> {
+pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
+    tcp: &mut S,
+    question: &Question,
+) -> Result<Answer, Miss> {
     let length = u16::try_from(question.bytes.len()).unwrap_or(u16::MAX);
     let framed = [&length.to_be_bytes(), &question.bytes[..]].concat();
     tcp.write_all(&framed).await.map_err(|error| Miss::fail(Phase::Dns, &error))?;

@@ -15,7 +15,7 @@ use crate::probe::reply::Reply;
 
 /// What to do after a reply.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Act {
+pub(in crate::probe) enum Act {
     /// Wait for another reply.
     Wait,
     /// Send this line, without its end.
@@ -42,7 +42,7 @@ enum State {
 }
 
 /// One dialogue.
-pub(super) struct Dialogue<'a> {
+pub(in crate::probe) struct Dialogue<'a> {
     probe: &'a FtpProbe,
     /// Whether PASV, which knows IPv4 only, may be tried.
     ipv4: bool,

@@ -1,17 +1,18 @@
 //! Log in to an FTP server and, when asked, fetch a file in passive mode.
 
-mod dialogue;
+pub(super) mod dialogue;
 
 use std::net::IpAddr;
 use std::time::Duration;
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use super::miss::{Miss, Phase, Progress};
 use super::reply::{Replies, Reply};
 use super::room::{Held, Room};
+use super::session::MAX_SAID;
 use super::{Shared, connect, stream};
 use crate::model::{Endpoint, FtpProbe};
 use dialogue::{Act, Dialogue};
@@ -54,7 +55,7 @@ fn body_limit(probe: &FtpProbe) -> usize {
 
 /// The dialogue up to its good end; returns the bytes of the file.
 async fn converse<'a>(
-    control: &mut Control,
+    control: &mut Control<TcpStream>,
     endpoint: Endpoint,
     probe: &FtpProbe,
     (room, held): (&'a Room, &mut Held<'a>),
@@ -128,26 +129,28 @@ async fn read_data<'a>(
 }
 
 /// The control connection: lines out, replies in.
-struct Control {
-    stream: TcpStream,
+pub(super) struct Control<S> {
+    stream: S,
     replies: Replies,
     /// What came after the last reply in the same packet.
     pending: Vec<u8>,
+    /// Bytes of all replies so far: of preliminary ones there may be any number.
+    said: usize,
 }
 
-impl Control {
-    fn new(stream: TcpStream) -> Control {
-        Control { stream, replies: Replies::default(), pending: Vec::new() }
+impl<S: AsyncRead + AsyncWrite + Unpin> Control<S> {
+    pub fn new(stream: S) -> Control<S> {
+        Control { stream, replies: Replies::default(), pending: Vec::new(), said: 0 }
     }
 
-    async fn send(&mut self, line: &str) -> Result<(), Miss> {
+    pub async fn send(&mut self, line: &str) -> Result<(), Miss> {
         let line = format!("{line}\r\n");
         let sent = self.stream.write_all(line.as_bytes()).await;
         sent.map_err(|error| Miss::Fail(format!("ftp: {}", super::miss::describe(&error))))
     }
 
     /// The next whole reply.
-    async fn reply(&mut self) -> Result<Reply, Miss> {
+    pub async fn reply(&mut self) -> Result<Reply, Miss> {
         let fail = |why: &str| Miss::Fail(format!("ftp: {why}"));
         loop {
             let (used, reply) = self.replies.feed(&self.pending).map_err(|why| fail(&why))?;
@@ -158,10 +161,14 @@ impl Control {
             let pending = &mut self.pending;
             let step = stream::receive(&mut self.stream, |bytes| {
                 pending.extend_from_slice(bytes);
-                bytes.is_empty()
+                bytes.len()
             });
-            let closed = step.await.map_err(|error| fail(&super::miss::describe(&error)))?;
-            if closed {
+            let more = step.await.map_err(|error| fail(&super::miss::describe(&error)))?;
+            self.said += more;
+            if self.said > MAX_SAID {
+                return Err(fail(&format!("says more than {MAX_SAID} bytes")));
+            }
+            if more == 0 {
                 let early = if self.replies.is_open() { " in the middle of a reply" } else { "" };
                 return Err(fail(&format!("connection closed{early}")));
             }

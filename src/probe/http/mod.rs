@@ -6,7 +6,7 @@
 //! fit in memory: nothing is set aside for an answer before its first byte.
 
 mod chunked;
-mod reader;
+pub(super) mod reader;
 mod request;
 mod url;
 
@@ -84,7 +84,7 @@ async fn fetch<'a>(
     }
 }
 
-async fn exchange<'a, S: AsyncRead + AsyncWrite + Unpin>(
+pub(super) async fn exchange<'a, S: AsyncRead + AsyncWrite + Unpin>(
     stream: &mut S,
     request: &[u8],
     mut reader: Reader<'_>,

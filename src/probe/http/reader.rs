@@ -28,14 +28,14 @@ const MAGIC: &[u8] = b"HTTP/1.";
 
 /// The head of a final answer.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Head {
+pub(in crate::probe) struct Head {
     pub status: u16,
     /// The last `Location`, if any.
     pub location: Option<Vec<u8>>,
 }
 
 /// One answer being read.
-pub(super) struct Reader<'a> {
+pub(in crate::probe) struct Reader<'a> {
     /// Whether the request was HEAD, whose answers announce a body that never comes.
     bodiless: bool,
     /// The status codes at which the body matters; `None` when none is looked at.

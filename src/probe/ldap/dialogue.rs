@@ -27,7 +27,7 @@ const SEARCH_ID: u8 = 2;
 const UNBIND_ID: u8 = 3;
 
 /// One dialogue.
-pub(super) struct Dialogue<'a> {
+pub(in crate::probe) struct Dialogue<'a> {
     probe: &'a LdapProbe,
     bound: bool,
     /// The name of the entry found.

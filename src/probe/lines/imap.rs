@@ -11,7 +11,7 @@ use crate::probe::miss::Phase;
 use crate::probe::session::{Act, Session};
 
 /// One conversation.
-pub(super) struct Imap {
+pub(in crate::probe) struct Imap {
     /// What is still to be said, each part when the server asks for it; empty without a login.
     parts: VecDeque<Vec<u8>>,
     state: State,

@@ -19,10 +19,10 @@ use super::miss::{Miss, Progress};
 use super::session::{self, Session};
 use super::{Shared, connect, evidence};
 use crate::model::{Endpoint, MailboxProbe, Tls};
-use imap::Imap;
-use nntp::Nntp;
-use pop::Pop;
-use smtp::Smtp;
+pub(super) use imap::Imap;
+pub(super) use nntp::Nntp;
+pub(super) use pop::Pop;
+pub(super) use smtp::Smtp;
 
 /// The longest line, in bytes. Standards allow 512 to 1000; IMAP servers list what they can do
 /// in longer ones.

@@ -6,7 +6,7 @@ use crate::probe::miss::Phase;
 use crate::probe::session::{Act, Session};
 
 /// One conversation.
-pub(super) struct Nntp;
+pub(in crate::probe) struct Nntp;
 
 impl Session for Nntp {
     const NAME: &'static str = "nntp";

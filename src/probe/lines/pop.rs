@@ -9,7 +9,7 @@ use crate::probe::miss::Phase;
 use crate::probe::session::{Act, Session};
 
 /// One conversation.
-pub(super) struct Pop<'a> {
+pub(in crate::probe) struct Pop<'a> {
     login: Option<(&'a str, &'a str)>,
     state: State,
 }

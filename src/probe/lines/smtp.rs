@@ -16,7 +16,7 @@ const NAME: &str = "localhost.localdomain";
 
 /// One conversation.
 #[derive(Default)]
-pub(super) struct Smtp {
+pub(in crate::probe) struct Smtp {
     replies: Replies,
     state: State,
 }

@@ -55,7 +55,7 @@ enum State {
 }
 
 /// One dialogue.
-pub(super) struct Dialogue<'a> {
+pub(in crate::probe) struct Dialogue<'a> {
     probe: &'a SqlProbe,
     state: State,
 }

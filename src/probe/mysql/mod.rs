@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::miss::{Miss, Progress};
 use super::{Shared, connect, session};
 use crate::model::{Endpoint, SqlProbe};
-use dialogue::Dialogue;
+pub(super) use dialogue::Dialogue;
 
 /// Carries out the probe. Waits as long as the caller lets it, but for the farewell, which ends
 /// well before `limit`.

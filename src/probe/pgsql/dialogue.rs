@@ -40,7 +40,7 @@ enum State<'a> {
 }
 
 /// One dialogue.
-pub(super) struct Dialogue<'a> {
+pub(in crate::probe) struct Dialogue<'a> {
     probe: &'a SqlProbe,
     random: [u8; 18],
     state: State<'a>,

@@ -4,7 +4,7 @@
 //! first probe needs them.
 
 mod echoer;
-mod wire;
+pub(super) mod wire;
 
 use std::io;
 use std::net::IpAddr;

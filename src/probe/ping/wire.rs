@@ -13,7 +13,7 @@ const MAGIC: &[u8; 8] = b"directrd";
 
 /// What identifies one echo, in the order of the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Echo {
+pub(in crate::probe) struct Echo {
     /// The socket's.
     pub ident: u16,
     pub sequence: u16,
@@ -25,7 +25,7 @@ pub(super) struct Echo {
 
 /// What a packet says about an echo of ours.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Heard {
+pub(in crate::probe) enum Heard {
     Reply(Echo),
     /// Somebody on the way could not pass on the echo to this address.
     Undeliverable {
@@ -86,7 +86,7 @@ fn checksum(message: &[u8]) -> u16 {
 }
 
 /// Reads a message; `None` when it is not about an echo of ours.
-pub(super) fn read(family: Family, message: &[u8]) -> Option<Heard> {
+pub(in crate::probe) fn read(family: Family, message: &[u8]) -> Option<Heard> {
     let types = types(family);
     let kind = *message.first()?;
     if kind == types.reply {

@@ -1,6 +1,6 @@
 //! Ask a RADIUS server to let a user in.
 
-mod packet;
+pub(super) mod packet;
 
 use std::time::Duration;
 

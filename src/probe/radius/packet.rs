@@ -31,13 +31,13 @@ const MESSAGE_AUTHENTICATOR: u8 = 80;
 const NAS_IPV6_ADDRESS: u8 = 95;
 
 /// A request, and what its answer must be proved with.
-pub(super) struct Request<'a> {
+pub(in crate::probe) struct Request<'a> {
     pub bytes: Vec<u8>,
     secret: &'a [u8],
 }
 
 /// Who wants in, and who asks.
-pub(super) struct Login<'a> {
+pub(in crate::probe) struct Login<'a> {
     pub user: &'a str,
     pub password: &'a str,
     /// Our own address.
@@ -46,7 +46,7 @@ pub(super) struct Login<'a> {
 
 /// What a packet says about a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) enum Heard {
+pub(in crate::probe) enum Heard {
     Accept,
     /// In words.
     Refusal(String),

@@ -15,14 +15,14 @@ const VERSION: &[u8] = b"SIP/2.0";
 const SEQUENCE: &[u8] = b"1 OPTIONS";
 
 /// An OPTIONS request.
-pub(super) struct Request {
+pub(in crate::probe) struct Request {
     pub text: String,
     call_id: String,
 }
 
 /// What one message means to us.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Heard {
+pub(in crate::probe) enum Heard {
     /// 200.
     Well,
     /// A provisional answer, one to another request, or a request of the server's own.
@@ -105,9 +105,8 @@ impl Answer {
         if head.trim_ascii().is_empty() {
             return Ok(None);
         }
-        let mut lines = unfolded(head);
-        let first = lines.next().unwrap_or_default();
-        let foreign = || format!("not an answer by SIP: {}", evidence::excerpt(&first));
+        let (first, headers) = first_line(head);
+        let foreign = || format!("not an answer by SIP: {}", evidence::excerpt(first));
         let Some(rest) = first.strip_prefix(VERSION).and_then(|rest| rest.strip_prefix(b" "))
         else {
             return if first.ends_with(VERSION) { Ok(None) } else { Err(foreign()) };
@@ -116,7 +115,7 @@ impl Answer {
         let status = status.filter(|status| (100..=699).contains(status)).ok_or_else(foreign)?;
         let mut answer =
             Answer { status, shown: evidence::line(rest), call_id: None, sequence: None };
-        for line in lines {
+        for line in unfolded(headers) {
             match header(&line) {
                 Some((name, value)) if is(name, "call-id", "i") => answer.call_id = Some(value),
                 Some((name, value)) if is(name, "cseq", "") => {
@@ -151,7 +150,7 @@ pub(super) fn frame(bytes: &[u8]) -> Result<Option<usize>, String> {
         };
     };
     let mut body = 0;
-    for line in unfolded(&bytes[..head]).skip(1) {
+    for line in unfolded(first_line(&bytes[..head]).1) {
         if let Some((name, value)) = header(&line)
             && is(name, "content-length", "l")
         {
@@ -172,7 +171,15 @@ fn head_length(bytes: &[u8]) -> Option<usize> {
     })
 }
 
-/// The lines of a head, each with those that continue it.
+/// The first line of a head, and its headers. What continues a header does not continue this one,
+/// RFC 3261 section 7.1: it is judged before the next has come.
+fn first_line(head: &[u8]) -> (&[u8], &[u8]) {
+    let end = memchr::memchr(b'\n', head).map_or(head.len(), |at| at + 1);
+    let (first, headers) = head.split_at(end);
+    (first.trim_ascii_end(), headers)
+}
+
+/// The headers, each with the lines that continue it.
 fn unfolded(head: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     let mut lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii_end).peekable();
     std::iter::from_fn(move || {
@@ -258,6 +265,14 @@ mod tests {
         let odd =
             ours("200 OK").replace("Call-ID: ", "i :\r\n\t").replace("CSeq: 1", "cSEQ:1 \r\n");
         assert_eq!(hear(odd.replace('\r', "")), Ok(Heard::Well));
+    }
+
+    #[test]
+    fn the_first_line_has_no_continuation_however_the_bytes_come() {
+        let folded = "OPTIONS sip:you\r\n SIP/2.0\r\nContent-Length: 0\r\n\r\n";
+        let said = Err(r#"not an answer by SIP: "OPTIONS sip:you""#.to_owned());
+        assert_eq!(frame(&folded.as_bytes()[..20]).map(drop), said.clone());
+        assert_eq!(hear(folded).map(drop), said);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! By UDP the request is repeated, byte for byte, until the answer comes or the time is up.
 
-mod message;
+pub(super) mod message;
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn request(
 }
 
 /// The conversation by TCP.
-struct Options(Request);
+pub(super) struct Options(pub message::Request);
 
 impl Session for Options {
     const NAME: &'static str = "sip";

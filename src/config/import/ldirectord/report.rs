@@ -68,13 +68,9 @@ impl Report {
         self.remark(Severity::Warning, span, message.into())
     }
 
-    /// A part that is kept but not acted on yet; `instead` says what happens, if anything.
+    /// A part that is kept but not acted on yet; `instead` says what happens.
     pub(super) fn not_yet(&mut self, span: Range<usize>, instead: &str) -> Made<'_> {
-        let message = match instead {
-            "" => "accepted, not acted on yet".to_owned(),
-            _ => format!("accepted, not acted on yet: {instead}"),
-        };
-        self.remark(Severity::Note, span, message)
+        self.remark(Severity::Note, span, format!("accepted, not acted on yet: {instead}"))
     }
 
     /// Something to know that changes nothing.

@@ -151,6 +151,26 @@ fn timeouts_are_the_first_that_is_set() {
 }
 
 #[test]
+fn fork_lets_a_service_have_an_interval_of_its_own() {
+    let own = members(&[REAL, "checktype=connect", "checkinterval=3"]);
+    let interval = |text: &str| service(text).servers[0].check.interval.as_secs();
+    assert_eq!(interval(&format!("fork=yes\n{own}")), 3);
+    assert_eq!(interval(&own), 10);
+    let warned = "3: a service's own checkinterval counts only with fork = yes";
+    assert_eq!(warnings(&own), [warned]);
+}
+
+#[test]
+fn connecttimeout_is_refused_and_load_changes_nothing() {
+    assert_eq!(
+        errors("connecttimeout=3\n"),
+        ["connecttimeout: connecttimeout is no longer a directive"]
+    );
+    let with = |members: &[&str]| server(&[&[REAL][..], members].concat());
+    assert_eq!(with(&["load=\"x\""]), with(&[]));
+}
+
+#[test]
 fn k17_gate_takes_the_port_of_the_service_and_the_check_the_written_one() {
     let gate = server(&["real = 10.0.0.11:8080 gate"]);
     assert_eq!((gate.endpoint.port, gate.check_endpoint.port), (80, 8080));
