@@ -410,6 +410,10 @@ fn traps_that_work_are_warned_of() {
         ("virtual=10.0.0.1:80\n\treal=web1:80 gate 1 \"/x\",\"y\"\n", "this request counts"),
         ("virtual=7\n\treal=web1 gate\n\tchecktype=connect\n", "no port to check"),
         ("virtual=10.0.0.1:80\n\treal=web1:80 gate\n\tcheckinterval=3\n", "fork = yes"),
+        (
+            "virtual=10.0.0.1:80\n\treal=10.1.0.1->10.1.0.2:80 gate\n\tscheduler=mh\n",
+            "refuses the clients",
+        ),
     ] {
         let found = warnings(text);
         assert!(found.len() == 1 && found[0].contains(part), "{text}: {found:?}");
