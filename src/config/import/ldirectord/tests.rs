@@ -208,7 +208,7 @@ fn the_check_follows_type_service_and_protocol() {
         |virt: &str, lines: &str| probe(&format!("virtual={virt}\n\treal=web1:80 masq\n{lines}"));
     assert_eq!(with("10.0.0.1:80", "\tchecktype=connect\n"), Probe::Connect);
     assert_eq!(with("10.0.0.1:80", "\tchecktype=\"on\"\n"), Probe::On);
-    assert_eq!(with("10.0.0.1:80", "\tchecktype=off\n"), Probe::Off);
+    assert_eq!(with("10.0.0.1:80", "\tchecktype=off\n"), Probe::AsFound);
     assert_eq!(with("10.0.0.1:8080", ""), Probe::On);
     assert_eq!(with("10.0.0.1:25", ""), Probe::Smtp);
     assert_eq!(with("10.0.0.1:587", ""), Probe::Smtp);
