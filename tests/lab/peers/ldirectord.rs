@@ -58,12 +58,12 @@ fn among(services: usize) -> Vec<Row> {
             format!("ldirectord {}", theirs.size),
             ours.size.bytes as f64 / theirs.size.bytes.max(1) as f64,
         ),
-        Row::new("  all of them silent: last one removed", removal(ours.outage))
-            .beside(
-                format!("ldirectord {}", removal(theirs.outage)),
-                share(ours.outage.map(|o| o.took), theirs.outage.map(|o| o.took)),
-            )
-            .target(target, met),
+        Row {
+            theirs: format!("ldirectord {}", removal(theirs.outage)),
+            ratio: ours.outage.zip(theirs.outage).map(|(o, t)| ratio(o.took, t.took)),
+            ..Row::new("  all of them silent: last one removed", removal(ours.outage))
+        }
+        .target(target, met),
     ]
 }
 
