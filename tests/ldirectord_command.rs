@@ -122,11 +122,6 @@ fn f20_k02_k15_k16_a_director_starts_answers_and_stops() {
     let text = fs::read_to_string(place.path("etc/ha.d/www")).unwrap();
     fs::write(place.path("etc/ha.d/www"), text.replace("gate", "gate 7")).unwrap();
     assert_eq!(status(&place.run(&["www", "reload"])), 0);
-    // Another mark in place of the only one removes every service there is.
-    place.write("etc/ha.d/www", 2);
-    let held = place.run(&["www", "reload"]);
-    assert_eq!(status(&held), 1);
-    assert!(stderr(&held).contains("directord reload --confirm"), "{}", stderr(&held));
 
     let stop = place.run(&["www", "stop"]);
     assert_eq!((status(&stop), stderr(&stop)), (0, String::new()));
@@ -181,6 +176,39 @@ fn f01_a_failed_reload_freezes_nothing() {
     let server = std::net::TcpListener::bind(at).unwrap();
     place.await_shown(&format!("{at} gate up "));
     drop(server);
+    assert_eq!(status(&place.run(&["www", "stop"])), 0);
+}
+
+#[test]
+fn a_reload_that_removes_many_services_is_taken_at_its_word() {
+    let place = Place::new();
+    let write = |head: &str, marks: &[u32]| {
+        let service =
+            |mark| format!("virtual = {mark}\n\treal = 127.0.0.1 gate\n\tchecktype = on\n");
+        let services: String = marks.iter().map(service).collect();
+        fs::write(place.path("etc/ha.d/www"), format!("{head}{services}")).unwrap();
+    };
+    write("", &[1, 2, 3, 4, 5]);
+    assert_eq!(status(&place.run(&["www", "start"])), 0);
+    place.await_shown("services=5 ");
+    // A third, and no word of `directord reload --confirm`.
+    write("autoreload = yes\n", &[1, 2, 3]);
+    let reload = place.run(&["www", "reload"]);
+    assert_eq!((status(&reload), stderr(&reload)), (0, String::new()));
+    place.await_shown("services=3 ");
+    // Noticed, without anybody asking.
+    write("autoreload = no\n", &[1, 2]);
+    place.await_shown("services=2 ");
+    // Another mark in place of all there are.
+    write("autoreload = no\n", &[7]);
+    let pid = place.pid("ldirectord.www.pid").unwrap();
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(pid).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGHUP).unwrap();
+    place.await_shown("services=1 ");
+    // An emptied file is an accident all the same.
+    fs::write(place.path("etc/ha.d/www"), "").unwrap();
+    assert_ne!(status(&place.run(&["www", "reload"])), 0);
+    place.await_shown("services=1 ");
     assert_eq!(status(&place.run(&["www", "stop"])), 0);
 }
 

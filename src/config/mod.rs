@@ -9,6 +9,7 @@
 pub mod assemble;
 mod diagnostic;
 mod import;
+mod nearest;
 mod reading;
 mod schema;
 pub mod source;

@@ -48,6 +48,8 @@ pub struct Director {
     pub telling: Telling,
     pub files: Vec<Arc<FileView>>,
     pub held_reload: Option<String>,
+    /// Run as ldirectord, which holds no reload: whoever asks for one means it.
+    pub confirmed: bool,
     /// Notes that must be on disk before the next change of the table.
     pub pending: Vec<mpsc::Receiver<()>>,
     pub told_ready: bool,
@@ -211,6 +213,7 @@ impl Director {
     }
 
     fn reload(&mut self, scope: Scope, ask: Ask, reply: Option<oneshot::Sender<ReloadReport>>) {
+        let ask = Ask { confirm: ask.confirm || self.confirmed, ..ask };
         let _ = self.loader.send(loader::Job::Load { scope, ask, reply });
     }
 

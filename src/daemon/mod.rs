@@ -270,6 +270,7 @@ async fn serve(
         telling,
         files,
         held_reload: None,
+        confirmed: options.persona.is_some(),
         pending: Vec::new(),
         told_ready: false,
         woken: None,

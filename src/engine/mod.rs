@@ -34,7 +34,7 @@ use crate::event::Event;
 use crate::health::Health;
 use crate::model::{
     CheckSpec, Command, CommandReport, Desired, Drain, Endpoint, Entry, Memory, Notices, Outcome,
-    Phase, RealServer, Remembered, ServiceKey, StopAction, Time, Verdict, VirtualService,
+    Phase, Probe, RealServer, Remembered, ServiceKey, StopAction, Time, Verdict, VirtualService,
 };
 use crate::plan::Step;
 use crate::target::{self, Hand, Standing};
@@ -168,6 +168,8 @@ struct Server {
     check: CheckId,
     /// See [`Standing::found`].
     found: Option<u32>,
+    /// Whether the table has used it since its service was loaded, or would but for being held.
+    used: bool,
     /// See [`Standing::hand`].
     hand: Option<Hand>,
     maintenance: Option<Maintenance>,
@@ -277,7 +279,7 @@ impl Engine {
         let place = |(at, server): (usize, &RealServer)| {
             let check = self.acquire(server, first, now);
             self.checks.add_user(check, User { service: key, server: at as u32 });
-            Server { check, found: None, hand: None, maintenance: None }
+            Server { check, found: None, used: false, hand: None, maintenance: None }
         };
         let servers = spec.servers.iter().enumerate().map(place).collect();
         let old = self.services.get(&key);
@@ -329,20 +331,27 @@ impl Engine {
         let rows = target::found(&spec, self.kernel.observed(key));
         let is_read = self.kernel.is_read(key);
         for (at, (row, wanted)) in rows.into_iter().zip(&spec.servers).enumerate() {
-            let held = wanted.maintenance || self.is_drained(wanted.endpoint, *key);
-            // Weight 0 tells nothing where it is what was asked for.
-            let idle = held || wanted.destination.weight == 0;
-            let used = row.is_some_and(|weight| weight > 0 || idle);
+            let used = self.is_used(row, wanted, *key);
             let Some(server) = self.services.get_mut(key).and_then(|s| s.servers.get_mut(at))
             else {
                 continue;
             };
             server.found = row;
+            // For good: a row that is missing later is missing by mistake.
+            server.used |= used;
             let is_up = |c: &Check| c.health.verdict() == Verdict::Up;
             if is_read && !used && self.checks.get(server.check).is_some_and(is_up) {
                 self.checks.doubt(server.check, now);
             }
         }
+    }
+
+    /// Whether the table uses a server, by the weight it has there.
+    fn is_used(&self, row: Option<u32>, wanted: &RealServer, service: ServiceKey) -> bool {
+        let held = wanted.maintenance || self.is_drained(wanted.endpoint, service);
+        // Weight 0 tells nothing where it is what was asked for.
+        let idle = held || wanted.destination.weight == 0;
+        row.is_some_and(|weight| weight > 0 || idle)
     }
 
     /// Takes in what a probe found.
@@ -597,7 +606,11 @@ impl Engine {
 
     fn standing(&self, service: &Service, server: &Server, wanted: &RealServer) -> Standing {
         let standing = Standing {
-            verdict: self.verdict(server.check),
+            verdict: match wanted.check.probe {
+                Probe::AsFound if server.used => Verdict::Up,
+                Probe::AsFound if self.kernel.is_read(&service.spec.key) => Verdict::Down,
+                _ => self.verdict(server.check),
+            },
             found: server.found,
             hand: server.hand,
             drained: self.is_drained(wanted.endpoint, service.spec.key),

@@ -113,7 +113,10 @@ impl Engine {
             None if spec.maintenance => Some("maintenance".to_owned()),
             None => hand.then(|| "by hand".to_owned()),
         };
-        let verdict = health.map_or(Verdict::Unknown, Health::verdict);
+        let verdict = match spec.check.probe {
+            Probe::AsFound => standing.verdict,
+            _ => health.map_or(Verdict::Unknown, Health::verdict),
+        };
         ServerView {
             server: spec.endpoint.to_string(),
             forward: spec.destination.forward.to_string(),
@@ -163,13 +166,19 @@ impl Engine {
         let observed = self.kernel.observed(&spec.key);
         let standing = |server: &RealServer| {
             let check = self.checks.find(server.check_endpoint, &server.check);
-            let verdict = match check {
-                Some(id) => self.verdict(id),
-                None => Health::new(&server.check.probe, Time::ZERO).verdict(),
-            };
             let row = observed.and_then(|entry| entry.destinations.get(&server.endpoint));
             let drained = self.is_drained(server.endpoint, spec.key);
             let found = row.map(|row| row.weight);
+            let verdict = match check {
+                _ if server.check.probe == Probe::AsFound => {
+                    match self.is_used(found, server, spec.key) {
+                        true => Verdict::Up,
+                        false => Verdict::Down,
+                    }
+                }
+                Some(id) => self.verdict(id),
+                None => Health::new(&server.check.probe, Time::ZERO).verdict(),
+            };
             let standing = Standing { verdict: prospect(verdict), found, hand: None, drained };
             match self.notice(spec, server) {
                 Some(_) => maintenance::out(standing, spec.on_failure),

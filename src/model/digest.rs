@@ -131,6 +131,7 @@ fn add_probe(digest: Digest, probe: &Probe) -> Digest {
         }
         Probe::Mysql(sql) => add_sql(digest.number(17), sql),
         Probe::Pgsql(sql) => add_sql(digest.number(18), sql),
+        Probe::AsFound => digest.number(19),
     }
 }
 
@@ -294,6 +295,7 @@ mod tests {
             },
             spec(Probe::On),
             spec(Probe::Off),
+            spec(Probe::AsFound),
             spec(Probe::Connect),
             spec(Probe::Ping(PingProbe { count: 1 })),
             spec(Probe::Ping(PingProbe { count: 2 })),

@@ -13,6 +13,9 @@ pub enum Probe {
     On,
     /// Nothing is asked: the server counts as down.
     Off,
+    /// Nothing is asked: a server that is in use when its service is loaded counts as up, any
+    /// other as down. ldirectord's `off`.
+    AsFound,
     Ping(PingProbe),
     /// A TCP connection is made and closed.
     Connect,
@@ -48,6 +51,7 @@ impl Probe {
         match self {
             Probe::On => "on",
             Probe::Off => "off",
+            Probe::AsFound => "as_found",
             Probe::Ping(_) => "ping",
             Probe::Connect => "connect",
             Probe::Http(http) if http.tls.is_some() => "https",
@@ -83,7 +87,8 @@ impl Probe {
     /// Whether it talks by TCP, so that a connection alone asks less of the same.
     pub fn is_by_tcp(&self) -> bool {
         match self {
-            Probe::On | Probe::Off | Probe::Ping(_) | Probe::Connect => false,
+            Probe::On | Probe::Off | Probe::AsFound => false,
+            Probe::Ping(_) | Probe::Connect => false,
             Probe::External(_) | Probe::Radius(_) => false,
             Probe::Sip(sip) => sip.transport == Transport::Tcp,
             Probe::Dns(dns) => dns.transport == Transport::Tcp,
@@ -95,7 +100,7 @@ impl Probe {
 
     /// Whether there is anything to ask.
     pub fn asks(&self) -> bool {
-        !matches!(self, Probe::On | Probe::Off)
+        !matches!(self, Probe::On | Probe::Off | Probe::AsFound)
     }
 }
 

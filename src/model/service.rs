@@ -312,6 +312,14 @@ impl ServiceSettings {
             engine: None,
         }
     }
+
+    /// Whether new clients of a server of weight 0, drained or quiesced, are refused instead of
+    /// given to another: `sh` and `mh` look a client's server up, and without their fallback flag
+    /// at no second one. A server that is not in the table is no one's.
+    pub fn strands_clients(&self) -> bool {
+        matches!(self.scheduler.as_str(), "sh" | "mh")
+            && !self.scheduler_flags.contains(SchedulerFlags::FALLBACK)
+    }
 }
 
 #[cfg(test)]
@@ -327,6 +335,23 @@ mod tests {
         assert_eq!(KernelName::new("abcdefghijklmnop"), Err(NameError));
         assert_eq!(KernelName::new(""), Err(NameError));
         assert_eq!(KernelName::new("a b"), Err(NameError));
+    }
+
+    #[test]
+    fn only_sh_and_mh_strand_clients_and_not_with_the_fallback_flag() {
+        for (name, flags, strands) in [
+            ("sh", SchedulerFlags::NONE, true),
+            ("mh", SchedulerFlags::PORT, true),
+            ("sh", SchedulerFlags::FALLBACK, false),
+            ("mh", SchedulerFlags::FALLBACK.with(SchedulerFlags::PORT), false),
+            ("dh", SchedulerFlags::NONE, false),
+            ("wrr", SchedulerFlags::NONE, false),
+        ] {
+            let scheduler = KernelName::new(name).unwrap();
+            let settings =
+                ServiceSettings { scheduler_flags: flags, ..ServiceSettings::plain(scheduler) };
+            assert_eq!(settings.strands_clients(), strands, "{name} {flags:?}");
+        }
     }
 
     #[test]

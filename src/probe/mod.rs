@@ -90,7 +90,7 @@ impl Prober {
         // Boxed, each at its own size: the many small ones do not grow by the largest.
         let work: Work<'_> = match &spec.probe {
             Probe::On => return Outcome::Pass,
-            Probe::Off => return Outcome::Fail("switched off".into()),
+            Probe::Off | Probe::AsFound => return Outcome::Fail("switched off".into()),
             // These two say themselves what became of them when their time is up.
             Probe::Ping(probe) => {
                 let done = Box::pin(shared.ping.run(endpoint.address, probe, limit)).await;

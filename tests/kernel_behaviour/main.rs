@@ -133,4 +133,5 @@ cases! {
     commands_and_switches_decide: "external",
     a_table_may_be_kept_at_the_stop: "cleanstop",
     a_reload_changes_what_changed: "reload",
+    what_is_not_checked_any_more_stays: "off",
 }

@@ -412,12 +412,73 @@ fn k14_failed_connect_makes_the_next_check_a_negotiate() {
 }
 
 #[test]
-fn d09_checktype_off_uses_no_server_and_calls_the_fallback() {
-    let off = CheckSpec { probe: Probe::Off, ..every_second() };
+fn d09_checktype_off_takes_no_server_in_and_calls_the_fallback() {
+    let off = CheckSpec { probe: Probe::AsFound, ..every_second() };
     let mut world = World::new(Fake::new());
     world.load(desired([with_check(with_fallback(cf(service(1, &[1, 2])), 9, 1), off)]));
     world.run(3 * SECOND);
     assert_eq!(rows(&world.kernel.table(), 1), "9:1");
+}
+
+#[test]
+fn d09_checktype_off_leaves_the_servers_that_are_in_use() {
+    let checked = || with_fallback(cf(service(1, &[1, 2, 3])), 9, 1);
+    let off = || with_check(checked(), CheckSpec { probe: Probe::AsFound, ..every_second() });
+    let mut world = World::new(Fake::new());
+    world.load(desired([checked()]));
+    world.moods.insert(at(3), Mood::Refusing);
+    world.run(3 * SECOND);
+    assert_eq!(rows(&world.kernel.table(), 1), "1:5 2:5");
+    let writes = world.engine.preview(&desired([off()]));
+    assert_eq!(writes, [], "a plan says so as well");
+    world.load(desired([off()]));
+    world.moods.insert(at(2), Mood::Refusing);
+    world.run(10 * SECOND);
+    assert_eq!(rows(&world.kernel.table(), 1), "1:5 2:5");
+    // Through a change of the service, a crash, and somebody's mistake.
+    let mut changed = off();
+    changed.servers[0].destination.weight = 7;
+    world.load(desired([changed.clone()]));
+    world.run(SECOND);
+    world.crash_and_restart(SECOND, desired([changed]));
+    world.run(3 * SECOND);
+    world.by_hand(1, |rows| assert!(rows.remove(&at(2)).is_some()));
+    world.run(60 * SECOND);
+    assert_eq!(rows(&world.kernel.table(), 1), "1:7 2:5");
+    // One that is there no more when it is written.
+    world.by_hand(1, |rows| assert!(rows.remove(&at(2)).is_some()));
+    let mut changed = off();
+    changed.servers[1].destination.weight = 7;
+    world.load(desired([changed]));
+    world.run(60 * SECOND);
+    assert_eq!(rows(&world.kernel.table(), 1), "1:5 2:7");
+    // The one that was out has to be seen to answer.
+    world.moods.clear();
+    world.load(desired([checked()]));
+    world.run(3 * SECOND);
+    assert_eq!(rows(&world.kernel.table(), 1), "1:5 2:5 3:5");
+}
+
+#[test]
+fn d09_drain_under_checktype_off_is_taken_back_after_a_reload() {
+    let off = || {
+        with_check(cf(service(1, &[1, 2])), CheckSpec { probe: Probe::AsFound, ..every_second() })
+    };
+    let mut world = World::new(Fake::new());
+    world.load(desired([cf(service(1, &[1, 2]))]));
+    world.run(3 * SECOND);
+    world.load(desired([off()]));
+    let (server, service) = (at(1).to_string(), None);
+    world.command(Command::Drain { server: server.clone(), service: service.clone() }).unwrap();
+    world.run(SECOND);
+    let mut changed = off();
+    changed.settings.scheduler = KernelName::new("lc").unwrap();
+    world.load(desired([changed]));
+    world.run(SECOND);
+    assert_eq!(rows(&world.kernel.table(), 1), "1:0 2:5");
+    world.command(Command::Undrain { server, service }).unwrap();
+    world.run(SECOND);
+    assert_eq!(rows(&world.kernel.table(), 1), "1:5 2:5");
 }
 
 #[test]

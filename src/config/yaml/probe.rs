@@ -27,7 +27,7 @@ const LONGEST_TEXT: usize = ExternalProbe::MAX_INPUT;
 /// The port a check goes to when nothing says otherwise, and 0 when it has no custom.
 pub(super) fn usual_port(probe: &Probe) -> u16 {
     match probe {
-        Probe::On | Probe::Off | Probe::Ping(_) | Probe::Connect => 0,
+        Probe::On | Probe::Off | Probe::AsFound | Probe::Ping(_) | Probe::Connect => 0,
         Probe::Tcp(_) | Probe::External(_) => 0,
         Probe::Http(http) => by_tls(&http.tls, 80, 443),
         Probe::Ftp(_) => 21,
@@ -108,6 +108,7 @@ pub(super) fn bare(key: &str) -> Option<Probe> {
         "ldaps" => ldap(Some(unverified)),
         "on" => Probe::On,
         "off" => Probe::Off,
+        "as_found" => Probe::AsFound,
         _ => return None,
     })
 }

@@ -365,6 +365,15 @@ impl<'a> Walk<'a> {
             let hint = super::walk::example(&keys::REAL);
             self.findings.warning(&place, "this service has no real server", hint);
         }
+        if settings.strands_clients() && servers.len() > 1 {
+            let here = fields.entry(&keys::SCHEDULER).map(|entry| entry.span().clone());
+            let place = here.unwrap_or_else(|| super::walk::head(fields.node, self.text));
+            let scheduler = settings.scheduler;
+            let message =
+                format!("{scheduler} refuses the clients of a drained or quiesced server");
+            let hint = "write scheduler_flags: [fallback] to have another server take them";
+            self.findings.warning(&place, message, hint);
+        }
         if let Some(entry) = fields.entry(&keys::TUNNEL)
             && !servers.is_empty()
             && servers.iter().all(|server| server.destination.forward != ForwardingMethod::Ipip)

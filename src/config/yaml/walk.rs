@@ -16,6 +16,7 @@ use super::tree::{Id, Node, Tree, Value};
 use super::{scalar, suggest};
 use crate::config::Names;
 use crate::config::diagnostic::quoted;
+use crate::config::nearest::nearest;
 use crate::model::{CheckSpec, KernelName};
 
 /// More words than any line of ours has, mistakes included.
@@ -142,7 +143,7 @@ impl<'a> Walk<'a> {
         }
         self.findings.error(&key.span, message, suggest::key(section, text));
         let wanted = section.choice.iter().chain(section.needs).map(|key| key.name);
-        suggest::nearest(text, wanted).is_some()
+        nearest(text, wanted).is_some()
     }
 
     /// At most one key of the section's choice, and one at least when one is required; and every

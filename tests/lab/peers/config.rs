@@ -1,4 +1,4 @@
-//! The same services in three languages.
+//! The same services in the languages of all.
 //!
 //! Service `i` is port 80 of an address of 10.10.0.0/15; its server `j` is port 80 of an address
 //! of 127.0.0.0/8, all of which are the host itself, so that any number of real servers needs no
@@ -59,6 +59,20 @@ impl Shape {
 
     pub fn keepalived_file(self, checker: impl Fn(usize) -> &'static str) -> String {
         (0..self.services).map(|i| self.keepalived(i, 1, checker(i))).collect()
+    }
+
+    /// The services of a `.cf` file, each server asked by http.
+    pub fn ldirectord(self) -> String {
+        let mut text = String::new();
+        for service in 0..self.services {
+            let _ = writeln!(text, "virtual = {}:80", vip(service));
+            for server in 0..self.servers {
+                let _ = writeln!(text, "\treal = {}:80 masq", self.real(service, server));
+            }
+            text.push_str("\tservice = http\n\trequest = \"/\"\n\treceive = \"ok\"\n");
+            text.push_str("\tscheduler = wlc\n\n");
+        }
+        text
     }
 
     /// Rules as `ipvsadm -S -n` prints them.

@@ -40,12 +40,8 @@ impl Process {
     /// them that have ended and been waited for.
     pub fn cpu(&self) -> Duration {
         let all = processes();
-        let mut total = 0;
-        let mut open = vec![self.pid()];
-        while let Some(pid) = open.pop() {
-            total += all.get(&pid).map_or(0, |process| process.ticks);
-            open.extend(all.iter().filter(|(_, p)| p.parent == pid).map(|(pid, _)| *pid));
-        }
+        let ticks = |pid: &u32| all.get(pid).map_or(0, |process| process.ticks);
+        let total: u64 = family_in(&all, self.pid()).iter().map(ticks).sum();
         TICK * u32::try_from(total).expect("days of processor time are not spent here")
     }
 
@@ -63,11 +59,7 @@ impl Process {
 
     /// Resident memory in bytes.
     pub fn resident(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()));
-        let status = status.expect("a running process");
-        let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).expect("VmRSS");
-        let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
-        kib * 1024
+        resident(self.pid()).expect("a running process")
     }
 
     pub fn signal(&self, signal: Signal) {
@@ -101,6 +93,36 @@ fn children() -> Duration {
     let usage = getrusage(UsageWho::RUSAGE_CHILDREN).expect("usage");
     let us = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
     Duration::from_micros(us.try_into().expect("time passes forwards"))
+}
+
+/// Resident memory of a process in bytes, while it runs.
+pub fn resident(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
+    Some(kib * 1024)
+}
+
+/// A process and its descendants.
+pub fn family(pid: u32) -> Vec<u32> {
+    family_in(&processes(), pid)
+}
+
+fn family_in(all: &BTreeMap<u32, Stat>, pid: u32) -> Vec<u32> {
+    let mut family = vec![pid];
+    let mut asked = 0;
+    while let Some(parent) = family.get(asked).copied() {
+        family.extend(all.iter().filter(|(_, p)| p.parent == parent).map(|(pid, _)| *pid));
+        asked += 1;
+    }
+    family
+}
+
+/// Processes and threads begun since the kernel was: see proc(5), `/proc/stat`.
+pub fn begun() -> u64 {
+    let text = std::fs::read_to_string("/proc/stat").expect("/proc");
+    let number = text.lines().find_map(|line| line.strip_prefix("processes "));
+    number.expect("a count").trim().parse().expect("a number")
 }
 
 /// What was added between two readings of [`Process::cpu_by_thread`].

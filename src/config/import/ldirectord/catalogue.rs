@@ -1,5 +1,7 @@
 //! Every directive there is, and where it may stand.
 
+use crate::config::nearest::nearest;
+
 /// Where a directive may stand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Scope {
@@ -93,40 +95,4 @@ pub(super) fn hint_for_member(name: &str) -> Option<String> {
 
 fn did_you_mean(name: &str) -> Option<String> {
     nearest(name, DIRECTIVES.iter().map(|(known, _)| *known)).map(|n| format!("did you mean {n}?"))
-}
-
-/// The known word a slip of the fingers away, if there is one.
-pub(super) fn nearest<'w>(name: &str, known: impl Iterator<Item = &'w str>) -> Option<&'w str> {
-    let name = name.to_ascii_lowercase();
-    // The distance costs the product of the lengths.
-    if name.len() > 32 {
-        return None;
-    }
-    let most = (name.len() / 3).max(1);
-    known
-        .map(|word| (distance(name.as_bytes(), word.as_bytes()), word))
-        .filter(|(slips, word)| *slips <= most && *slips < word.len())
-        .min_by_key(|(slips, _)| *slips)
-        .map(|(_, word)| word)
-}
-
-/// Letters inserted, left out, replaced or swapped with their neighbour.
-fn distance(from: &[u8], to: &[u8]) -> usize {
-    let mut rows = vec![vec![0; to.len() + 1]; from.len() + 1];
-    for i in 0..=from.len() {
-        for j in 0..=to.len() {
-            if i == 0 || j == 0 {
-                rows[i][j] = i + j;
-                continue;
-            }
-            let differs = usize::from(from[i - 1] != to[j - 1]);
-            let replaced = rows[i - 1][j - 1] + differs;
-            let mut best = replaced.min(rows[i - 1][j] + 1).min(rows[i][j - 1] + 1);
-            if i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1] {
-                best = best.min(rows[i - 2][j - 2] + 1);
-            }
-            rows[i][j] = best;
-        }
-    }
-    rows[from.len()][to.len()]
 }

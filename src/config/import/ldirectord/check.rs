@@ -133,7 +133,7 @@ impl Plan {
         let mut endpoint = Endpoint::new(address, self.check_port(written));
         let probe = match &self.kind {
             Kind::On => Probe::On,
-            Kind::Off => Probe::Off,
+            Kind::Off => Probe::AsFound,
             Kind::Ping(count) => Probe::Ping(PingProbe { count: *count }),
             Kind::External(program) => {
                 endpoint.port = written;

@@ -9,6 +9,7 @@ use super::report::Report;
 use super::values::{MAX_SECONDS, is_digits, maybe_quoted, number, quoted, yes_no};
 use super::{address, real};
 use super::{alerts, catalogue};
+use crate::config::nearest::nearest;
 use crate::model::{Persistence, SchedulerFlags};
 
 /// Failures in a row, at most; as many as fit the model.
@@ -260,7 +261,7 @@ fn application(
     let found = APPLICATIONS.iter().find(|application| application.name == word);
     if found.is_none() {
         let names = APPLICATIONS.iter().map(|application| application.name);
-        let hint = match catalogue::nearest(word, names.clone()) {
+        let hint = match nearest(word, names.clone()) {
             Some(near) => format!("did you mean {near}?"),
             None => format!("write one of {}", names.collect::<Vec<_>>().join(", ")),
         };
@@ -301,7 +302,7 @@ fn scheduler<'t>(value: Piece<'t>, report: &mut Report) -> Option<Piece<'t>> {
     }
     if !SCHEDULERS.contains(&value.text) {
         let made = report.warning(value.span(), "the kernel has no scheduler of this name");
-        if let Some(near) = catalogue::nearest(value.text, SCHEDULERS.iter().copied()) {
+        if let Some(near) = nearest(value.text, SCHEDULERS.iter().copied()) {
             made.hint(format!("did you mean {near}?"));
         }
     }

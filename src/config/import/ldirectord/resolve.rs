@@ -94,6 +94,15 @@ impl Resolver<'_> {
         let settings = self.settings(draft, key);
         let plan = Plan::new(draft, key, self);
         let servers = self.servers(draft, key, &plan);
+        if let Some(word) = draft.scheduler
+            && settings.strands_clients()
+            && servers.len() > 1
+        {
+            let name = word.text;
+            let message = format!("{name} refuses the clients of a drained or quiesced server");
+            let hint = format!("add schedflags = {name}-fallback to have another server take them");
+            self.report.warning(word.span(), message).hint(hint);
+        }
         let fallback = self.fallback(draft, key, &servers);
         let shared = (&draft.shared, &self.globals.shared);
         let quiescent = shared.0.quiescent.or(shared.1.quiescent).unwrap_or(false);

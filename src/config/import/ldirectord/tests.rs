@@ -228,7 +228,7 @@ fn the_check_follows_type_service_and_protocol() {
         |virt: &str, lines: &str| probe(&format!("virtual={virt}\n\treal=web1:80 masq\n{lines}"));
     assert_eq!(with("10.0.0.1:80", "\tchecktype=connect\n"), Probe::Connect);
     assert_eq!(with("10.0.0.1:80", "\tchecktype=\"on\"\n"), Probe::On);
-    assert_eq!(with("10.0.0.1:80", "\tchecktype=off\n"), Probe::Off);
+    assert_eq!(with("10.0.0.1:80", "\tchecktype=off\n"), Probe::AsFound);
     assert_eq!(with("10.0.0.1:8080", ""), Probe::On);
     assert_eq!(with("10.0.0.1:25", ""), Probe::Smtp);
     assert_eq!(with("10.0.0.1:587", ""), Probe::Smtp);
@@ -430,6 +430,10 @@ fn traps_that_work_are_warned_of() {
         ("virtual=10.0.0.1:80\n\treal=web1:80 gate 1 \"/x\",\"y\"\n", "this request counts"),
         ("virtual=7\n\treal=web1 gate\n\tchecktype=connect\n", "no port to check"),
         ("virtual=10.0.0.1:80\n\treal=web1:80 gate\n\tcheckinterval=3\n", "fork = yes"),
+        (
+            "virtual=10.0.0.1:80\n\treal=10.1.0.1->10.1.0.2:80 gate\n\tscheduler=mh\n",
+            "refuses the clients",
+        ),
     ] {
         let found = warnings(text);
         assert!(found.len() == 1 && found[0].contains(part), "{text}: {found:?}");

@@ -67,6 +67,11 @@ pub static EXTERNAL: Key = Key::new(
 .example("[/usr/local/bin/check-ldap, \"{address}\", \"{port}\"]");
 pub static ON: Key = Key::new("on", Kind::Nothing, "no check: the real server counts as up");
 pub static OFF: Key = Key::new("off", Kind::Nothing, "no check: the real server counts as down");
+pub static AS_FOUND: Key = Key::new(
+    "as_found",
+    Kind::Nothing,
+    "no check: a real server that has a weight in the table when its service is loaded counts as up, any other as down",
+);
 pub static INTERVAL: Key = Key::new(
     "interval",
     Kind::Duration(ms(10), DAY),
@@ -251,13 +256,13 @@ pub static SQL_REQUEST: Key = Key::new(
 /// Checks that need no more than their name.
 pub const BARE_CHECKS: &[&str] = &[
     "ping", "connect", "http", "https", "ftp", "smtp", "pop", "pops", "imap", "imaps", "nntp",
-    "sip", "tcp", "ldap", "ldaps", "on", "off",
+    "sip", "tcp", "ldap", "ldaps", "on", "off", "as_found",
 ];
 
 /// The keys of which a check has exactly one.
 pub const CHECK_CHOICE: &[&Key] = &[
     &PING, &CONNECT, &HTTP, &HTTPS, &FTP, &SMTP, &POP, &POPS, &IMAP, &IMAPS, &NNTP, &SIP, &TCP,
-    &DNS, &RADIUS, &LDAP, &LDAPS, &MYSQL, &PGSQL, &EXTERNAL, &ON, &OFF,
+    &DNS, &RADIUS, &LDAP, &LDAPS, &MYSQL, &PGSQL, &EXTERNAL, &ON, &OFF, &AS_FOUND,
 ];
 pub static CHECK_KEYS: Section = Section::new(
     "a check",
@@ -284,6 +289,7 @@ pub static CHECK_KEYS: Section = Section::new(
         &EXTERNAL,
         &ON,
         &OFF,
+        &AS_FOUND,
         &INTERVAL,
         &TIMEOUT,
         &RETRY,

@@ -145,6 +145,7 @@ fn probe() -> impl Strategy<Value = Probe> {
     prop_oneof![
         Just(Probe::On),
         Just(Probe::Off),
+        Just(Probe::AsFound),
         Just(Probe::Connect),
         (1u8..=20).prop_map(|count| Probe::Ping(PingProbe { count })),
         http(),

@@ -202,9 +202,9 @@ fn d08_redirects_to_other_hosts_are_followed() {
 }
 
 #[test]
-fn d09_checktype_off_is_never_up_and_keeps_its_fallback() {
+fn d09_checktype_off_takes_nobody_in_and_keeps_its_fallback() {
     let off = service(&members(&[REAL, "checktype=off", "fallback=127.0.0.1"]));
-    assert_eq!(off.servers[0].check.probe, Probe::Off);
+    assert_eq!(off.servers[0].check.probe, Probe::AsFound);
     assert!(off.fallback.is_some());
 }
 
