@@ -64,6 +64,19 @@ pub enum Request {
     Command(Command, oneshot::Sender<Result<CommandReport, String>>),
 }
 
+impl Request {
+    /// Whether the caller has stopped waiting for an answer.
+    pub fn is_given_up(&self) -> bool {
+        match self {
+            Request::Status(reply) => reply.is_closed(),
+            Request::Plan(reply) => reply.is_closed(),
+            Request::Reload { reply, .. } => reply.is_closed(),
+            Request::Stop { reply, .. } => reply.is_closed(),
+            Request::Command(_, reply) => reply.is_closed(),
+        }
+    }
+}
+
 /// The way to the daemon's loop. The loop holds the other end of the channel, which is bounded:
 /// when it is full, the caller is told to come back (503).
 #[derive(Clone, Debug)]

@@ -83,11 +83,14 @@ impl Loader {
     }
 
     /// What a load would put in force now.
-    fn preview(&mut self) -> Result<Arc<Desired>, String> {
-        self.reader.refresh(&Scope::Everything);
+    ///
+    /// By copies: a look at what might be must not become what the next load finds read.
+    fn preview(&self) -> Result<Arc<Desired>, String> {
+        let mut reader = self.reader.clone();
+        reader.refresh(&Scope::Everything);
         // As if confirmed: what a held reload would do is what its operator wants to see.
         let ask = Ask { confirm: true, resolve: true };
-        let update = self.store.clone().update(&self.reader.reading(), &SystemNames::new(), ask);
+        let update = self.store.clone().update(&reader.reading(), &SystemNames::new(), ask);
         match update.outcome {
             Outcome::Applied { desired, .. } => Ok(desired),
             Outcome::Held(held) => Err(held.to_string()),
@@ -143,5 +146,29 @@ pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> 
 fn keep(loader: &mut Loader, inputs: &UnboundedSender<Input>) {
     if let Err(what) = loader.keep() {
         let _ = inputs.send(Input::Told(Event::Trouble { what }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_puts_nothing_in_force_not_even_with_the_next_load() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("web.yaml");
+        let text = |port: u16| format!("virtual: 192.0.2.10:{port}\nreal: [10.0.0.7:80]\n");
+        std::fs::write(&file, text(80)).unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let kept = LastGood::load(state.path()).value;
+        let mut loader = Loader::new(&[folder.path().to_owned()], kept);
+        loader.load(&Scope::Everything, Ask::default());
+        std::fs::write(&file, text(81)).unwrap();
+        assert_eq!(loader.preview().unwrap().services.len(), 1);
+        let (update, _) = loader.load(&Scope::Touched(BTreeSet::new()), Ask::default());
+        let Outcome::Applied { change, .. } = update.outcome else { panic!("applied") };
+        assert!(change.is_empty(), "{change}");
     }
 }

@@ -226,8 +226,15 @@ async fn serve(
     let (owned, memory) = recollect(&state);
     let clock = clock::Clock::start();
     let mut engine = Engine::new(memory, owned.clone(), seed(), clock.now());
-    let opened = opening::open(options, &engine, &clock, &mut from_requests).await?;
-    let Opened { watcher, loader, update, files, waiting } = opened;
+    let opened =
+        opening::open(options, &engine, &clock, &mut from_inputs, &mut from_requests).await?;
+    let Some(Opened { watcher, loader, update, files, early, waiting }) = opened else {
+        telling::tell(&Event::Stopped { removed: 0, kept: owned.len() });
+        return Ok(());
+    };
+    for input in early {
+        let _ = inputs.send(input);
+    }
     update.reports.iter().for_each(telling::tell_report);
     let Outcome::Applied { desired, .. } = update.outcome else {
         return Err(Error::Config("the first configuration was held back".into()));

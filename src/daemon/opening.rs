@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::task::spawn_blocking;
 
 use super::clock::Clock;
 use super::last_good::LastGood;
 use super::loader::Loader;
 use super::watch::Watcher;
-use super::{Error, Options, startup, telling};
+use super::{Error, Input, Options, startup, telling};
 use crate::api::Request;
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Update};
@@ -26,32 +26,41 @@ pub(super) struct Opened {
     pub loader: Loader,
     pub update: Update,
     pub files: Vec<Arc<FileView>>,
+    /// What happened meanwhile.
+    pub early: Vec<Input>,
     /// Requests that only a director can answer; no more than there are places for callers.
     pub waiting: Vec<Request>,
 }
 
-/// Reads everything for the first time. `engine` knows of no service yet.
+/// Reads everything for the first time; `None` when somebody asked to stop meanwhile. `engine`
+/// knows of no service yet.
 pub(super) async fn open(
     options: &Options,
     engine: &Engine,
     clock: &Clock,
+    inputs: &mut UnboundedReceiver<Input>,
     requests: &mut Receiver<Request>,
-) -> Result<Opened, Error> {
+) -> Result<Option<Opened>, Error> {
     let (config, state_dir) = (options.config.clone(), options.state_dir.clone());
     let mut reading = spawn_blocking(move || {
         // Before the files are read, so that no change falls between the two.
         let watcher = Watcher::new(&config);
         let mut loader = Loader::new(&config, last_good(&state_dir));
         let (update, files) = loader.load(&Scope::Everything, Ask::default());
-        Opened { watcher, loader, update, files, waiting: Vec::new() }
+        (watcher, loader, update, files)
     });
-    let mut waiting = Vec::new();
+    let (mut early, mut waiting) = (Vec::new(), Vec::new());
     loop {
         tokio::select! {
             read = &mut reading => {
-                let read = read.map_err(|_| startup("reading the files broke off: this is a bug"))?;
-                return Ok(Opened { waiting, ..read });
+                let broke_off = |_| startup("reading the files broke off: this is a bug");
+                let (watcher, loader, update, files) = read.map_err(broke_off)?;
+                return Ok(Some(Opened { watcher, loader, update, files, early, waiting }));
             }
+            Some(input) = inputs.recv() => match input {
+                Input::Terminate(_) => return Ok(None),
+                other => early.push(other),
+            },
             Some(request) = requests.recv() => match request {
                 Request::Status(reply) => {
                     let around = Surroundings {
@@ -63,7 +72,16 @@ pub(super) async fn open(
                     };
                     let _ = reply.send(engine.snapshot(around, clock.now()));
                 }
-                other => waiting.push(other),
+                // The table is as it was: whether to keep it is no question.
+                Request::Stop { reply, .. } => {
+                    let _ = reply.send(());
+                    return Ok(None);
+                }
+                other => {
+                    // Nobody waits for an answer to those given up meanwhile.
+                    waiting.retain(|request: &Request| !request.is_given_up());
+                    waiting.push(other);
+                }
             },
         }
     }
@@ -76,4 +94,43 @@ pub(super) fn last_good(state_dir: &Path) -> LastGood {
         telling::tell(&Event::Trouble { what });
     }
     kept.value
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::{mpsc, oneshot};
+
+    use super::*;
+    use crate::daemon::{SYSLOG, TableChoice};
+    use crate::model::{Memory, Phase};
+
+    #[tokio::test]
+    async fn whoever_asks_while_files_are_read_is_answered_and_a_stop_is_heard() {
+        let folder = tempfile::tempdir().unwrap();
+        for n in 0..2000 {
+            let text = format!("virtual: 192.0.2.10:{n}\npersistent: 60s\nreal: [10.0.0.7:80]\n");
+            std::fs::write(folder.path().join(format!("{n}.yaml")), text).unwrap();
+        }
+        let options = Options {
+            config: vec![folder.path().to_owned()],
+            table: TableChoice::Memory,
+            runtime_dir: folder.path().join("run"),
+            state_dir: folder.path().join("state"),
+            pid_file: None,
+            persona: None,
+            syslog: SYSLOG.into(),
+        };
+        let clock = Clock::start();
+        let engine = Engine::new(Memory::default(), [], 1, clock.now());
+        let (_inputs, mut from_inputs) = mpsc::unbounded_channel();
+        let (requests, mut from_requests) = mpsc::channel(4);
+        let (status, told) = oneshot::channel();
+        let (stop, stopped) = oneshot::channel();
+        requests.send(Request::Status(status)).await.unwrap();
+        requests.send(Request::Stop { keep: false, reply: stop }).await.unwrap();
+        let opened = open(&options, &engine, &clock, &mut from_inputs, &mut from_requests).await;
+        assert!(opened.is_ok_and(|opened| opened.is_none()));
+        assert_eq!(told.await.unwrap().phase, Phase::Starting);
+        stopped.await.unwrap();
+    }
 }

@@ -26,7 +26,8 @@ const SURVEY_SHARE: u32 = 120;
 const SURVEY_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(9));
 
 /// Glances between two whole surveys. A glance does not see the flags of a scheduler, times of
-/// persistence and foreign services: a difference there is found within a minute.
+/// persistence, foreign services, and whether one that the listing leaves out still exists: a
+/// difference there is found within a minute.
 const GLANCES: u8 = 5;
 
 /// Waiting times after a refusal: doubling from one to the other.

@@ -145,6 +145,8 @@ pub struct Engine {
     recovered: bool,
     /// Whether what is noted is not what we asked to be noted.
     notes_lost: bool,
+    /// Whether this run has noted what is ours, as a whole.
+    ledger_begun: bool,
     /// Whether the first table has been reported as ready.
     ready: bool,
     keep_all: bool,
@@ -207,6 +209,7 @@ impl Engine {
             noted_on_top: None,
             recovered: false,
             notes_lost: false,
+            ledger_begun: false,
             ready: false,
             keep_all: false,
             finished: false,
@@ -252,7 +255,9 @@ impl Engine {
         for key in &changes.removed {
             self.uninstall(key);
         }
-        if newly_owned.len() * 4 > self.kernel.owned.len() {
+        // What an earlier run left on disk may lack its end: a run begins with a ledger of its own.
+        let begun = std::mem::replace(&mut self.ledger_begun, true);
+        if !begun || newly_owned.len() * 4 > self.kernel.owned.len() {
             self.note_all_owned();
         } else if !newly_owned.is_empty() {
             self.actions.push_back(Action::Own(Ledger::Added(newly_owned)));
@@ -339,6 +344,8 @@ impl Engine {
             server.found = row;
             // For good: a row that is missing later is missing by mistake.
             server.used |= used;
+            // One that maintenance took out says nothing about its check.
+            let used = used || server.maintenance.is_some();
             let is_up = |c: &Check| c.health.verdict() == Verdict::Up;
             if is_read && !used && self.checks.get(server.check).is_some_and(is_up) {
                 self.checks.doubt(server.check, now);

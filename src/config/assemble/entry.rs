@@ -136,6 +136,8 @@ impl Entry {
 
     pub fn gone(mut self) -> Entry {
         self.newest = Newest::Gone;
+        // What was wrong with it is wrong no more.
+        (self.error, self.told) = (None, None);
         self.view.take();
         self
     }

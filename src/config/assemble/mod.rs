@@ -227,7 +227,9 @@ impl Store {
         let mut remembered: Vec<_> = history.iter().collect();
         remembered.sort();
         for (path, text) in remembered {
-            if reading.unreadable.iter().any(|u| entry::is_under(path, &u.path)) {
+            let unknown = reading.unreadable.iter().any(|u| entry::is_under(path, &u.path));
+            // Another configured path may lead to it all the same.
+            if unknown && files.iter().all(|file| *file.path != *path) {
                 self.entries.push(Entry::remembered(path, text));
             }
         }

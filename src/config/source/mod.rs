@@ -37,13 +37,13 @@ pub fn read(paths: &[PathBuf]) -> Reading {
 
 /// Reads the configured paths again and again, and remembers the texts in between, so that one
 /// changed file among 10,000 costs one read.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Reader {
     roots: Vec<Root>,
 }
 
 /// One configured path.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Root {
     path: Arc<PathBuf>,
     found: Found,
@@ -51,7 +51,7 @@ struct Root {
     device: Option<u64>,
 }
 
-#[derive(PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 enum Found {
     /// Not there, not allowed, or nothing that could hold a configuration.
     Nothing(Arc<str>),
@@ -264,7 +264,12 @@ pub fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     regular(&meta, max)?;
     // Of 10,000 files one read each. What is added meanwhile is told as a change.
     let mut bytes = vec![0; meta.len() as usize];
-    let read = (&file).read(&mut bytes)?;
+    let read = loop {
+        match (&file).read(&mut bytes) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
     bytes.truncate(read);
     if read == 0 || (read as u64) < meta.len() {
         file.take(max + 1 - read as u64).read_to_end(&mut bytes)?;
