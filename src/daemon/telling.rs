@@ -11,8 +11,8 @@ use crate::event::{Event, Level};
 use crate::model::Time;
 
 /// How long mails and commands that the stop itself set off may take. The table is in order by
-/// then; without any there is nothing to wait for.
-const FAREWELL: Duration = Duration::from_secs(5);
+/// then, and whoever stops us waits 2 s; without any there is nothing to wait for.
+const FAREWELL: Duration = Duration::from_millis(500);
 
 /// What is told to whom, and the way there.
 pub struct Telling {

@@ -31,6 +31,9 @@ const ROOM: usize = 16_384;
 /// Lines written at once.
 const BATCH: usize = 1024;
 
+/// How long one line may wait for syslog to take it.
+const SYSLOG_PATIENCE: Duration = Duration::from_secs(1);
+
 /// The longest line, in bytes: what a syslog message may have.
 const LONGEST: usize = 8000;
 
@@ -127,7 +130,9 @@ impl Writer {
             }
             Sink::Log(LogPlace::Syslog(facility), _) => {
                 let socket = UnixDatagram::unbound()?;
-                socket.set_nonblocking(true)?;
+                // A burst is longer than its queue, which holds ten by default: a moment's wait,
+                // on a thread of our own, loses no line. One that takes nothing costs its batch.
+                socket.set_write_timeout(Some(SYSLOG_PATIENCE))?;
                 socket.connect(&self.syslog)?;
                 let (priority, pid) = (facility.priority(INFO), std::process::id());
                 for Line { at, text, .. } in lines {

@@ -22,7 +22,8 @@ use crate::event::Event;
 
 use lines::Lines;
 
-/// Deliveries one lane may hold.
+/// Commands one lane may hold. Mails have all the room there is: a rack that fails at once is a
+/// hundred of them, and none of those is made void by the next.
 const LANE: usize = 64;
 
 /// Deliveries all lanes may hold together; then the oldest of the lane at hand goes even earlier.
@@ -33,6 +34,9 @@ const AT_ONCE: usize = 32;
 
 /// A mail must be gone after this: dialogue, body and all.
 const MAIL_LIMIT: Duration = Duration::from_secs(60);
+
+/// What a writer of lines has at the least to write what it was given.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// Whoever is told what failed.
 pub type Report = Arc<dyn Fn(Event) + Send + Sync>;
@@ -76,9 +80,19 @@ impl Courier {
 
     /// Waits until everything is delivered, but no longer than this.
     pub async fn farewell(&mut self, limit: Duration) {
-        let _ = tokio::time::timeout(limit, self.lanes.empty()).await;
-        for lines in [self.log.take(), self.monitor.take()].into_iter().flatten() {
-            lines.end(limit);
+        let end = tokio::time::Instant::now() + limit;
+        if tokio::time::timeout_at(end, self.lanes.empty()).await.is_err() {
+            let left: usize = self.lanes.lock().values().map(|waiting| waiting.len() + 1).sum();
+            tracing::warn!("{left} mails and commands were not delivered before the stop");
+        }
+        let writers = [self.log.take(), self.monitor.take()].into_iter().flatten();
+        let ends = writers.map(|lines| {
+            let left = end.saturating_duration_since(tokio::time::Instant::now()).max(LAST_WORDS);
+            // It waits for a disk, and whoever asked for the stop for an answer.
+            tokio::task::spawn_blocking(move || lines.end(left))
+        });
+        for end in ends.collect::<Vec<_>>() {
+            let _ = end.await;
         }
     }
 
@@ -159,7 +173,8 @@ impl Lanes {
         let all: usize = waiting.values().map(VecDeque::len).sum();
         let is_new = !waiting.contains_key(lane);
         let queue = waiting.entry(lane.to_owned()).or_default();
-        let full = queue.len() >= LANE || all >= ALL_LANES;
+        let long = matches!(job, Job::Command(_)) && queue.len() >= LANE;
+        let full = long || all >= ALL_LANES;
         let dropped = if full { queue.pop_front() } else { None };
         // A lane that holds nothing yet takes one job in any case.
         queue.push_back(job);

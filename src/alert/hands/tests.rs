@@ -211,3 +211,39 @@ async fn f19_a_dead_mail_server_holds_nobody_up() {
     courier.deliver(shell("x", &format!("echo done >{}", out.display())));
     until(|| text(&out) == "done\n").await;
 }
+
+#[tokio::test]
+async fn f19_a_burst_of_mails_loses_none() {
+    let (courier, _told) = courier(Path::new("/nowhere"));
+    for n in 0..300 {
+        let mail = Mail {
+            to: vec!["a@x.example".into()],
+            from: None,
+            server: None,
+            subject: n.to_string(),
+            body: String::new(),
+        };
+        assert!(courier.lanes.add("mail by sendmail", Job::Mail(mail)).1.is_none(), "mail {n}");
+    }
+}
+
+#[tokio::test]
+async fn k11_a_burst_of_lines_waits_for_syslog() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("log");
+    let syslog = UnixDatagram::bind(&socket).unwrap();
+    syslog.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (mut courier, _told) = courier(&socket);
+    let facility = Facility::from_name("local0").unwrap();
+    // More than the socket's queue holds.
+    for n in 0..100 {
+        let sink = Sink::Log(LogPlace::Syslog(facility), "www.cf".into());
+        courier.deliver(Delivery::Line(sink, format!("line {n}")));
+    }
+    let mut buffer = [0; 256];
+    for n in 0..100 {
+        let length = syslog.recv(&mut buffer).unwrap();
+        let text = String::from_utf8_lossy(&buffer[..length]);
+        assert!(text.ends_with(&format!(": line {n}")), "{text}");
+    }
+}

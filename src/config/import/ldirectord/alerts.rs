@@ -329,7 +329,10 @@ pub(super) fn monitor_name(
         draft.checkport.map(|port| port.to_string()).unwrap_or_default(),
         real.weight.to_string(),
         real.forward.to_string(),
-        own(|(request, _)| request.value()).or(text(draft.request)).unwrap_or("/".to_owned()),
+        own(|(request, _)| request.value()).unwrap_or_else(|| {
+            let request = text(draft.request).unwrap_or_default();
+            format!("/{}", request.strip_prefix('/').unwrap_or(&request))
+        }),
         own(|(_, receive)| receive.value()).or(text(draft.receive)).unwrap_or_default(),
     ];
     let mut name = String::new();
