@@ -42,7 +42,13 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     let mut held = Held::default();
     loop {
         let step = stream::receive(tcp, |bytes| answer.take(bytes));
-        step.await.map_err(|error| Miss::Fail(format!("tcp: {}", describe(&error))))?;
+        if let Err(error) = step.await {
+            // A reset may follow an answer; what came before it counts.
+            if answer.bytes.is_empty() {
+                return Err(Miss::Fail(format!("tcp: {}", describe(&error))));
+            }
+            answer.take(&[]);
+        }
         let Some(pattern) = &probe.receive else { return answer.any() };
         let lines = answer.lines();
         if !lines.is_empty() && shared.patterns.search(pattern, lines, progress).await?.0 {

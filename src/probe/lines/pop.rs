@@ -46,6 +46,9 @@ impl Session for Pop<'_> {
 
     fn hear(&mut self, line: &[u8]) -> Result<Act, String> {
         if begins_with(line, "-ERR") {
+            if self.state == State::Pass && is_let_in_later(line) {
+                return Ok(Act::Done);
+            }
             return Err(evidence::line(line));
         }
         if !begins_with(line, "+OK") {
@@ -68,4 +71,13 @@ impl Session for Pop<'_> {
     fn goodbye(&self) -> Vec<u8> {
         b"QUIT\r\n".into()
     }
+}
+
+/// RFC 2449 section 8.1: the mailbox is open elsewhere, or was a moment ago. The login was right,
+/// and the server is alive: to check a mailbox somebody reads must not take its server away.
+fn is_let_in_later(line: &[u8]) -> bool {
+    let said = line.get("-ERR".len()..).unwrap_or_default().trim_ascii_start();
+    ["[IN-USE]", "[LOGIN-DELAY]"].iter().any(|code| {
+        said.get(..code.len()).is_some_and(|said| said.eq_ignore_ascii_case(code.as_bytes()))
+    })
 }

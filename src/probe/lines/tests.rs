@@ -63,6 +63,18 @@ fn pop_passes_with_the_greeting_or_with_the_login() {
 }
 
 #[test]
+fn pop_passes_where_the_login_is_right_and_the_mailbox_in_use() {
+    let login = Some(("joe", "secret"));
+    for code in ["[IN-USE]", "[in-use] locked", "[LOGIN-DELAY] wait", "[Login-Delay]"] {
+        let said = format!("+OK\r\n+OK\r\n-ERR {code}\r\n");
+        assert_eq!(play(Pop::new(login), said.as_bytes()).pop(), Some(done()), "{code}");
+    }
+    // Before the password it proves nothing.
+    let said = "+OK\r\n-ERR [IN-USE] x\r\n";
+    assert_eq!(end(Pop::new(login), said), refused("-ERR [IN-USE] x"));
+}
+
+#[test]
 fn pop_repeats_a_refusal_and_quotes_what_is_no_pop() {
     let login = Some(("joe", "secret"));
     assert_eq!(end(Pop::new(None), "-ERR busy\r\n"), refused("-ERR busy"));

@@ -97,8 +97,10 @@ impl Words {
                 Probe::Sip(Box::new(SipProbe { login, transport }))
             }
             Speech::SimpleTcp => {
+                // The default is a slash, which goes: nothing is sent then, and the server is
+                // told that nothing will be.
                 let request = request.map(|text| bare(&text).replace("\\n", "\n"));
-                let request = request.filter(|text| !text.is_empty());
+                let request = Some(request.unwrap_or_default());
                 Probe::Tcp(Box::new(TcpProbe { request, receive, body_limit }))
             }
             Speech::Dns => {
