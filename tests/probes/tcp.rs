@@ -85,3 +85,17 @@ async fn silent_endless_and_deaf_servers_end_as_failures() {
     });
     assert_eq!(ask(deaf.await, Some("x"), Some("fine")).await, Outcome::Pass);
 }
+
+#[tokio::test]
+async fn an_answer_before_a_reset_is_looked_at() {
+    let resetting = server(|mut client, _| async move {
+        let _ = client.write_all(b"GOOD").await;
+        // Until it has been read: a reset takes along what has not.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+    })
+    .await;
+    assert_eq!(ask(resetting, Some(""), Some("^GOOD$")).await, Outcome::Pass);
+    let said = ask(resetting, Some(""), Some("^BAD$")).await;
+    assert_eq!(said, fail(r#"receive: /^BAD$/ not found in the 4 bytes: "GOOD""#));
+}
