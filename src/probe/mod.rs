@@ -30,6 +30,7 @@ mod external;
 mod ftp;
 #[doc(hidden)]
 pub mod fuzz;
+mod hash;
 mod http;
 mod ldap;
 mod lines;

@@ -9,13 +9,11 @@
 //!
 //! Without a query the dialogue is done when the server is ready for one.
 
-use md5::{Digest, Md5};
-
 use super::scram::{Expected, Scram};
 use crate::model::SqlProbe;
-use crate::probe::evidence;
 use crate::probe::miss::Phase;
 use crate::probe::session::{Act, Session};
+use crate::probe::{evidence, hash};
 
 /// One byte of type and four of length, which counts itself.
 const HEADER: usize = 5;
@@ -193,12 +191,8 @@ fn sized(body: &[u8]) -> Vec<u8> {
 
 /// `md5` and the digest of the salt and what the server keeps, which is a digest itself.
 fn md5_proof(user: &str, password: &str, salt: &[u8]) -> String {
-    let hex = |parts: [&[u8]; 2]| -> String {
-        let digest = Md5::digest(parts.concat());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
-    };
-    let kept = hex([password.as_bytes(), user.as_bytes()]);
-    format!("md5{}", hex([kept.as_bytes(), salt]))
+    let kept = hash::hex(&hash::md5(&[password.as_bytes(), user.as_bytes()]));
+    format!("md5{}", hash::hex(&hash::md5(&[kept.as_bytes(), salt])))
 }
 
 fn foreign(bytes: &[u8]) -> String {
