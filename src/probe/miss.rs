@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::{evidence, room};
+use super::{evidence, room, stretch};
 use crate::model::Outcome;
 
 /// What a probe that did not pass found; becomes an [`Outcome`].
@@ -90,10 +90,12 @@ pub(super) enum Phase {
     PgsqlQuery,
     /// Waiting for memory to read more of a large body into.
     Room,
+    /// Waiting for a thread that computes.
+    Turn,
 }
 
 impl Phase {
-    const ALL: [Phase; 29] = [
+    const ALL: [Phase; 30] = [
         Phase::Connect,
         Phase::Resolve,
         Phase::Tls,
@@ -123,6 +125,7 @@ impl Phase {
         Phase::PgsqlLogin,
         Phase::PgsqlQuery,
         Phase::Room,
+        Phase::Turn,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -156,6 +159,7 @@ impl Phase {
             Phase::PgsqlLogin => "pgsql login",
             Phase::PgsqlQuery => "pgsql query",
             Phase::Room => "room",
+            Phase::Turn => "turn",
         }
     }
 }
@@ -176,11 +180,14 @@ impl Progress {
 
     /// `headers: timed out after 3 s`.
     pub fn timed_out(&self, limit: Duration) -> Miss {
-        if self.phase() == Phase::Room {
-            return room::none_left(limit);
+        match self.phase() {
+            Phase::Room => room::none_left(limit),
+            Phase::Turn => stretch::no_turn(limit),
+            phase => {
+                let limit = evidence::duration(limit);
+                Miss::Fail(format!("{}: timed out after {limit}", phase.name()))
+            }
         }
-        let limit = evidence::duration(limit);
-        Miss::Fail(format!("{}: timed out after {limit}", self.phase().name()))
     }
 }
 

@@ -46,6 +46,7 @@ mod room;
 mod session;
 mod sip;
 mod stream;
+mod stretch;
 mod tcp;
 mod tls;
 

@@ -11,6 +11,7 @@ use tokio::time::timeout;
 use super::miss::{Miss, Phase, Progress, describe};
 use super::room::{Held, Room};
 use super::stream;
+use super::stretch::{Stretch, StretchedKey};
 
 /// The longest message taken from a server, in bytes. The names of all columns of the widest
 /// table fit; a row need not, for nobody reads it to its end.
@@ -38,6 +39,11 @@ pub(super) trait Session {
     /// Takes a message. The error is the server's, in its own words where it found any.
     fn hear(&mut self, message: &[u8]) -> Result<Act, String>;
 
+    /// Takes what came of the work it asked for.
+    fn stretched(&mut self, _key: StretchedKey) -> Result<Act, String> {
+        Err("a key that nobody asked for".into())
+    }
+
     /// How far the conversation is.
     fn phase(&self) -> Phase;
 
@@ -52,6 +58,8 @@ pub(super) enum Act {
     Wait,
     /// Send this.
     Send(Vec<u8>),
+    /// Do this, where it holds nobody up, and hand over what comes of it.
+    Stretch(Stretch),
     /// All is well.
     Done,
 }
@@ -74,10 +82,14 @@ pub(super) async fn converse<S: AsyncRead + AsyncWrite + Unpin, C: Session>(
         let mut used = 0;
         while let Some(message) = next(session, &pending[used..]).map_err(fail)? {
             used += message.len();
-            let act = session.hear(message).map_err(fail)?;
+            let mut act = session.hear(message).map_err(fail)?;
             progress.enter(session.phase());
+            while let Act::Stretch(work) = act {
+                let key = work.elsewhere(progress).await?;
+                act = session.stretched(key).map_err(fail)?;
+            }
             match act {
-                Act::Wait => {}
+                Act::Wait | Act::Stretch(_) => {}
                 Act::Send(bytes) => send(stream, &bytes).await.map_err(fail)?,
                 Act::Done => return Ok(()),
             }

@@ -1,18 +1,19 @@
 //! What to say next to PostgreSQL. Pure: messages in, acts out.
 //!
 //! ```text
-//!   start-up --> Login ----------- ok ----------> Ready --- query --> Answer -- row --> done
-//!                | |                             ^
-//!                | +- password ----> Shown - ok -+
-//!                +- Scram -> Proved --^
+//!   start-up --> Login -------------- ok -------------> Ready -- query --> Answer -- row --> done
+//!                | |                                    ^
+//!                | +- password -------------> Shown -ok-+
+//!                +- Scram -> Challenged -> Proved --^
 //! ```
 //!
 //! Without a query the dialogue is done when the server is ready for one.
 
-use super::scram::{Expected, Scram};
+use super::scram::{Challenge, Expected, Scram};
 use crate::model::SqlProbe;
 use crate::probe::miss::Phase;
 use crate::probe::session::{Act, Session};
+use crate::probe::stretch::StretchedKey;
 use crate::probe::{evidence, hash};
 
 /// One byte of type and four of length, which counts itself.
@@ -27,6 +28,8 @@ enum State<'a> {
     Login,
     /// Our first message of SCRAM was sent.
     Scram(Scram<'a>),
+    /// The key is being made that the server's challenge asks for.
+    Challenged(Challenge),
     /// The proof was sent; the server's own is due.
     Proved(Expected),
     /// All that we can show was shown, once: a server that asked on and on would keep us hashing.
@@ -69,9 +72,10 @@ impl<'a> Dialogue<'a> {
             }
             (10, State::Login) => self.begin_scram(rest),
             (11, State::Scram(scram)) => {
-                let (last, expected) = scram.prove(rest)?;
-                self.state = State::Proved(expected);
-                Ok(Act::Send(message(b'p', last.as_bytes())))
+                let challenge = scram.challenged(rest)?;
+                let work = challenge.work.clone();
+                self.state = State::Challenged(challenge);
+                Ok(Act::Stretch(work))
             }
             (12, State::Proved(expected)) if expected.is(rest) => {
                 self.state = State::Shown;
@@ -170,6 +174,13 @@ impl Session for Dialogue<'_> {
         }
     }
 
+    fn stretched(&mut self, key: StretchedKey) -> Result<Act, String> {
+        let State::Challenged(challenge) = &self.state else { return Err(UNREADABLE.into()) };
+        let (last, expected) = challenge.prove(&key);
+        self.state = State::Proved(expected);
+        Ok(Act::Send(message(b'p', last.as_bytes())))
+    }
+
     fn phase(&self) -> Phase {
         if matches!(self.state, State::Answer) { Phase::PgsqlQuery } else { Phase::PgsqlLogin }
     }
@@ -245,7 +256,11 @@ mod tests {
         let mut heard = Vec::new();
         for message in messages {
             let length = dialogue.frame(message).unwrap().unwrap();
-            heard.push(dialogue.hear(&message[..length]));
+            let act = match dialogue.hear(&message[..length]) {
+                Ok(Act::Stretch(work)) => dialogue.stretched(work.work()),
+                other => other,
+            };
+            heard.push(act);
         }
         heard
     }

@@ -7,9 +7,9 @@ use std::num::NonZeroU32;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
-use aws_lc_rs::pbkdf2::{PBKDF2_HMAC_SHA256, derive};
 
 use crate::probe::base64;
+use crate::probe::stretch::{Stretch, StretchedKey};
 
 /// The most rounds a server may ask for; PostgreSQL asks for 4096 unless told otherwise. They
 /// are work of ours, and a hostile server could ask for four billion. The limit is the one that
@@ -27,6 +27,16 @@ pub(super) struct Scram<'a> {
     password: &'a str,
     /// Our part of the nonce.
     nonce: String,
+}
+
+/// What the server asked for, to be answered once the work is done.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Challenge {
+    pub work: Stretch,
+    /// Our last message but for the proof.
+    bare: String,
+    /// What both sides have said, which both sign.
+    conversation: String,
 }
 
 /// The server's last word, which proves that it knows the password as well.
@@ -48,9 +58,8 @@ impl<'a> Scram<'a> {
         format!("n=,r={}", self.nonce)
     }
 
-    /// The proof that we know the password, in answer to the server's first message, and what
-    /// the server must say to it.
-    pub fn prove(&self, challenge: &[u8]) -> Result<(String, Expected), String> {
+    /// Reads the server's first message; the key it asks us to make is the long part of a login.
+    pub fn challenged(&self, challenge: &[u8]) -> Result<Challenge, String> {
         let unreadable = || "a SCRAM challenge that cannot be read".to_owned();
         let text = str::from_utf8(challenge).map_err(|_| unreadable())?;
         let (nonce, salt, rounds) = read_challenge(text).ok_or_else(unreadable)?;
@@ -61,17 +70,25 @@ impl<'a> Scram<'a> {
         if rounds.get() > MAX_ROUNDS {
             return Err(format!("asks for {rounds} rounds of SCRAM, more than {MAX_ROUNDS}"));
         }
-        let mut salted = [0; 32];
-        derive(PBKDF2_HMAC_SHA256, rounds, &salt, self.password.as_bytes(), &mut salted);
-        let client_key = hmac(&salted, "Client Key");
-        let stored_key = digest(&SHA256, &client_key);
         let bare = format!("c={},r={nonce}", base64::encode(HEADER.as_bytes()));
         let conversation = format!("{},{text},{bare}", self.first_bare());
-        let signature = hmac(stored_key.as_ref(), &conversation);
+        let work = Stretch { password: self.password.to_owned(), salt, rounds };
+        Ok(Challenge { work, bare, conversation })
+    }
+}
+
+impl Challenge {
+    /// The proof that we know the password, made with the key that came of the work, and what
+    /// the server must say to it.
+    pub fn prove(&self, salted: &StretchedKey) -> (String, Expected) {
+        let Challenge { bare, conversation, .. } = self;
+        let client_key = hmac(salted, "Client Key");
+        let stored_key = digest(&SHA256, &client_key);
+        let signature = hmac(stored_key.as_ref(), conversation);
         let proof: Vec<u8> = client_key.iter().zip(signature).map(|(a, b)| a ^ b).collect();
-        let theirs = hmac(&hmac(&salted, "Server Key"), &conversation);
+        let theirs = hmac(&hmac(salted, "Server Key"), conversation);
         let last = format!("{bare},p={}", base64::encode(&proof));
-        Ok((last, Expected(format!("v={}", base64::encode(&theirs)))))
+        (last, Expected(format!("v={}", base64::encode(&theirs))))
     }
 }
 
@@ -109,7 +126,7 @@ mod tests {
     }
 
     fn refused(challenge: &str) -> String {
-        begun().prove(challenge.as_bytes()).unwrap_err()
+        begun().challenged(challenge.as_bytes()).unwrap_err()
     }
 
     /// Section 3 of RFC 7677, but that the user is named there.
@@ -119,7 +136,8 @@ mod tests {
         assert_eq!(scram.first(), "n,,n=,r=rOprNGfwEbeRWgbNEkqO");
         let nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0";
         let challenge = format!("r={nonce},s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096");
-        let (last, expected) = scram.prove(challenge.as_bytes()).unwrap();
+        let asked = scram.challenged(challenge.as_bytes()).unwrap();
+        let (last, expected) = asked.prove(&asked.work.work());
         let (bare, proof) = last.rsplit_once(",p=").unwrap();
         assert_eq!(bare, format!("c=biws,r={nonce}"));
         // What the server keeps of the password pencil with this salt, and does with a proof.
@@ -155,8 +173,10 @@ mod tests {
         fn arbitrary_challenges_never_panic(
             bytes in prop::collection::vec(any::<u8>(), 0..60), text in "r=[a-z]{0,3},s=.{0,8},i=[0-9]{0,2}"
         ) {
-            let _ = begun().prove(&bytes);
-            let _ = begun().prove(text.as_bytes());
+            let _ = begun().challenged(&bytes);
+            if let Ok(asked) = begun().challenged(text.as_bytes()) {
+                let _ = asked.prove(&[7; 32]);
+            }
             let _ = Expected("v=x".into()).is(&bytes);
         }
     }
