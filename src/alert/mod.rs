@@ -60,7 +60,7 @@ pub struct Command {
     pub lane: String,
     /// The program and its arguments; not empty.
     pub argv: Vec<String>,
-    /// Whether it inherits all of our environment; else a few harmless variables.
+    /// Whether it is the owner's, and has our environment; else a few harmless variables.
     pub inherits: bool,
     /// After that it is killed.
     pub limit: Duration,

@@ -1,14 +1,15 @@
 //! Ask a program of the owner's: exit status 0 means the server is well.
 //!
 //! Never through a shell. The program leads a process group of its own, and when its time is up,
-//! or nobody wants to know any more, the whole group is killed, grandchildren included. What a
-//! program that ended by itself left running is its own affair.
+//! or nobody wants to know any more, the whole group is told to end, grandchildren included, and
+//! killed a moment later. What a program that ended by itself left running is its own affair.
 //!
 //! Anybody on the machine can read arguments; what is secret is handed over as input.
 
 use std::io;
 use std::net::IpAddr;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -20,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 use super::evidence;
 use super::miss::{Miss, describe};
 use crate::model::{Endpoint, ExternalProbe};
-use crate::program::{self, Group};
+use crate::program::{self, Group, Running};
 
 /// Programs running at once. More would only slow each other down, and a director's memory is
 /// not sized for a program per real server.
@@ -33,11 +34,11 @@ const MAX_OUTPUT: usize = 4096;
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// The places for programs.
-pub(super) struct Slots(Semaphore);
+pub(super) struct Slots(Arc<Semaphore>);
 
 impl Default for Slots {
     fn default() -> Slots {
-        Slots(Semaphore::new(AT_ONCE))
+        Slots(Arc::new(Semaphore::new(AT_ONCE)))
     }
 }
 
@@ -55,11 +56,18 @@ impl Slots {
     ) -> Result<(), Miss> {
         let began = Instant::now();
         let deadline = began + limit.min(FOREVER);
-        let place = timeout_at(deadline, self.0.acquire()).await;
+        let place = timeout_at(deadline, self.0.clone().acquire_owned()).await;
         let waited = began.elapsed();
-        let Ok(Ok(_place)) = place else { return Err(no_place(waited)) };
-        let (program, mut group) = start(endpoint, probe)?;
-        match timeout_at(deadline, run(&mut group, probe.input.as_deref())).await {
+        let Ok(Ok(place)) = place else { return Err(no_place(waited)) };
+        let (program, command) = prepare(endpoint, probe)?;
+        let started = timeout_at(deadline, Group::start(command, Some(place))).await;
+        let Ok(started) = started else {
+            let limit = evidence::duration(limit);
+            return Err(Miss::Local(format!("external: {program}: not started within {limit}")));
+        };
+        let mut group = started.map_err(|error| not_started(&program, &error))?;
+        let running = group.running();
+        match timeout_at(deadline, run(running, probe.input.as_deref())).await {
             Ok(Ok((status, _))) if status.success() => Ok(()),
             Ok(Ok((status, said))) => Err(Miss::Fail(complaint(status, &said))),
             Ok(Err(error)) => Err(Miss::Local(format!("external: {}", describe(&error)))),
@@ -79,24 +87,24 @@ fn no_place(waited: Duration) -> Miss {
     ))
 }
 
-/// Starts the program; returns its name and what holds it.
-fn start(endpoint: Endpoint, probe: &ExternalProbe) -> Result<(String, Group), Miss> {
+/// The program's name, and how it is started.
+fn prepare(endpoint: Endpoint, probe: &ExternalProbe) -> Result<(String, Command), Miss> {
     let [name, arguments @ ..] = &probe.argv[..] else {
         return Err(Miss::Local("external: no program is given".into()));
     };
-    let shown = evidence::text(name);
     let mut command = Command::new(name);
-    program::plain_environment(&mut command);
+    program::own_environment(&mut command);
     command
         .args(arguments.iter().map(|argument| fill_in(argument, endpoint, probe)))
         .stdin(if probe.input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
-    let group = Group::start(&mut command).map_err(|error| {
-        let reason = format!("external: {shown}: {}", describe(&error));
-        if is_shortage(&error) { Miss::Local(reason) } else { Miss::Fail(reason) }
-    })?;
-    Ok((shown, group))
+    Ok((evidence::text(name), command))
+}
+
+fn not_started(program: &str, error: &io::Error) -> Miss {
+    let reason = format!("external: {program}: {}", describe(error));
+    if is_shortage(error) { Miss::Local(reason) } else { Miss::Fail(reason) }
 }
 
 /// Puts the server and the service in the place of `{address}` and its like. IPv6 addresses
@@ -123,14 +131,14 @@ fn is_shortage(error: &io::Error) -> bool {
 
 /// Hands over the input and waits for the end; returns the status and the first line of what
 /// was said.
-async fn run(group: &mut Group, input: Option<&str>) -> io::Result<(ExitStatus, String)> {
+async fn run(running: &mut Running, input: Option<&str>) -> io::Result<(ExitStatus, String)> {
     let (mut errors, mut output) = (Vec::new(), Vec::new());
     let status = {
-        let stdin = hand_over(group.child.stdin.take(), input);
-        let stderr = keep_reading(group.child.stderr.take(), &mut errors);
-        let stdout = keep_reading(group.child.stdout.take(), &mut output);
+        let stdin = hand_over(running.stdin.take(), input);
+        let stderr = keep_reading(running.stderr.as_mut(), &mut errors);
+        let stdout = keep_reading(running.stdout.as_mut(), &mut output);
         let mut reading = std::pin::pin!(async { tokio::join!(stdin, stderr, stdout) });
-        let mut ended = std::pin::pin!(group.child.wait());
+        let mut ended = std::pin::pin!(running.child.wait());
         tokio::select! {
             biased;
             // Both streams closed; the program may still run.
@@ -156,8 +164,8 @@ async fn hand_over(stream: Option<impl AsyncWrite + Unpin>, input: Option<&str>)
 }
 
 /// Reads to the end so that the program is never held up, keeps the beginning.
-async fn keep_reading(stream: Option<impl AsyncRead + Unpin>, kept: &mut Vec<u8>) {
-    let Some(mut stream) = stream else { return };
+async fn keep_reading(stream: Option<&mut (impl AsyncRead + Unpin)>, kept: &mut Vec<u8>) {
+    let Some(stream) = stream else { return };
     let mut chunk = vec![0; MAX_OUTPUT];
     while let Ok(length @ 1..) = stream.read(&mut chunk).await {
         let room = MAX_OUTPUT - kept.len();

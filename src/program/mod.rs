@@ -1,5 +1,9 @@
-//! Running a program of the owner's: never through a shell of ours, with little of our
-//! environment, in a process group of its own that ends with whoever holds it.
+//! Running a program of the owner's: never through a shell of ours, in a process group of its
+//! own that ends with whoever holds it.
+//!
+//! What owners' programs do is theirs to say, and so is what they need for it: they see the
+//! director's environment, as ldirectord's do (`ORACLE_HOME`, a proxy, a locale). What the host
+//! told the director about itself alone they do not see.
 
 #![forbid(unsafe_code)]
 
@@ -7,45 +11,125 @@ use std::env;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
 
-/// What a program sees of the director's environment.
-const ENVIRONMENT: [&str; 5] = ["HOME", "LANG", "LC_ALL", "PATH", "TZ"];
+/// What programs of the system see of the director's environment.
+const PLAIN: [&str; 5] = ["HOME", "LANG", "LC_ALL", "PATH", "TZ"];
+
+/// What systemd says to the director: a child that repeats it would speak in its name.
+const OUR_OWN: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "LISTEN_FDS",
+    "LISTEN_FDNAMES",
+    "LISTEN_PID",
+    "WATCHDOG_PID",
+    "WATCHDOG_USEC",
+];
 
 /// The search path when the director itself has none.
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// How long a program that was told to end has for it, and all it started.
+const GRACE: Duration = Duration::from_millis(500);
+
 /// Leaves the program as little of our environment as programs need.
 pub(crate) fn plain_environment(command: &mut Command) {
-    let known = ENVIRONMENT.iter().filter_map(|name| Some((name, env::var_os(name)?)));
+    let known = PLAIN.iter().filter_map(|name| Some((name, env::var_os(name)?)));
     command.env_clear().env("PATH", PATH).envs(known);
 }
 
-/// A running program and all it started; killed when dropped before it has ended. What a program
-/// that ended by itself left running is its own affair.
+/// Gives the program our environment, but for what is said to us alone.
+pub(crate) fn own_environment(command: &mut Command) {
+    for name in OUR_OWN {
+        command.env_remove(name);
+    }
+    if env::var_os("PATH").is_none() {
+        command.env("PATH", PATH);
+    }
+}
+
+/// A running program and all it started. Dropped before the program has ended it tells them to
+/// end, and kills what has not a moment later. What a program that ended by itself left running
+/// is its own affair.
 pub(crate) struct Group {
+    /// There until the drop.
+    running: Option<Running>,
+}
+
+/// A program, and our ends of its pipes: they stay open for as long as it may still speak.
+pub(crate) struct Running {
     pub child: Child,
+    pub stdin: Option<ChildStdin>,
+    pub stdout: Option<ChildStdout>,
+    pub stderr: Option<ChildStderr>,
+    _place: Option<OwnedSemaphorePermit>,
 }
 
 impl Group {
-    /// Starts the program as the leader of a process group.
-    pub fn start(command: &mut Command) -> io::Result<Group> {
-        Ok(Group { child: command.process_group(0).kill_on_drop(true).spawn()? })
+    /// Starts the program as the leader of a process group; it holds the place until it is gone.
+    ///
+    /// On a thread that may block: a file on a disk that hangs would hang whoever runs it. Who
+    /// stops waiting leaves that thread, and the place, behind.
+    pub async fn start(
+        mut command: Command,
+        place: Option<OwnedSemaphorePermit>,
+    ) -> io::Result<Group> {
+        let started = tokio::task::spawn_blocking(move || {
+            let mut child = command.process_group(0).kill_on_drop(true).spawn()?;
+            let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+            let stderr = child.stderr.take();
+            Ok(Group { running: Some(Running { child, stdin, stdout, stderr, _place: place }) })
+        });
+        started.await.unwrap_or_else(|_| Err(io::Error::other("the start was broken off")))
+    }
+
+    pub fn running(&mut self) -> &mut Running {
+        self.running.as_mut().expect("a group that was not dropped is there")
     }
 }
 
 impl Drop for Group {
     fn drop(&mut self) {
-        // While the child is not reaped nobody else can have its number; afterwards there is
-        // none to be asked for.
-        let leader = self.child.id().and_then(|id| i32::try_from(id).ok());
-        if let Some(leader) = leader.filter(|&leader| leader > 1) {
-            // Fails only when the whole group has ended.
-            let _ = killpg(Pid::from_raw(leader), Signal::SIGKILL);
+        let Some(running) = self.running.take().filter(|running| running.leader().is_some()) else {
+            return;
+        };
+        running.signal(Signal::SIGTERM);
+        // Nobody asks for its end meanwhile, so its number stays its own. Where there is no
+        // runtime any more there is no time either.
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(async move {
+                tokio::time::sleep(GRACE).await;
+                drop(running);
+            });
         }
+    }
+}
+
+impl Running {
+    /// While the child is not reaped nobody else can have its number; afterwards there is none
+    /// to be asked for.
+    fn leader(&self) -> Option<Pid> {
+        let leader = self.child.id().and_then(|id| i32::try_from(id).ok());
+        leader.filter(|&leader| leader > 1).map(Pid::from_raw)
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(leader) = self.leader() {
+            // Fails only when the whole group has ended.
+            let _ = killpg(leader, signal);
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.signal(Signal::SIGKILL);
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command as Process;
 
 use crate::alert::Command;
-use crate::program::{self, Group};
+use crate::program::{self, Group, Running};
 
 /// Runs the command to its end, with this for its standard input. The error says how it ended
 /// when that was not well.
@@ -21,11 +21,15 @@ pub async fn run(command: &Command, input: Option<&[u8]>) -> Result<(), String> 
         .stdin(if input.is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::null())
         .stderr(Stdio::null());
-    if !command.inherits {
-        program::plain_environment(&mut process);
+    match command.inherits {
+        true => program::own_environment(&mut process),
+        false => program::plain_environment(&mut process),
     }
-    let mut group = Group::start(&mut process).map_err(|error| error.to_string())?;
-    match tokio::time::timeout(command.limit, end(&mut group, input)).await {
+    let run = async {
+        let mut group = Group::start(process, None).await?;
+        end(group.running(), input).await
+    };
+    match tokio::time::timeout(command.limit, run).await {
         Ok(Ok(status)) if status.success() => Ok(()),
         Ok(Ok(status)) => Err(program::ending(status)),
         Ok(Err(error)) => Err(error.to_string()),
@@ -33,10 +37,10 @@ pub async fn run(command: &Command, input: Option<&[u8]>) -> Result<(), String> 
     }
 }
 
-async fn end(group: &mut Group, input: Option<&[u8]>) -> std::io::Result<ExitStatus> {
-    if let (Some(mut stdin), Some(input)) = (group.child.stdin.take(), input) {
+async fn end(running: &mut Running, input: Option<&[u8]>) -> std::io::Result<ExitStatus> {
+    if let (Some(mut stdin), Some(input)) = (running.stdin.take(), input) {
         // One that does not read to the end says by its status whether that is well.
         let _ = stdin.write_all(input).await;
     }
-    group.child.wait().await
+    running.child.wait().await
 }

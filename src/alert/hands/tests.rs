@@ -247,3 +247,19 @@ async fn k11_a_burst_of_lines_waits_for_syslog() {
         assert!(text.ends_with(&format!(": line {n}")), "{text}");
     }
 }
+
+/// Cargo's own variables stand for ORACLE_HOME: a test must not change its environment.
+#[tokio::test]
+async fn k09_hooks_have_the_directors_environment() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let (mut courier, _told) = courier(Path::new("/nowhere"));
+    let script = format!("echo $CARGO_PKG_NAME >{}", out.display());
+    for (inherits, seen) in [(true, "directord\n"), (false, "\n")] {
+        let argv = ["/bin/sh", "-c", &script].map(str::to_owned).to_vec();
+        let command = Command { lane: "x".into(), argv, inherits, limit: PATIENCE };
+        courier.deliver(Delivery::Command(command));
+        courier.farewell(PATIENCE).await;
+        assert_eq!(text(&out), seen);
+    }
+}

@@ -140,7 +140,7 @@ pub(super) fn callback(file: &Path, head: &Head) -> Option<Command> {
 }
 
 fn command(lane: String, argv: impl Iterator<Item = String>) -> Command {
-    Command { lane, argv: argv.collect(), inherits: false, limit: HOOK_LIMIT }
+    Command { lane, argv: argv.collect(), inherits: true, limit: HOOK_LIMIT }
 }
 
 fn further(program: &[String], name: &str, action: &str) -> Command {

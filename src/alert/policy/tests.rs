@@ -406,6 +406,20 @@ fn a_monitor_file_has_a_line_for_each_service_of_a_check() {
     assert!(!running(Alerts::default()).has_monitors());
 }
 
+/// What owners' programs need is in the environment they gave the director.
+#[test]
+fn k09_hooks_inherit_the_directors_environment() {
+    let mut policy = running(by_hook());
+    policy.handle_event(&Event::ServiceDown { service: key(0), fallback: None }, at(1));
+    let all = deliveries(&mut policy);
+    let inherits = |delivery: &Delivery| match delivery {
+        Delivery::Command(command) => Some(command.inherits),
+        _ => None,
+    };
+    let told: Vec<bool> = all.iter().filter_map(inherits).collect();
+    assert!(!told.is_empty() && told.iter().all(|inherits| *inherits), "{told:?}");
+}
+
 #[test]
 fn f28_a_monitor_line_has_a_reason_on_one_line() {
     let monitor = Monitor { file: Arc::new("/m".into()), names: vec!["seven".into()] };
