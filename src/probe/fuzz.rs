@@ -67,6 +67,16 @@ pub async fn conversation<S: AsyncRead + AsyncWrite + Unpin>(
     })
 }
 
+/// What a probe of PostgreSQL makes of the answer to the question for TLS, all that comes before
+/// its [`conversation`].
+pub async fn encryption<S: AsyncRead + AsyncWrite + Unpin>(
+    prober: &Prober,
+    stream: &mut S,
+) -> Outcome {
+    let (room, progress) = (&prober.shared.room, &Progress::default());
+    outcome(converse(stream, &mut pgsql::Encryption::default(), room, progress).await)
+}
+
 /// What a probe makes of one datagram; `None` when it waits for another.
 pub fn datagram(probe: &Probe, bytes: &[u8]) -> Option<Outcome> {
     let done = match probe {

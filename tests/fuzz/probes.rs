@@ -216,6 +216,26 @@ fn pgsql_messages() {
     conversations("pgsql", &[Probe::Pgsql(sql(Some("SELECT 1"))), Probe::Pgsql(sql(None))]);
 }
 
+/// One byte, an error, or what nobody may say before TLS: that is refused where it comes along
+/// with the byte, and cannot be told from a bad handshake where it comes later.
+#[test]
+fn pgsql_answers_about_tls() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let prober = Prober::new();
+    let hear = |mut server: Server<'_>| {
+        let heard = runtime.block_on(door::encryption(&prober, &mut server));
+        is_fit(&heard);
+        heard == Outcome::Pass
+    };
+    let all = [answers("pgsql_tls", "pass"), answers("pgsql_tls", "fail")].concat();
+    fuzz("pgsql_tls", &all, |answer, random: &mut Random| {
+        let passes = hear(Server::whole(answer));
+        assert_eq!(passes, matches!(answer, b"S" | b"N"), "{}", shown(answer));
+        hear(Server::divided(answer, 7, random));
+        hear(Server::endless(answer, random));
+    });
+}
+
 #[test]
 fn ping_answers() {
     datagrams("ping", &Probe::Ping(PingProbe { count: 1 }));

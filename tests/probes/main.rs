@@ -98,11 +98,6 @@ async fn talking(says: impl Into<Vec<u8>>, answers: Vec<Vec<u8>>) -> Endpoint {
     .await
 }
 
-/// A server that never stops saying this.
-async fn endless(says: &'static [u8]) -> Endpoint {
-    server(move |mut client, _| async move { while client.write_all(says).await.is_ok() {} }).await
-}
-
 fn check(probe: Probe, timeout_ms: u64) -> CheckSpec {
     CheckSpec {
         probe,

@@ -1,5 +1,8 @@
 //! PostgreSQL as it is played by a few lines.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use directord::model::SqlProbe;
 
 use super::*;
@@ -17,6 +20,12 @@ fn pgsql(request: Option<&str>) -> Probe {
     }))
 }
 
+/// A server without TLS that answers each message by the next of these.
+async fn postgres(answers: &[&[u8]]) -> Endpoint {
+    let answers = [b"N"].iter().map(|no| &no[..]).chain(answers.iter().copied());
+    talking("", answers.map(<[u8]>::to_vec).collect()).await
+}
+
 async fn ask(endpoint: Endpoint, probe: Probe) -> Outcome {
     ask_within(endpoint, probe, 3000).await
 }
@@ -25,10 +34,10 @@ async fn ask(endpoint: Endpoint, probe: Probe) -> Outcome {
 async fn a_row_passes_and_none_does_not() {
     // A row of a gigabyte, of which nobody waits for more than the beginning.
     let row = [COLUMNS, b"D\x40\0\0\0"].concat();
-    let there = talking("", vec![LOGGED_IN.into(), row]).await;
+    let there = postgres(&[LOGGED_IN, &row]).await;
     assert_eq!(ask(there, pgsql(None)).await, Outcome::Pass);
     assert_eq!(ask(there, pgsql(Some("SELECT 1"))).await, Outcome::Pass);
-    let empty = talking("", vec![LOGGED_IN.into(), [COLUMNS, NO_ROW].concat()]).await;
+    let empty = postgres(&[LOGGED_IN, &[COLUMNS, NO_ROW].concat()]).await;
     let said = ask(empty, pgsql(Some("SELECT 1"))).await;
     assert_eq!(said, fail("pgsql: the query yields no row"));
 }
@@ -36,9 +45,11 @@ async fn a_row_passes_and_none_does_not() {
 #[tokio::test]
 async fn f04_a_database_that_hangs_costs_its_probe_no_more_than_the_deadline() {
     let silent = talking("", vec![]).await;
-    let said = ask_within(silent, pgsql(None), 300).await;
-    assert_eq!(said, fail("pgsql login: timed out after 300 ms"));
-    let tired = talking("", vec![LOGGED_IN.into()]).await;
+    for silent in [silent, postgres(&[]).await] {
+        let said = ask_within(silent, pgsql(None), 300).await;
+        assert_eq!(said, fail("pgsql login: timed out after 300 ms"));
+    }
+    let tired = postgres(&[LOGGED_IN]).await;
     let said = ask_within(tired, pgsql(Some("SELECT pg_sleep(60)")), 300).await;
     assert_eq!(said, fail("pgsql query: timed out after 300 ms"));
 }
@@ -47,17 +58,66 @@ async fn f04_a_database_that_hangs_costs_its_probe_no_more_than_the_deadline() {
 async fn hostile_servers_end_as_failures() {
     let ssh = talking("SSH-2.0-x\r\n", vec![]).await;
     let said = ask(ssh, pgsql(None)).await;
-    assert_eq!(said, fail(r#"pgsql: not PostgreSQL: "SSH-2.0-x\r\n""#));
-    let skipping = b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0R\0\0\0\x08\0\0\0\0".to_vec();
-    let skipping = talking("", vec![skipping]).await;
-    let said = ask(skipping, pgsql(None)).await;
+    let stuffed = r#"pgsql: says more than was asked before TLS: "SSH-2.0-x\r\n""#;
+    assert_eq!(said, fail(stuffed));
+    let web = talking("HTTP/1.1 400", vec![]).await;
+    let said = ask(web, pgsql(None)).await;
+    assert_eq!(said, fail(r#"pgsql: not PostgreSQL: "HTTP/1.1 400""#));
+    let skipping = b"R\0\0\0\x17\0\0\0\x0aSCRAM-SHA-256\0\0R\0\0\0\x08\0\0\0\0";
+    let said = ask(postgres(&[skipping]).await, pgsql(None)).await;
     assert_eq!(said, fail("pgsql: a message that cannot be read"));
-    let notices = endless(b"N\0\0\0\x04").await;
-    let said = ask_within(notices, pgsql(None), 20_000).await;
+    let notices = b"N\0\0\0\x04".repeat(250_000);
+    let said = ask_within(postgres(&[&notices]).await, pgsql(None), 20_000).await;
     assert_eq!(said, fail("pgsql: says more than 1048576 bytes"));
     let closing = server(|mut client, _| async move {
         let _ = client.read(&mut [0; 100]).await;
     })
     .await;
     assert_eq!(ask(closing, pgsql(None)).await, fail("pgsql: connection closed"));
+}
+
+/// What is put in between a server's byte and its handshake must not count as the server's.
+#[tokio::test]
+async fn bytes_stuffed_before_the_handshake_are_refused() {
+    let stuffed = talking("", vec![[b"S", LOGGED_IN].concat()]).await;
+    let Outcome::Fail(said) = ask(stuffed, pgsql(None)).await else { panic!("it passes") };
+    assert!(said.starts_with("pgsql: says more than was asked before TLS: \"SR"), "{said}");
+}
+
+/// A server that agrees to TLS and cannot do it; without TLS it answers the first message by
+/// this, and with it nothing.
+async fn broken_tls(in_the_clear: &'static [u8]) -> (Endpoint, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let endpoint = server(move |mut client, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        async move {
+            let mut heard = [0; 4096];
+            while let Ok(length @ 1..) = client.read(&mut heard).await {
+                let answer = match &heard[..length] {
+                    [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f] => b"S",
+                    [0x16, 3, ..] => &b"no handshake of mine"[..],
+                    _ => in_the_clear,
+                };
+                let _ = client.write_all(answer).await;
+            }
+        }
+    });
+    (endpoint.await, calls)
+}
+
+#[tokio::test]
+async fn where_tls_is_refused_a_login_is_tried_once_in_the_clear() {
+    let (good, calls) = broken_tls(LOGGED_IN).await;
+    assert_eq!(ask(good, pgsql(None)).await, Outcome::Pass);
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    let (bad, calls) = broken_tls(b"E\0\0\0\x0bMaway\0\0").await;
+    let said = ask(bad, pgsql(None)).await;
+    let both = "tls: the server does not speak TLS; without TLS: away";
+    assert_eq!(said, fail(both));
+    assert_eq!(calls.load(Ordering::Relaxed), 2);
+    // All in one deadline.
+    let (hangs, _) = broken_tls(b"").await;
+    let said = ask_within(hangs, pgsql(None), 300).await;
+    assert_eq!(said, fail("pgsql login: timed out after 300 ms"));
 }

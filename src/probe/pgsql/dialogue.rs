@@ -56,6 +56,11 @@ impl<'a> Dialogue<'a> {
         Dialogue { probe, random, state: State::Login }
     }
 
+    /// Whether the server has let us in.
+    pub fn is_in(&self) -> bool {
+        matches!(self.state, State::Ready | State::Answer)
+    }
+
     /// What the server wants to see of us, message `R`.
     fn hear_login(&mut self, body: &[u8]) -> Result<Act, String> {
         let (&kind, rest) = body.split_first_chunk().ok_or(UNREADABLE)?;
@@ -142,12 +147,7 @@ impl Session for Dialogue<'_> {
             [kind, ..] if !kind.is_ascii_alphabetic() => Err(foreign(bytes)),
             // That there is a row is enough, whatever its length.
             [b'D', _, _, _, _, ..] if matches!(self.state, State::Answer) => Ok(Some(HEADER)),
-            [_, a, b, c, d, ..] => match u32::from_be_bytes([a, b, c, d]) {
-                // Text where a length should be: four letters make a thousand megabytes.
-                0..=3 | 0x2000_0000.. => Err(foreign(bytes)),
-                length => Ok(usize::try_from(length).ok().and_then(|n| n.checked_add(1))),
-            },
-            _ => Ok(None),
+            _ => message_length(bytes),
         }
     }
 
@@ -206,12 +206,22 @@ fn md5_proof(user: &str, password: &str, salt: &[u8]) -> String {
     format!("md5{}", hash::hex(&hash::md5(&[kept.as_bytes(), salt])))
 }
 
-fn foreign(bytes: &[u8]) -> String {
+/// How long the message is that these bytes begin.
+pub(super) fn message_length(bytes: &[u8]) -> Result<Option<usize>, String> {
+    let &[_, a, b, c, d, ..] = bytes else { return Ok(None) };
+    match u32::from_be_bytes([a, b, c, d]) {
+        // Text where a length should be: four letters make a thousand megabytes.
+        0..=3 | 0x2000_0000.. => Err(foreign(bytes)),
+        length => Ok(usize::try_from(length).ok().and_then(|n| n.checked_add(1))),
+    }
+}
+
+pub(super) fn foreign(bytes: &[u8]) -> String {
     format!("not PostgreSQL: {}", evidence::excerpt(bytes))
 }
 
 /// The message of an error, field `M`, in the server's words.
-fn complaint(body: &[u8]) -> String {
+pub(super) fn complaint(body: &[u8]) -> String {
     let mut fields = body.split(|&byte| byte == 0);
     match fields.find_map(|field| field.strip_prefix(b"M")) {
         // Its quotes would be escaped, and escaped again in a line of the log.

@@ -1,16 +1,33 @@
 //! Log in to PostgreSQL and, when asked, have one query yield a row.
+//!
+//! ```text
+//!   connect --> TLS? -- N ----------------------> login --> query
+//!                | S                               ^
+//!                +--> handshake --> login --> ...  | once
+//!                         |           | refused    |
+//!                         +-----------+-- connect -+
+//! ```
+//!
+//! Encrypted where the server can, in the clear where it cannot or where the encrypted login is
+//! refused: libpq's `sslmode=prefer`, by which ldirectord's checks connect. All of it is one
+//! probe with one deadline. Nothing is verified: who would stand between could say N.
 
 mod dialogue;
+mod encryption;
 mod scram;
 
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::miss::{Miss, Progress};
 use super::{Shared, connect, session};
-use crate::model::{Endpoint, SqlProbe};
+use crate::model::{Endpoint, SqlProbe, Tls};
 pub(super) use dialogue::Dialogue;
+pub(super) use encryption::Encryption;
+
+const UNVERIFIED: Tls = Tls { verify: false, ca_file: None };
 
 /// Carries out the probe. Waits as long as the caller lets it, but for the farewell, which ends
 /// well before `limit`.
@@ -21,16 +38,66 @@ pub(super) async fn run(
     limit: Duration,
     progress: &Progress,
 ) -> Result<(), Miss> {
-    let began = Instant::now();
     let said = [Some(&probe.login), Some(&probe.password), Some(&probe.database)];
     if said.into_iter().chain([probe.request.as_ref()]).flatten().any(|text| text.contains('\0')) {
         return Err(Miss::Local(
             "pgsql: a zero byte in login, password, database or request".into(),
         ));
     }
-    let mut dialogue = Dialogue::new(probe, super::random()?);
+    let call = Call { shared, probe, began: Instant::now(), limit, progress };
     let mut tcp = connect::open(endpoint, progress).await?;
-    session::converse(&mut tcp, &mut dialogue, &shared.room, progress).await?;
-    session::part(&mut tcp, &dialogue, limit.saturating_sub(began.elapsed())).await;
-    Ok(())
+    let mut encryption = Encryption::default();
+    session::converse(&mut tcp, &mut encryption, &shared.room, progress).await?;
+    if !encryption.agreed {
+        return call.log_in(&mut tcp).await.map_err(|turned| turned.miss);
+    }
+    let name = endpoint.address.to_string();
+    let encrypted = match shared.tls.open(tcp, &name, &UNVERIFIED, progress).await {
+        Ok(mut tls) => call.log_in(&mut tls).await,
+        Err(miss) => Err(Turned { miss, at_the_door: true }),
+    };
+    let first = match encrypted {
+        Ok(()) => return Ok(()),
+        Err(Turned { miss: Miss::Fail(first), at_the_door: true }) => first,
+        Err(turned) => return Err(turned.miss),
+    };
+    let mut tcp = connect::open(endpoint, progress).await?;
+    call.log_in(&mut tcp).await.map_err(|turned| match turned.miss {
+        Miss::Fail(second) if second != first => {
+            let second = second.strip_prefix("pgsql: ").unwrap_or(&second);
+            Miss::Fail(format!("{first}; without TLS: {second}"))
+        }
+        miss => miss,
+    })
+}
+
+/// Who asks for what.
+struct Call<'a> {
+    shared: &'a Shared,
+    probe: &'a SqlProbe,
+    began: Instant,
+    /// The time the whole probe has.
+    limit: Duration,
+    progress: &'a Progress,
+}
+
+/// Why it did not pass, and whether before it was logged in.
+struct Turned {
+    miss: Miss,
+    at_the_door: bool,
+}
+
+impl Call<'_> {
+    async fn log_in<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        stream: &mut S,
+    ) -> Result<(), Turned> {
+        let random = super::random().map_err(|miss| Turned { miss, at_the_door: false })?;
+        let mut dialogue = Dialogue::new(self.probe, random);
+        let done = session::converse(stream, &mut dialogue, &self.shared.room, self.progress).await;
+        done.map_err(|miss| Turned { miss, at_the_door: !dialogue.is_in() })?;
+        let left = self.limit.saturating_sub(self.began.elapsed());
+        session::part(stream, &dialogue, left).await;
+        Ok(())
+    }
 }
