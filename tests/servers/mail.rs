@@ -14,8 +14,9 @@ struct Ports {
     imaps: Endpoint,
 }
 
-/// Dovecot with two users, `joe` and `jö`, who have the same password and no mail.
-fn dovecot() -> Option<(Daemon, Ports)> {
+/// Dovecot with two users, `joe` and `jö`, who have the same password and no mail, and may show
+/// it by these mechanisms.
+fn dovecot(mechanisms: &str) -> Option<(Daemon, Ports)> {
     if !harness::root("dovecot") {
         return None;
     }
@@ -35,6 +36,7 @@ ssl = yes
 ssl_cert = <{place}/certificate
 ssl_key = <{place}/key
 disable_plaintext_auth = no
+auth_mechanisms = {mechanisms}
 auth_failure_delay = 0
 mail_location = maildir:{place}/mail/%u
 first_valid_uid = 1
@@ -78,7 +80,8 @@ service pop3-login {{
     command.arg("-F").arg("-c").arg(file);
     let [pop, pops, imap, imaps] = [pop, pops, imap, imaps].map(at);
     let daemon = Daemon::start(folder, command);
-    let daemon = daemon.passing(imap, &Probe::Imap(mailbox(false, Some(("joe", PASSWORD)))));
+    let daemon = daemon.passing(imap, &Probe::Imap(mailbox(false, None)));
+    let daemon = daemon.passing(pop, &Probe::Pop(mailbox(false, Some(("joe", PASSWORD)))));
     Some((daemon, Ports { pop, pops, imap, imaps }))
 }
 
@@ -93,7 +96,7 @@ fn mailbox(tls: bool, login: Option<(&str, &str)>) -> Box<MailboxProbe> {
 
 #[test]
 fn dovecot_passes_refuses_a_login_and_hangs() {
-    let Some((daemon, ports)) = dovecot() else { return };
+    let Some((daemon, ports)) = dovecot("plain login") else { return };
     let pop = |tls, login| Probe::Pop(mailbox(tls, login));
     let imap = |tls, login| Probe::Imap(mailbox(tls, login));
     for login in [None, Some(("joe", PASSWORD)), Some(("j\u{f6}", PASSWORD))] {
@@ -118,4 +121,20 @@ fn dovecot_passes_refuses_a_login_and_hangs() {
     assert_eq!(said, "imap greeting: timed out after 300 ms");
     let said = reason(ask_within(ports.imaps, imap(true, None), 300));
     assert_eq!(said, "tls: timed out after 300 ms");
+}
+
+/// One that lets nobody in who shows a password as it is.
+#[test]
+fn dovecot_that_wants_apop_or_cram_md5_is_shown_the_password_so() {
+    for mechanisms in ["apop", "cram-md5", "plain apop cram-md5"] {
+        let Some((_daemon, ports)) = dovecot(mechanisms) else { return };
+        for login in ["joe", "j\u{f6}"] {
+            let pop = |tls| Probe::Pop(mailbox(tls, Some((login, PASSWORD))));
+            assert_eq!(ask(ports.pop, pop(false)), Outcome::Pass, "{mechanisms}");
+            assert_eq!(ask(ports.pops, pop(true)), Outcome::Pass, "{mechanisms}");
+        }
+        let wrong = Probe::Pop(mailbox(false, Some(("joe", "wrong"))));
+        let said = reason(ask(ports.pop, wrong));
+        assert!(said.starts_with("pop: "), "{mechanisms}: {said}");
+    }
 }

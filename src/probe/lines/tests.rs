@@ -58,27 +58,61 @@ fn a_refusal_by_smtp_is_repeated_in_the_servers_words() {
 #[test]
 fn pop_passes_with_the_greeting_or_with_the_login() {
     assert_eq!(play(Pop::new(None), b"+OK ready\r\n"), [done()]);
-    let said = play(Pop::new(Some(("joe", "a b"))), b"+OK\r\n+OK\n+ok in\r\n");
-    assert_eq!(said, [send("USER joe\r\n"), send("PASS a b\r\n"), done()]);
+    let plain = [send("USER joe\r\n"), send("PASS a b\r\n"), done()];
+    let login = Some(("joe", "a b"));
+    let said = play(Pop::new(login), b"+OK\r\n-ERR what?\r\n+OK\n+ok in\r\n");
+    assert_eq!((&said[0], &said[1..]), (&send("CAPA\r\n"), &plain[..]));
+    let able = b"+OK <hi\r\n+OK\r\nUSER\r\nSASL PLAIN\r\n.\r\n+OK\r\n+OK\r\n";
+    let said = play(Pop::new(login), able);
+    assert_eq!(said[1..4], [Ok(Act::Wait), Ok(Act::Wait), Ok(Act::Wait)]);
+    assert_eq!(said[4..], plain);
+}
+
+/// The examples of RFC 1939 section 7 and RFC 2195 section 2. A server that keeps passwords to be
+/// shown so may refuse them in the clear, and ldirectord never shows it one.
+#[test]
+fn pop_shows_a_password_by_apop_or_cram_md5_where_the_server_can() {
+    let stamped = "+OK POP3 server ready <1896.697170952@dbc.mtview.ca.us>\r\n";
+    let login = Some(("mrose", "tanstaaf"));
+    let apop = send("APOP mrose c4c9334bac560ecc979e58001b3e22fb\r\n");
+    let said = play(Pop::new(login), format!("{stamped}+OK 1 message\r\n").as_bytes());
+    assert_eq!(said, [apop.clone(), done()]);
+    let able = "+OK\r\nUSER\r\nsasl PLAIN cram-md5\r\nSTLS\r\n.\r\n";
+    let challenge = "+ PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+\r\n";
+    let all = format!("+OK\r\n{able}{challenge}+OK\r\n");
+    let said = play(Pop::new(Some(("tim", "tanstaaftanstaaf"))), all.as_bytes());
+    assert_eq!(said[5], send("AUTH CRAM-MD5\r\n"));
+    assert_eq!(said[6], send("dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw\r\n"));
+    assert_eq!(said[7..], [done()]);
+    // One after the other, and what is left is to show it in the clear.
+    let no = "-ERR no\r\n";
+    let all = format!("{stamped}{no}{able}{challenge}{no}+OK\r\n+OK\r\n");
+    let said = play(Pop::new(login), all.as_bytes());
+    assert_eq!(said[..2], [apop, send("CAPA\r\n")]);
+    let plain = [send("USER mrose\r\n"), send("PASS tanstaaf\r\n"), done()];
+    assert_eq!(said[said.len() - 3..], plain);
+    let odd = format!("+OK\r\n{able}+ ?\r\n");
+    assert_eq!(end(Pop::new(login), &odd), refused("a CRAM-MD5 challenge that cannot be read"));
 }
 
 #[test]
 fn pop_passes_where_the_login_is_right_and_the_mailbox_in_use() {
     let login = Some(("joe", "secret"));
     for code in ["[IN-USE]", "[in-use] locked", "[LOGIN-DELAY] wait", "[Login-Delay]"] {
-        let said = format!("+OK\r\n+OK\r\n-ERR {code}\r\n");
+        let said = format!("+OK\r\n-ERR\r\n+OK\r\n-ERR {code}\r\n");
         assert_eq!(play(Pop::new(login), said.as_bytes()).pop(), Some(done()), "{code}");
     }
     // Before the password it proves nothing.
-    let said = "+OK\r\n-ERR [IN-USE] x\r\n";
+    let said = "+OK\r\n-ERR\r\n-ERR [IN-USE] x\r\n";
     assert_eq!(end(Pop::new(login), said), refused("-ERR [IN-USE] x"));
+    assert_eq!(end(Pop::new(login), "+OK <a@b>\r\n-ERR [IN-USE]\r\n"), done());
 }
 
 #[test]
 fn pop_repeats_a_refusal_and_quotes_what_is_no_pop() {
     let login = Some(("joe", "secret"));
     assert_eq!(end(Pop::new(None), "-ERR busy\r\n"), refused("-ERR busy"));
-    let said = "+OK\r\n+OK\r\n-ERR [AUTH] Authentication failed.\r\n";
+    let said = "+OK\r\n-ERR\r\n+OK\r\n-ERR [AUTH] Authentication failed.\r\n";
     assert_eq!(end(Pop::new(login), said), refused("-ERR [AUTH] Authentication failed."));
     let said = end(Pop::new(None), "+OKAY\r\n");
     assert_eq!(said, refused(r#"not an answer by POP3: "+OKAY""#));
@@ -146,7 +180,7 @@ fn a_login_cannot_smuggle_a_line() {
 fn nearly_lines() -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         4 => prop::sample::select(vec![
-            "220 x\r\n", "250-x\r\n", "250 x\n", "502 x\r\n", "+OK x\r\n", "-ERR x\r\n", "* OK x\r\n",
+            "+OK <a@b>\r\n", "SASL CRAM-MD5\r\n", ".\r\n", "+ eA==\r\n", "220 x\r\n", "250-x\r\n", "250 x\n", "502 x\r\n", "+OK x\r\n", "-ERR x\r\n", "* OK x\r\n",
             "* x\r\n", "+ x\r\n", "a1 OK\r\n", "a1 NO\r\n", "a1\r\n", "200", "\r\n", "* BYE\r\n",
         ]).prop_map(|text| text.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..8),
@@ -163,7 +197,7 @@ proptest! {
             play(session, bytes).iter().filter(|act| matches!(act, Ok(Act::Send(_)))).count()
         }
         prop_assert!(said(Smtp::default(), &bytes) <= 2);
-        prop_assert!(said(Pop::new(Some(("a", "b"))), &bytes) <= 2);
+        prop_assert!(said(Pop::new(Some(("a", "b"))), &bytes) <= 6);
         prop_assert!(said(Imap::new(Some(("ä", "ö"))), &bytes) <= 3);
         prop_assert_eq!(said(Nntp, &bytes), 0);
     }
