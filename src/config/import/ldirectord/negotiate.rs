@@ -259,9 +259,15 @@ impl Words {
         }
         if let Some(piece) = request.filter(|_| self.speech == Speech::Dns)
             && let Some(name) = filled(Some(piece.value()))
-            && !DnsProbe::is_question(&name)
         {
-            report.error(piece.span(), "request must be a name or an address");
+            if !DnsProbe::is_question(&name) {
+                report.error(piece.span(), "request must be a name or an address");
+            } else if !name.contains(['.', ':']) {
+                report.warning(piece.span(), "a name without a dot is asked for as it is").hint(
+                    "write the whole name: ldirectord appends the domains that \
+                         /etc/resolv.conf searches",
+                );
+            }
         }
     }
 

@@ -79,6 +79,19 @@ fn f09_d02_dns_asks_for_its_request_and_needs_no_receive() {
     );
 }
 
+/// Net::DNS appends the domains of the director's resolv.conf; here nothing is appended.
+#[test]
+fn dns_warns_of_a_name_that_ldirectord_would_complete() {
+    let asked = |name: &str| {
+        let request = format!("request=\"{name}\"");
+        warnings(&members(&["real=10.0.0.11:53 gate", "service=dns", &request]))
+    };
+    assert_eq!(asked("www"), ["www: a name without a dot is asked for as it is"]);
+    for whole in ["www.example.com", "localhost.", "192.0.2.1", "2001:db8::1"] {
+        assert_eq!(asked(whole), Vec::<String>::new(), "{whole}");
+    }
+}
+
 #[test]
 fn k13_d01_simpletcp_sends_its_request_with_line_breaks_and_needs_no_receive() {
     let tcp = |lines: &[&str]| match probe("7", &[&["service=simpletcp"], lines].concat()) {
