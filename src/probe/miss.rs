@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::{evidence, room, stretch};
+use super::{evidence, room, stretch, tls};
 use crate::model::Outcome;
 
 /// What a probe that did not pass found; becomes an [`Outcome`].
@@ -92,10 +92,12 @@ pub(super) enum Phase {
     Room,
     /// Waiting for a thread that computes.
     Turn,
+    /// Waiting for a file of roots.
+    Roots,
 }
 
 impl Phase {
-    const ALL: [Phase; 30] = [
+    const ALL: [Phase; 31] = [
         Phase::Connect,
         Phase::Resolve,
         Phase::Tls,
@@ -126,6 +128,7 @@ impl Phase {
         Phase::PgsqlQuery,
         Phase::Room,
         Phase::Turn,
+        Phase::Roots,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -160,6 +163,7 @@ impl Phase {
             Phase::PgsqlQuery => "pgsql query",
             Phase::Room => "room",
             Phase::Turn => "turn",
+            Phase::Roots => "roots",
         }
     }
 }
@@ -183,6 +187,7 @@ impl Progress {
         match self.phase() {
             Phase::Room => room::none_left(limit),
             Phase::Turn => stretch::no_turn(limit),
+            Phase::Roots => tls::no_roots(limit),
             phase => {
                 let limit = evidence::duration(limit);
                 Miss::Fail(format!("{}: timed out after {limit}", phase.name()))

@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{Resumption, WebPkiServerVerifier};
@@ -21,6 +21,7 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, Error, InvalidMessage, RootCertStore, SignatureScheme,
 };
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -37,9 +38,25 @@ const MAX_ROOTS: u64 = 8 << 20;
 /// Sets of roots kept. More are read again each time rather than kept.
 const KEPT: usize = 64;
 
+/// Files of roots looked at at once. A disk that hangs takes a thread for each, and gives none
+/// back.
+const AT_ONCE: usize = 8;
+
 /// Client settings, one for each way of verifying.
+pub(super) struct Configs {
+    kept: Arc<Cache>,
+    places: Arc<Semaphore>,
+}
+
+impl Default for Configs {
+    fn default() -> Configs {
+        Configs { kept: Arc::default(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+    }
+}
+
+/// By the file the settings were made from; those that verify nothing have none.
 #[derive(Default)]
-pub(super) struct Configs(Mutex<HashMap<Option<String>, Kept>>);
+struct Cache(Mutex<HashMap<Option<String>, Kept>>);
 
 /// Settings and the state of the file they were made from.
 #[derive(Clone)]
@@ -58,7 +75,7 @@ impl Configs {
         progress: &Progress,
     ) -> Result<Box<TlsStream<TcpStream>>, Miss> {
         progress.enter(Phase::Tls);
-        let config = self.config(tls)?;
+        let config = self.config(tls, progress).await?;
         let server = match ServerName::try_from(name.to_owned()) {
             Ok(server) => server,
             // Not a name that could be sent or compared; nothing is compared.
@@ -76,22 +93,54 @@ impl Configs {
         }
     }
 
-    fn config(&self, tls: &Tls) -> Result<Arc<ClientConfig>, Miss> {
-        let file = tls.verify.then(|| tls.ca_file.as_deref().unwrap_or(SYSTEM_ROOTS));
+    /// The settings for this, by files read where a disk that hangs holds nobody up.
+    async fn config(&self, tls: &Tls, progress: &Progress) -> Result<Arc<ClientConfig>, Miss> {
+        if !tls.verify {
+            return self.kept.config(None);
+        }
+        progress.enter(Phase::Roots);
+        let broken = || Miss::Local("tls: the reading of roots was broken off".into());
+        let place = self.places.clone().acquire_owned().await.map_err(|_| broken())?;
+        let kept = self.kept.clone();
+        let file = tls.ca_file.as_deref().unwrap_or(SYSTEM_ROOTS).to_owned();
+        let reading = tokio::task::spawn_blocking(move || {
+            // Held by the thread, not by the probe: a probe that gave up has not freed it.
+            let _place = place;
+            kept.config(Some(&file))
+        });
+        let config = reading.await.map_err(|_| broken())?;
+        progress.enter(Phase::Tls);
+        config
+    }
+}
+
+impl Cache {
+    /// Blocks where there is a file, and not by the lock, which is never held over a read.
+    fn config(&self, file: Option<&str>) -> Result<Arc<ClientConfig>, Miss> {
         let stamp = file.map(stamp).transpose()?;
         let key = file.map(str::to_owned);
-        // A poisoned lock only means that another thread panicked between two whole states.
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // A file that was replaced is read again: roots change without the configuration.
-        if let Some(known) = kept.get(&key).filter(|known| known.stamp == stamp) {
+        if let Some(known) = self.lock().get(&key).filter(|known| known.stamp == stamp) {
             return Ok(known.config.clone());
         }
         let config = Arc::new(build(file)?);
+        let mut kept = self.lock();
         if kept.len() < KEPT || kept.contains_key(&key) {
             kept.insert(key, Kept { config: config.clone(), stamp });
         }
         Ok(config)
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Option<String>, Kept>> {
+        // A poisoned lock only means that another thread panicked between two whole states.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Why a probe whose roots were not read in time says nothing about its server.
+pub(super) fn no_roots(limit: Duration) -> Miss {
+    let limit = evidence::duration(limit);
+    Miss::Local(format!("tls: the file of roots was not read within {limit}"))
 }
 
 /// The one place that names the cryptography in use.
@@ -205,5 +254,43 @@ impl ServerCertVerifier for Anyone {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::pin;
+
+    use tokio::time::timeout;
+
+    #[tokio::test]
+    async fn roots_on_a_disk_that_hangs_hold_up_nobody_and_are_not_held_against_the_server() {
+        let (configs, progress) = (Configs::default(), Progress::default());
+        // As many readings as may hang do.
+        let hung = configs.places.clone().acquire_many_owned(AT_ONCE as u32).await.unwrap();
+        let strict = Tls { verify: true, ca_file: Some("/nowhere".into()) };
+        let mut waiting = pin!(configs.config(&strict, &progress));
+        let limit = Duration::from_millis(10);
+        assert!(timeout(limit, &mut waiting).await.is_err());
+        assert_eq!(progress.timed_out(limit), no_roots(limit));
+        let lax = Tls { verify: false, ca_file: None };
+        assert!(configs.config(&lax, &Progress::default()).await.is_ok());
+        drop(hung);
+        let missing = "tls: read roots from /nowhere: no such file or directory";
+        assert_eq!(waiting.await.unwrap_err(), Miss::Local(missing.into()));
+    }
+
+    /// A file is read on another thread: at the first look there is nothing yet.
+    #[tokio::test]
+    async fn roots_are_not_read_on_the_loop() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("roots.pem");
+        fs::write(&file, vec![b'x'; 4 << 20]).unwrap();
+        let strict = Tls { verify: true, ca_file: file.to_str().map(str::to_owned) };
+        let (configs, progress) = (Configs::default(), Progress::default());
+        let mut reading = pin!(configs.config(&strict, &progress));
+        assert!(timeout(Duration::ZERO, &mut reading).await.is_err());
+        assert!(matches!(reading.await, Err(Miss::Local(_))));
     }
 }
