@@ -26,6 +26,9 @@ use crate::model::{Desired, Notices};
 /// How often the folders are looked at.
 const POLL: Duration = Duration::from_secs(1);
 
+/// How long a start waits for the folders.
+pub const FIRST_LOOK: Duration = Duration::from_secs(10);
+
 /// Files of one folder that are looked at; more than there are servers.
 const MAX_FILES: usize = 100_000;
 
@@ -124,6 +127,46 @@ fn list(folder: &Path) -> io::Result<Vec<String>> {
     Ok(files)
 }
 
+/// The first look, before there is a thread for it: what is posted is to be known before a server
+/// is used. A folder on a disk that hangs is not waited for longer than `limit`; until it answers
+/// nobody in it is known to be in maintenance, and that is told.
+pub fn first_look(wanted: Wanted, limit: Duration) -> First {
+    look_within(Folders::new(wanted.clone()), limit, Folders::look).unwrap_or_else(|| {
+        let what = format!(
+            "maintenance folders: no answer within {} s: who is in maintenance is not known yet",
+            limit.as_secs()
+        );
+        let troubles = vec![Event::Trouble { what }];
+        First { folders: Folders::new(wanted), notices: Notices::default(), troubles }
+    })
+}
+
+/// What the first look found.
+#[derive(Debug)]
+pub struct First {
+    pub folders: Folders,
+    pub notices: Notices,
+    pub troubles: Vec<Event>,
+}
+
+/// Looks on a thread of its own, which is left behind if it hangs.
+fn look_within(
+    mut folders: Folders,
+    limit: Duration,
+    look: impl FnOnce(&mut Folders) -> (Notices, Vec<Event>) + Send + 'static,
+) -> Option<First> {
+    if folders.wanted.is_empty() {
+        return Some(First { folders, notices: Notices::default(), troubles: Vec::new() });
+    }
+    let (found, finding) = mpsc::channel();
+    let work = move || {
+        let (notices, troubles) = look(&mut folders);
+        let _ = found.send(First { folders, notices, troubles });
+    };
+    thread::Builder::new().name("maintenance".into()).spawn(work).ok()?;
+    finding.recv_timeout(limit).ok()
+}
+
 /// Starts the thread. It takes other folders to look at, and ends when the returned sender is
 /// dropped.
 pub fn start(folders: Folders, before: Notices, inputs: UnboundedSender<Input>) -> Sender<Wanted> {
@@ -180,6 +223,17 @@ mod tests {
         (folder.clone(), [(folder, [server().address].into())].into())
     }
 
+    /// A folder below `at` in which the server is posted, looked at once.
+    fn posted(at: &Path) -> (PathBuf, Arc<PathBuf>, Folders) {
+        let path = at.join("maintenance");
+        fs::create_dir(&path).unwrap();
+        fs::write(path.join("10.0.0.7"), "").unwrap();
+        let (folder, wanted) = one(&path);
+        let mut folders = Folders::with(wanted, |_| None);
+        folders.look();
+        (path, folder, folders)
+    }
+
     #[test]
     fn k10_file_is_seen_when_it_comes_and_when_it_goes() {
         let at = tempfile::tempdir().unwrap();
@@ -195,14 +249,28 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_hangs_holds_up_a_start_for_so_long_and_no_longer() {
+        let at = tempfile::tempdir().unwrap();
+        let (folder, wanted) = one(at.path());
+        fs::write(at.path().join("10.0.0.7:80"), "").unwrap();
+        let limit = Duration::from_secs(60);
+        let first = first_look(wanted.clone(), limit);
+        assert!(first.notices.on(&folder, server()).is_some());
+        assert_eq!(first.troubles, []);
+        let (release, held) = mpsc::channel::<()>();
+        let hang = move |folders: &mut Folders| {
+            let _ = held.recv();
+            folders.look()
+        };
+        let soon = Duration::from_millis(10);
+        assert!(look_within(Folders::new(wanted), soon, hang).is_none());
+        drop(release);
+    }
+
+    #[test]
     fn k10_missing_folder_is_told_once_and_takes_nobody_out() {
         let at = tempfile::tempdir().unwrap();
-        let path = at.path().join("maintenance");
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("10.0.0.7"), "").unwrap();
-        let (folder, wanted) = one(&path);
-        let mut folders = Folders::with(wanted, |_| None);
-        folders.look();
+        let (path, folder, mut folders) = posted(at.path());
         fs::remove_dir_all(&path).unwrap();
         let (notices, troubles) = folders.look();
         assert_eq!(notices.on(&folder, server()), None);
@@ -214,12 +282,7 @@ mod tests {
     #[test]
     fn what_was_posted_holds_while_the_folder_cannot_be_read() {
         let at = tempfile::tempdir().unwrap();
-        let path = at.path().join("maintenance");
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("10.0.0.7"), "").unwrap();
-        let (folder, wanted) = one(&path);
-        let mut folders = Folders::with(wanted, |_| None);
-        folders.look();
+        let (path, folder, mut folders) = posted(at.path());
         fs::remove_dir_all(&path).unwrap();
         fs::write(&path, "in its place").unwrap();
         let (notices, troubles) = folders.look();

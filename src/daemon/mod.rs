@@ -213,6 +213,9 @@ async fn direct(options: Options) -> Result<(), Error> {
     ended
 }
 
+/// How long a stop waits for the disk.
+const LAST_NOTES: Duration = Duration::from_secs(5);
+
 /// The way in of what happens.
 type Inputs = (UnboundedSender<Input>, UnboundedReceiver<Input>);
 
@@ -228,10 +231,11 @@ async fn serve(
     let mut engine = Engine::new(memory, owned.clone(), seed(), clock.now());
     let opened =
         opening::open(options, &engine, &clock, &mut from_inputs, &mut from_requests).await?;
-    let Some(Opened { watcher, loader, update, files, early, waiting }) = opened else {
+    let Some(opened) = opened else {
         telling::tell(&Event::Stopped { removed: 0, kept: owned.len() });
         return Ok(());
     };
+    let Opened { watcher, loader, update, files, maintenance: first, early, waiting } = opened;
     for input in early {
         let _ = inputs.send(input);
     }
@@ -258,8 +262,7 @@ async fn serve(
 
     engine.spare_unclaimed(is_any_rejected(&files));
     // Before the servers are there: one in maintenance is never used.
-    let mut folders = maintenance::Folders::new(maintenance::wanted(&desired));
-    let (notices, troubles) = folders.look();
+    let maintenance::First { folders, notices, troubles } = first;
     troubles.iter().for_each(telling::tell);
     engine.handle_maintenance(Arc::new(notices.clone()), clock.now());
     engine.handle_config(desired, clock.now());
@@ -287,8 +290,10 @@ async fn serve(
 
     drop(director);
     if let Some(scribe) = scribe {
-        // Its queue is closed and short; what an heir must know is worth the wait.
-        let _ = scribe.join();
+        // Its queue is closed and short; what an heir must know is worth a wait.
+        if !scribe::settled(scribe, LAST_NOTES).await {
+            tracing::warn!("the disk hangs: what a restart must know was not noted to its end");
+        }
     }
     Ok(())
 }

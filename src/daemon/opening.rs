@@ -11,11 +11,12 @@ use tokio::task::spawn_blocking;
 use super::clock::Clock;
 use super::last_good::LastGood;
 use super::loader::Loader;
+use super::maintenance;
 use super::watch::Watcher;
 use super::{Error, Input, Options, startup, telling};
 use crate::api::Request;
 use crate::config::Scope;
-use crate::config::assemble::{Ask, Update};
+use crate::config::assemble::{Ask, Outcome, Update};
 use crate::engine::{Engine, Surroundings};
 use crate::event::Event;
 use crate::model::FileView;
@@ -26,6 +27,8 @@ pub(super) struct Opened {
     pub loader: Loader,
     pub update: Update,
     pub files: Vec<Arc<FileView>>,
+    /// What is posted in the maintenance folders.
+    pub maintenance: maintenance::First,
     /// What happened meanwhile.
     pub early: Vec<Input>,
     /// Requests that only a director can answer; no more than there are places for callers.
@@ -47,15 +50,28 @@ pub(super) async fn open(
         let watcher = Watcher::new(&config);
         let mut loader = Loader::new(&config, last_good(&state_dir));
         let (update, files) = loader.load(&Scope::Everything, Ask::default());
-        (watcher, loader, update, files)
+        let wanted = match &update.outcome {
+            Outcome::Applied { desired, .. } => maintenance::wanted(desired),
+            _ => maintenance::Wanted::new(),
+        };
+        let first = maintenance::first_look(wanted, maintenance::FIRST_LOOK);
+        (watcher, loader, update, files, first)
     });
     let (mut early, mut waiting) = (Vec::new(), Vec::new());
     loop {
         tokio::select! {
             read = &mut reading => {
                 let broke_off = |_| startup("reading the files broke off: this is a bug");
-                let (watcher, loader, update, files) = read.map_err(broke_off)?;
-                return Ok(Some(Opened { watcher, loader, update, files, early, waiting }));
+                let (watcher, loader, update, files, maintenance) = read.map_err(broke_off)?;
+                return Ok(Some(Opened {
+                    watcher,
+                    loader,
+                    update,
+                    files,
+                    maintenance,
+                    early,
+                    waiting,
+                }));
             }
             Some(input) = inputs.recv() => match input {
                 Input::Terminate(_) => return Ok(None),

@@ -5,6 +5,7 @@
 
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
@@ -62,6 +63,13 @@ pub fn start(
     };
     let handle = thread::Builder::new().name("scribe".into()).spawn(work);
     (notes, handle.map_err(|error| tracing::error!(%error, "no scribe thread")).ok())
+}
+
+/// Waits until the thread, whose sender was dropped, has written everything, but no longer than
+/// this; whether it has. A disk that hangs keeps its thread, and must not keep the director.
+pub async fn settled(scribe: thread::JoinHandle<()>, limit: Duration) -> bool {
+    let ended = tokio::task::spawn_blocking(move || scribe.join());
+    tokio::time::timeout(limit, ended).await.is_ok()
 }
 
 struct Scribe {
@@ -173,6 +181,17 @@ mod tests {
         assert_eq!(files.load_health().value.written_unix_ms, 7);
         drop(notes);
         scribe.unwrap().join().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_does_not_hold_up_a_stop() {
+        let (release, held) = mpsc::channel::<()>();
+        let hung = thread::spawn(move || {
+            let _ = held.recv();
+        });
+        assert!(!settled(hung, Duration::from_millis(10)).await);
+        drop(release);
+        assert!(settled(thread::spawn(|| {}), Duration::from_secs(60)).await);
     }
 
     #[test]
