@@ -63,7 +63,7 @@ pub(super) fn shared(name: &str, value: Piece<'_>, to: &mut Told, report: &mut R
         "emailalertfreq" => to.remind = seconds(value, report),
         "emailalertstatus" => to.stages = stages(value, report),
         "smtp" => to.server = server(value, report),
-        "fallbackcommand" => to.fallback_command = hook(maybe_quoted(value), report),
+        "fallbackcommand" => to.fallback_command = hook(command_text(value), report),
         _ => return false,
     }
     true
@@ -230,6 +230,16 @@ fn execute(value: Piece<'_>, to: &mut HeadDraft, report: &mut Report) {
         value.span(),
         "only the ldirectord command heeds this: for directord run, put the file into its folder",
     );
+}
+
+/// What a command's quotes enclose, where they are one pair round all of it. In `"/bin/x" "a b"`
+/// they are two, round a word each.
+fn command_text(value: Piece<'_>) -> Piece<'_> {
+    let inside = value.text.strip_prefix('"').and_then(|rest| rest.split_once('"'));
+    match inside {
+        Some((_, behind)) if behind.starts_with([' ', '\t']) => value,
+        _ => maybe_quoted(value),
+    }
 }
 
 /// A program's text as words, or as a script for the shell where it is one.

@@ -75,6 +75,10 @@ fn f27_a_command_is_cut_into_words_without_a_shell() {
     assert_eq!(hook("\"/x/y  -a\\ b\""), ["/x/y", "-a b"]);
     assert_eq!(hook("/x/y 'one word' \"and;another\""), ["/x/y", "one word", "and;another"]);
     assert_eq!(hook("/x/y ''"), ["/x/y", ""]);
+    // Two pairs of quotes, of which none goes round all of it; and one that does.
+    assert_eq!(hook("\"/x/y\" \"a b\""), ["/x/y", "a b"]);
+    assert_eq!(hook("\"/x y\" -a \"b\""), ["/x y", "-a", "b"]);
+    assert_eq!(hook("\"/x/y \"a b\"\""), ["/x/y", "a b"]);
     assert_eq!(
         alerts("", &["fallbackcommand = \"/own x\""]).unwrap().fallback_command.unwrap().argv[..],
         ["/own", "x"]
