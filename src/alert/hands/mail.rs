@@ -1,6 +1,7 @@
 //! One mail, to a mail server or to this host's sendmail.
 //!
-//! Every recipient is asked for by itself: one that is refused does not cost the others theirs.
+//! Every recipient is asked for by itself: one that is refused, or is no address at all, does not
+//! cost the others theirs.
 //! There is no TLS and no login, as with ldirectord: the server is the site's own relay.
 
 use std::time::Duration;
@@ -21,11 +22,24 @@ const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// Sends it; the error says to whom it did not go, and why. The caller bounds the time.
 pub async fn send(mail: &Mail, node: &str) -> Result<(), String> {
     let sender = own_address(node)?;
-    let recipients = mail.to.iter().map(|to| address(to, node)).collect::<Result<Vec<_>, _>>()?;
-    let message = message(mail, &sender, &recipients)?;
-    match &mail.server {
-        Some(server) => by_smtp(server, node, sender, &recipients, &message).await,
-        None => by_sendmail(&sender, &recipients, &message).await,
+    let (mut recipients, mut refused) = (Vec::new(), Vec::new());
+    for to in &mail.to {
+        match address(to, node) {
+            Ok(address) => recipients.push(address),
+            Err(why) => refused.push(why),
+        }
+    }
+    if !recipients.is_empty() {
+        let message = message(mail, &sender, &recipients)?;
+        let sent = match &mail.server {
+            Some(server) => by_smtp(server, node, sender, &recipients, &message).await,
+            None => by_sendmail(&sender, &recipients, &message).await,
+        };
+        refused.extend(sent.err());
+    }
+    match refused.is_empty() {
+        true => Ok(()),
+        false => Err(refused.join("; ")),
     }
 }
 

@@ -248,6 +248,27 @@ async fn k11_a_burst_of_lines_waits_for_syslog() {
     }
 }
 
+fn mail_by(port: u16, to: &[&str]) -> Mail {
+    Mail {
+        to: to.iter().map(|to| (*to).to_owned()).collect(),
+        from: None,
+        server: Some(crate::model::MailServer { host: "127.0.0.1".into(), port }),
+        subject: "s".into(),
+        body: "b".into(),
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_address_does_not_cost_the_others_their_mail() {
+    // Nobody is there: what is told of the good one is that it was tried.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = free.local_addr().unwrap().port();
+    drop(free);
+    let mail = mail_by(port, &["a@b@c", "a@x.example"]);
+    let why = mail::send(&mail, "lvs1").await.unwrap_err();
+    assert!(why.starts_with("a@b@c: ") && why.contains("refused"), "{why}");
+}
+
 /// Cargo's own variables stand for ORACLE_HOME: a test must not change its environment.
 #[tokio::test]
 async fn k09_hooks_have_the_directors_environment() {

@@ -134,12 +134,23 @@ fn recipients(value: Piece<'_>, report: &mut Report) -> Option<Vec<String>> {
             .hint("write \"a@example.com, b@example.com\"");
         return None;
     }
+    for odd in recipients.iter().filter(|recipient| !is_address(recipient)) {
+        report
+            .warning(value.span(), format!("no mail can go to {odd}"))
+            .hint("write a@example.com, or the name of a user of this host");
+    }
     if recipients.len() > MailAlert::MAX_RECIPIENTS {
         let most = MailAlert::MAX_RECIPIENTS;
         report.error(value.span(), format!("mail goes to at most {most} addresses"));
         return None;
     }
     Some(recipients)
+}
+
+/// Whether mail can go there, as whoever sends it reads it: a name alone is a user's.
+fn is_address(text: &str) -> bool {
+    let whole = if text.contains('@') { text } else { &format!("{text}@localhost") };
+    whole.parse::<lettre::Address>().is_ok()
 }
 
 fn seconds(value: Piece<'_>, report: &mut Report) -> Option<u64> {

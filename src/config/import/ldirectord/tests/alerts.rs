@@ -35,6 +35,16 @@ fn f19_a_list_of_recipients_is_so_many_addresses() {
 }
 
 #[test]
+fn f19_what_is_no_address_is_told_and_the_others_are_kept() {
+    let list = "emailalert=\"root, a@b@c, b@y.example\"\n";
+    assert_eq!(mail(list, &[]).to, ["root", "a@b@c", "b@y.example"]);
+    let told = warnings(list);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].ends_with("no mail can go to a@b@c"), "{told:?}");
+    assert_eq!(warnings("emailalert=\"root, b@y.example\"\n").len(), 0);
+}
+
+#[test]
 fn a_block_says_of_mail_what_the_head_does_not() {
     let text = "emailalert=root\nemailalertfrom=LVS <lvs@x.example>\nemailalertfreq=60s\n\
                 emailalertstatus=starting, running\nsmtp=10.0.0.25\n";
