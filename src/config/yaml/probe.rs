@@ -292,6 +292,14 @@ impl<'a> Walk<'a> {
     fn ldap(&mut self, fields: &Fields<'a>, mut probe: LdapProbe) -> Probe {
         probe.base = self.maybe_line(fields, &keys::BASE).unwrap_or_default();
         probe.login = self.login(fields, &keys::LDAP_LOGIN);
+        // A bind with a name and no password asks for nothing (RFC 4513 section 5.1.2): servers
+        // refuse it, or let anybody in.
+        if let (Some(entry), None) =
+            (fields.entry(&keys::LDAP_LOGIN), fields.entry(&keys::PASSWORD))
+        {
+            let hint = "write password: PASSWORD beside it, or leave both out";
+            self.refuse::<()>(entry, "needs a password", hint);
+        }
         probe.receive = fields.entry(&keys::ENTRY_RECEIVE).and_then(|e| self.pattern(e));
         if let Some(tls) = &mut probe.tls {
             self.tls(fields, tls);

@@ -353,3 +353,20 @@ fn one_reading_tells_every_mistake() {
     let errors = parsed.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
     assert_eq!(errors, 7, "{:#?}", parsed.diagnostics);
 }
+
+/// A bind by a name without a password is no bind by that name, RFC 4513 section 5.1.2.
+#[test]
+fn ldap_binds_by_a_name_with_a_password_or_without_either() {
+    let told = |options: &str| {
+        messages(&format!(
+            "virtual: 10.0.0.1:389\nreal: [192.168.0.1]\ncheck: {{ldap: {{{options}}}}}\n"
+        ))
+    };
+    for options in ["login: \"cn=a\"", "password: b"] {
+        let said = told(options);
+        assert!(said.len() == 1 && said[0].contains(" needs a "), "{options}: {said:?}");
+    }
+    for options in ["base: \"o=x\"", "login: \"cn=a\", password: b"] {
+        assert_eq!(told(options), Vec::<String>::new(), "{options}");
+    }
+}
