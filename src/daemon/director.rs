@@ -125,10 +125,10 @@ impl Director {
     fn take(&mut self, input: Input) {
         let now = self.clock.now();
         match input {
-            Input::Outcome { check, outcome, took } => {
+            Input::Outcome { check, outcome, status, took } => {
                 if self.telling.policy.has_monitors() {
                     let subjects = self.engine.subjects(check);
-                    self.telling.policy.handle_outcome(subjects, &outcome);
+                    self.telling.policy.handle_outcome(subjects, &outcome, status);
                 }
                 self.engine.handle_outcome(check, outcome, took, now);
             }
@@ -281,7 +281,8 @@ impl Director {
                     let (prober, inputs) = (self.prober.clone(), self.inputs.clone());
                     tokio::spawn(async move {
                         let mut answer = Answer::pending(check, inputs);
-                        answer.outcome = prober.probe(endpoint, &spec).await;
+                        (answer.outcome, answer.status) =
+                            prober.probe_for_status(endpoint, &spec).await;
                     });
                 }
                 Action::Survey => self.ask_kernel(kernel::Job::Survey),
@@ -340,6 +341,7 @@ impl Director {
 struct Answer {
     check: CheckId,
     outcome: Outcome,
+    status: Option<u16>,
     started: Instant,
     inputs: UnboundedSender<Input>,
 }
@@ -347,15 +349,15 @@ struct Answer {
 impl Answer {
     fn pending(check: CheckId, inputs: UnboundedSender<Input>) -> Answer {
         let outcome = Outcome::Local("the probe broke off: this is a bug of directord".into());
-        Answer { check, outcome, started: Instant::now(), inputs }
+        Answer { check, outcome, status: None, started: Instant::now(), inputs }
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
         let outcome = std::mem::replace(&mut self.outcome, Outcome::Pass);
-        let (check, took) = (self.check, self.started.elapsed());
-        let _ = self.inputs.send(Input::Outcome { check, outcome, took });
+        let (check, status, took) = (self.check, self.status, self.started.elapsed());
+        let _ = self.inputs.send(Input::Outcome { check, outcome, status, took });
     }
 }
 

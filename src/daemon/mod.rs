@@ -134,6 +134,8 @@ pub enum Input {
     Outcome {
         check: CheckId,
         outcome: crate::model::Outcome,
+        /// What HTTP was answered with.
+        status: Option<u16>,
         took: Duration,
     },
     /// With the processor time it cost.

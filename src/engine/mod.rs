@@ -544,10 +544,17 @@ impl Engine {
         self.ready && !self.kernel.busy && self.kernel.dirty.is_empty() && self.checks.all_tried()
     }
 
-    /// Whom a check speaks for: services, and the server's place in each.
-    pub fn subjects(&self, check: CheckId) -> impl Iterator<Item = (ServiceKey, usize)> {
+    /// Whom a check speaks for: services, the server's place in each, and whether a file holds it
+    /// in maintenance there.
+    pub fn subjects(&self, check: CheckId) -> impl Iterator<Item = (ServiceKey, usize, bool)> {
         let users = self.checks.get(check).into_iter().flat_map(|check| &check.users);
-        users.map(|user| (user.service, user.server as usize))
+        users.map(|user| {
+            let (service, at) = (user.service, user.server as usize);
+            let server = self.services.get(&service).and_then(|service| service.servers.get(at));
+            let posted =
+                |server: &Server| matches!(server.maintenance, Some(Maintenance::Posted(_)));
+            (service, at, server.is_some_and(posted))
+        })
     }
 
     /// The next thing to do.

@@ -1,7 +1,7 @@
 //! Why a probe did not pass, and how far it had come.
 
 use std::io;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU16, Ordering};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -170,15 +170,27 @@ impl Phase {
 
 /// Where one probe is; written by the probe, read when its time is up.
 #[derive(Default)]
-pub(super) struct Progress(AtomicU8);
+pub(super) struct Progress {
+    phase: AtomicU8,
+    /// What HTTP was answered with last; 0 where there was no such answer.
+    status: AtomicU16,
+}
 
 impl Progress {
     pub fn enter(&self, phase: Phase) {
-        self.0.store(phase as u8, Ordering::Relaxed);
+        self.phase.store(phase as u8, Ordering::Relaxed);
+    }
+
+    pub fn answered(&self, status: u16) {
+        self.status.store(status, Ordering::Relaxed);
+    }
+
+    pub fn status(&self) -> Option<u16> {
+        Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
     }
 
     pub fn phase(&self) -> Phase {
-        let number = usize::from(self.0.load(Ordering::Relaxed));
+        let number = usize::from(self.phase.load(Ordering::Relaxed));
         Phase::ALL.get(number).copied().unwrap_or(Phase::Connect)
     }
 

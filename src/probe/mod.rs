@@ -87,8 +87,27 @@ impl Prober {
     /// To be called in a tokio runtime with time and I/O. Dropping the future ends the probe at
     /// once and leaves nothing behind.
     pub async fn probe(&self, endpoint: Endpoint, spec: &CheckSpec) -> Outcome {
+        self.carry_out(endpoint, spec, &Progress::default()).await
+    }
+
+    /// The same, and the status with which HTTP was answered, if it was.
+    pub async fn probe_for_status(
+        &self,
+        endpoint: Endpoint,
+        spec: &CheckSpec,
+    ) -> (Outcome, Option<u16>) {
+        let progress = Progress::default();
+        let outcome = self.carry_out(endpoint, spec, &progress).await;
+        (outcome, progress.status())
+    }
+
+    async fn carry_out(
+        &self,
+        endpoint: Endpoint,
+        spec: &CheckSpec,
+        progress: &Progress,
+    ) -> Outcome {
         let (shared, limit) = (&*self.shared, spec.timeout);
-        let progress = &Progress::default();
         // Boxed, each at its own size: the many small ones do not grow by the largest.
         let work: Work<'_> = match &spec.probe {
             Probe::On => return Outcome::Pass,

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use super::{Delivery, Sink};
 use crate::event::{Event, ServiceChange, ldirectord};
 use crate::model::{
-    Alerts, Desired, Head, LogPlace, Outcome, ServiceKey, Stage, Time, VirtualService,
+    Alerts, Desired, Head, LogPlace, Outcome, Probe, ServiceKey, Stage, Time, VirtualService,
 };
 
 use hooks::Hooks;
@@ -175,22 +175,29 @@ impl Policy {
         self.monitors
     }
 
-    /// Takes in what a check found; `servers` are whom it speaks for, by their place in their
-    /// service. A check that could not be carried out says nothing about them, and here neither.
+    /// Takes in what a check found; `servers` are whom it speaks for: their place in their
+    /// service, and whether a file holds them in maintenance. A check that could not be carried
+    /// out says nothing about them, and here neither. `status` is what HTTP was answered with.
     pub fn handle_outcome(
         &mut self,
-        servers: impl IntoIterator<Item = (ServiceKey, usize)>,
+        servers: impl IntoIterator<Item = (ServiceKey, usize, bool)>,
         outcome: &Outcome,
+        status: Option<u16>,
     ) {
-        let found = match outcome {
-            Outcome::Pass => "[up] -".to_owned(),
-            Outcome::Fail(reason) => format!("[down] {}", percent(reason)),
-            Outcome::Local(_) => return,
-        };
-        for (service, at) in servers {
+        for (service, at, in_maintenance) in servers {
             let alerts = self.desired.alerts.get(&service);
             let Some(monitor) = alerts.and_then(|alerts| alerts.monitor.as_ref()) else { continue };
             let Some(name) = monitor.names.get(at) else { continue };
+            let found = match outcome {
+                // ldirectord does not ask at all; what was found brings nobody back here either.
+                _ if in_maintenance => "[down] Server in maintenance".to_owned(),
+                Outcome::Pass => match status {
+                    Some(status) => format!("[up] {}", status_line(status)),
+                    None => format!("[up] {}", success(&self.desired, &service, at)),
+                },
+                Outcome::Fail(reason) => format!("[down] {}", percent(reason)),
+                Outcome::Local(_) => continue,
+            };
             let (sink, line) = (Sink::Monitor(monitor.file.clone()), format!("{name} {found}"));
             self.due.push_back(Delivery::Line(sink, line));
         }
@@ -350,6 +357,22 @@ fn subject(desired: &Desired, manner: &Manner, key: &ServiceKey) -> Option<Subje
         Some(Sink::Log(head.log.clone()?, instance.into()))
     });
     Some(Subject { spec, alerts: desired.alerts.get(key).cloned(), log })
+}
+
+/// `200 OK`, as the standard names it, whatever the server did.
+fn status_line(status: u16) -> String {
+    let known = hyper::StatusCode::from_u16(status).ok();
+    let words = known.and_then(|status| status.canonical_reason()).unwrap_or_default();
+    format!("{status} {words}").trim_end().to_owned()
+}
+
+/// What a monitor file has of a check that passed, but for HTTP.
+fn success(desired: &Desired, service: &ServiceKey, at: usize) -> &'static str {
+    let server = desired.services.get(service).and_then(|service| service.servers.get(at));
+    match server.map(|server| &server.check.probe) {
+        Some(Probe::Dns(_) | Probe::Ldap(_)) => "Success",
+        _ => "-",
+    }
 }
 
 /// What would break a line of a monitor file, or be taken for such a code, as its code.

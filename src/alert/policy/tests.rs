@@ -4,8 +4,9 @@ use super::*;
 use crate::alert::{Command, Mail};
 use crate::event::RowChange;
 use crate::model::{
-    ByHand, CheckSpec, Destination, Endpoint, FailureAction, ForwardingMethod, Hook, KernelName,
-    MailAlert, Monitor, Origin, Probe, RealServer, ServiceSettings, Stages, StopAction,
+    ByHand, CheckSpec, Destination, DnsProbe, Endpoint, FailureAction, ForwardingMethod, Hook,
+    KernelName, MailAlert, Monitor, Origin, Probe, RealServer, ServiceSettings, Stages, StopAction,
+    Transport,
 };
 
 const NAMES: [&str; 2] = ["10.0.0.1:80/tcp", "fwmark:7"];
@@ -399,11 +400,38 @@ fn a_monitor_file_has_a_line_for_each_service_of_a_check() {
     let alerts = Alerts { monitor: Some(monitor), ..Alerts::default() };
     let mut policy = policy(None, &desired(&[alerts.clone(), alerts], Head::default()));
     assert!(policy.has_monitors());
-    policy.handle_outcome([(key(0), 0), (key(1), 1)], &Outcome::Pass);
+    policy.handle_outcome([(key(0), 0, false), (key(1), 1, false)], &Outcome::Pass, None);
     assert_eq!(lines(&mut policy), ["seven [up] -", "eight [up] -"]);
-    policy.handle_outcome([(key(0), 1)], &Outcome::Local("no route".into()));
+    policy.handle_outcome([(key(0), 1, false)], &Outcome::Local("no route".into()), None);
     assert_eq!(lines(&mut policy), [""; 0]);
     assert!(!running(Alerts::default()).has_monitors());
+}
+
+#[test]
+fn k11_a_monitor_file_says_who_is_in_maintenance_whatever_the_check_found() {
+    let monitor = Monitor { file: Arc::new("/m".into()), names: vec!["seven".into()] };
+    let mut policy = running(Alerts { monitor: Some(monitor), ..Alerts::default() });
+    for outcome in [Outcome::Pass, Outcome::Fail("x".into()), Outcome::Local("y".into())] {
+        policy.handle_outcome([(key(0), 0, true)], &outcome, Some(200));
+        assert_eq!(lines(&mut policy), ["seven [down] Server in maintenance"]);
+    }
+}
+
+#[test]
+fn k11_a_monitor_file_calls_a_pass_as_ldirectord_does() {
+    let names = vec!["seven".into(), "eight".into()];
+    let monitor = Monitor { file: Arc::new("/m".into()), names };
+    let alerts = Alerts { monitor: Some(monitor), ..Alerts::default() };
+    let mut desired = (*desired(&[alerts], Head::default())).clone();
+    let service = Arc::make_mut(desired.services.get_mut(&key(0)).unwrap());
+    let dns = DnsProbe { request: "a.b".into(), receive: None, transport: Transport::Udp };
+    Arc::make_mut(&mut service.servers[0].check).probe = Probe::Dns(Box::new(dns));
+    let mut policy = policy(None, &Arc::new(desired));
+    policy.handle_outcome([(key(0), 0, false)], &Outcome::Pass, None);
+    assert_eq!(lines(&mut policy), ["seven [up] Success"]);
+    policy.handle_outcome([(key(0), 1, false)], &Outcome::Pass, Some(200));
+    policy.handle_outcome([(key(0), 1, false)], &Outcome::Pass, Some(299));
+    assert_eq!(lines(&mut policy), ["eight [up] 200 OK", "eight [up] 299"]);
 }
 
 /// What owners' programs need is in the environment they gave the director.
@@ -426,7 +454,7 @@ fn f28_a_monitor_line_has_a_reason_on_one_line() {
     let alerts = Alerts { monitor: Some(monitor), ..Alerts::default() };
     let mut policy = running(alerts);
     let reason = "receive: not found: 100% |\r\n".to_owned();
-    policy.handle_outcome([(key(0), 0)], &Outcome::Fail(reason));
+    policy.handle_outcome([(key(0), 0, false)], &Outcome::Fail(reason), None);
     assert_eq!(lines(&mut policy), ["seven [down] receive: not found: 100%25 %7c%0d%0a"]);
 }
 

@@ -35,6 +35,7 @@ pub(super) async fn run(
         // Held until the body has been searched.
         let mut held = Held::default();
         let (head, body) = fetch(shared, &hop, probe, &mut held, progress).await?;
+        progress.answered(head.status);
         if probe.status.contains(head.status) {
             let Some(pattern) = &probe.receive else { return Ok(()) };
             return shared.patterns.require(pattern, body, limit(probe), progress).await;
