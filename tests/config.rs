@@ -28,6 +28,10 @@ impl Names for Book {
     fn port(&self, name: &str, _: Option<Protocol>) -> Option<u16> {
         (name == "http").then_some(80)
     }
+
+    fn node(&self) -> String {
+        "localhost".to_owned()
+    }
 }
 
 fn source(path: &Path, text: &str) -> Source {

@@ -33,6 +33,10 @@ impl Names for Book {
             _ => None,
         }
     }
+
+    fn node(&self) -> String {
+        "localhost".to_owned()
+    }
 }
 
 fn source(path: &Path, dialect: Dialect, text: &str) -> Source {

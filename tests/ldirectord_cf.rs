@@ -20,6 +20,10 @@ impl Names for NoNames {
     fn port(&self, _: &str, _: Option<Protocol>) -> Option<u16> {
         None
     }
+
+    fn node(&self) -> String {
+        "localhost".to_owned()
+    }
 }
 
 fn sample(name: &str) -> Parsed {

@@ -85,6 +85,9 @@ pub trait Names {
 
     /// The port of a service name such as `http`; any protocol when `None`.
     fn port(&self, name: &str, protocol: Option<Protocol>) -> Option<u16>;
+
+    /// What this host calls itself.
+    fn node(&self) -> String;
 }
 
 /// A service as one file declares it, before the files are joined.

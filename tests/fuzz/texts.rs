@@ -28,6 +28,10 @@ impl Names for Book {
     fn port(&self, _: &str, _: Option<Protocol>) -> Option<u16> {
         Some(80)
     }
+
+    fn node(&self) -> String {
+        "localhost".to_owned()
+    }
 }
 
 /// Reads a text as `dialect` and shows all there is to say about it.

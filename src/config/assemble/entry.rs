@@ -416,4 +416,8 @@ impl Names for Asking<'_> {
     fn port(&self, name: &str, protocol: Option<Protocol>) -> Option<u16> {
         self.names.port(name, protocol)
     }
+
+    fn node(&self) -> String {
+        self.names.node()
+    }
 }

@@ -90,6 +90,9 @@ impl Names for Nobody {
     fn port(&self, _: &str, _: Option<Protocol>) -> Option<u16> {
         None
     }
+    fn node(&self) -> String {
+        "localhost".to_owned()
+    }
 }
 
 struct Somebody;
@@ -100,6 +103,9 @@ impl Names for Somebody {
     }
     fn port(&self, _: &str, _: Option<Protocol>) -> Option<u16> {
         Some(77)
+    }
+    fn node(&self) -> String {
+        "localhost".to_owned()
     }
 }
 

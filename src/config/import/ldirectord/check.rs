@@ -84,7 +84,7 @@ impl Plan {
                 }),
                 _ => None,
             },
-            words: Words::of(draft, application.speech, key),
+            words: Words::of(draft, application.speech, key, &resolver.names.node()),
             place: place(draft),
             virtual_address: virtual_address(key),
         };

@@ -13,10 +13,8 @@ use crate::pattern;
 /// Redirects libwww-perl follows by default.
 const REDIRECTS: u8 = 7;
 
-/// ldirectord's defaults; it puts its host's name in place of localhost.
+/// ldirectord's default; where it needs an address it is `ldirectord@NODE`.
 const FTP_LOGIN: &str = "anonymous";
-const FTP_PASSWORD: &str = "ldirectord@localhost";
-const SIP_LOGIN: &str = "ldirectord@localhost";
 
 /// What the lines of a service say to a negotiate check.
 pub(super) struct Words {
@@ -32,6 +30,8 @@ pub(super) struct Words {
     protocol: Option<Protocol>,
     /// Whether `service` is written: some defaults come with the line.
     is_named: bool,
+    /// `ldirectord@NODE`.
+    own_address: String,
 }
 
 /// What a real is asked, its own words or its service's.
@@ -41,7 +41,8 @@ pub(super) struct Asked {
 }
 
 impl Words {
-    pub(super) fn of(draft: &Draft<'_>, speech: Speech, key: ServiceKey) -> Words {
+    /// `node` is what this host calls itself.
+    pub(super) fn of(draft: &Draft<'_>, speech: Speech, key: ServiceKey, node: &str) -> Words {
         let text = |piece: Option<Piece<'_>>| piece.map(|piece| piece.value());
         Words {
             speech,
@@ -58,6 +59,7 @@ impl Words {
                 ServiceKey::Fwmark { .. } => None,
             },
             is_named: draft.service.is_some(),
+            own_address: format!("ldirectord@{node}"),
         }
     }
 
@@ -90,7 +92,7 @@ impl Words {
             Speech::Imaps => Probe::Imap(self.mailbox(Some(UNVERIFIED))),
             Speech::Nntp => Probe::Nntp,
             Speech::Sip => {
-                let usual = if self.is_named { SIP_LOGIN } else { "" };
+                let usual = if self.is_named { self.own_address.as_str() } else { "" };
                 let login = self.login.clone().unwrap_or_else(|| usual.to_owned());
                 let udp = self.protocol == Some(Protocol::Udp);
                 let transport = if udp { Transport::Udp } else { Transport::Tcp };
@@ -175,7 +177,7 @@ impl Words {
         let or = |text: &Option<String>, usual: &str| text.clone().unwrap_or(usual.to_owned());
         Probe::Ftp(Box::new(FtpProbe {
             login: or(&self.login, FTP_LOGIN),
-            password: or(&self.passwd, FTP_PASSWORD),
+            password: or(&self.passwd, &self.own_address),
             request: file.map(absolute),
             receive,
             body_limit: HttpProbe::DEFAULT_BODY_LIMIT,

@@ -71,7 +71,7 @@ pub(super) fn widths(file: &File<'_>, source: &Source, names: &dyn Names) -> Vec
 
 pub(super) struct Resolver<'r> {
     pub(super) globals: &'r Globals<'r>,
-    names: &'r dyn Names,
+    pub(super) names: &'r dyn Names,
     pub(super) report: &'r mut Report,
     /// So far.
     reals: usize,

@@ -10,7 +10,7 @@ mod alerts;
 mod negotiate;
 mod rows;
 
-/// A resolver that knows `web1` and `http`.
+/// A resolver that knows `web1` and `http`, on a host called `lvs1`.
 struct Known;
 
 impl Names for Known {
@@ -24,6 +24,10 @@ impl Names for Known {
 
     fn port(&self, name: &str, protocol: Option<Protocol>) -> Option<u16> {
         (name == "http" && protocol != Some(Protocol::Udp)).then_some(80)
+    }
+
+    fn node(&self) -> String {
+        "lvs1".to_owned()
     }
 }
 

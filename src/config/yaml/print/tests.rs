@@ -22,6 +22,10 @@ impl Names for Nobody {
     fn port(&self, _: &str, _: Option<Protocol>) -> Option<u16> {
         None
     }
+
+    fn node(&self) -> String {
+        "localhost".to_owned()
+    }
 }
 
 fn read(text: &str) -> Result<Vec<VirtualService>, String> {

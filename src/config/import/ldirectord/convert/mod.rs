@@ -192,6 +192,10 @@ mod tests {
         fn port(&self, name: &str, _: Option<Protocol>) -> Option<u16> {
             (name == "http").then_some(80)
         }
+
+        fn node(&self) -> String {
+            "localhost".to_owned()
+        }
     }
 
     fn source(text: &str, dialect: Dialect) -> Source {

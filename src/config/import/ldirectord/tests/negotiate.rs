@@ -43,6 +43,8 @@ fn f08_d05_pop_and_imap_need_a_greeting_and_log_in_where_there_is_a_login() {
 #[test]
 fn f08_d01_ftp_without_receive_is_a_login() {
     let Probe::Ftp(ftp) = probe("10.0.0.1:21", &[]) else { panic!() };
+    let login = (ftp.login.as_str(), ftp.password.as_str());
+    assert_eq!(login, ("anonymous", "ldirectord@lvs1"), "as the host is called");
     assert_eq!((ftp.request, ftp.receive), (None, None));
 }
 
@@ -115,7 +117,7 @@ fn k01_sip_asks_for_ldirectord_only_where_service_is_written() {
     };
     assert_eq!(sip("10.0.0.1:5060", &[]), (String::new(), Transport::Tcp));
     let udp = sip("10.0.0.1:5060", &["service=sip", "protocol=udp"]);
-    assert_eq!(udp, ("ldirectord@localhost".into(), Transport::Udp));
+    assert_eq!(udp, ("ldirectord@lvs1".into(), Transport::Udp));
     assert_eq!(sip("7", &["service=sip", "login=\"me\""]), ("me".into(), Transport::Tcp));
     assert_eq!(
         errors(&members(&[REAL, "service=sip", "login=\"a b\""])),
