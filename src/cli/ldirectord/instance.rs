@@ -2,12 +2,14 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -181,8 +183,12 @@ fn to_end_of(log: &Path) -> Stdio {
     open_log(log).map_or_else(|_| Stdio::null(), Stdio::from)
 }
 
+/// As whoever writes its lines opens it: a FIFO that nobody reads refuses at once, and what is
+/// new is not for everybody to read.
 fn open_log(log: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).open(log)
+    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o640).custom_flags(flags.bits()).open(log)
 }
 
 pub(super) fn is_writable(log: &Path) -> bool {
@@ -235,5 +241,24 @@ pub(super) fn close_inherited() {
     for number in inherited {
         // One of them was the listing's own, and is closed by now.
         let _ = nix::unistd::close(number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_a_fifo_nobody_reads_holds_up_no_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let fifo = folder.path().join("fifo");
+        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        assert!(!is_writable(&fifo));
+        let log = folder.path().join("log");
+        assert!(is_writable(&log));
+        let mode = fs::metadata(&log).unwrap().permissions().mode();
+        assert_eq!(mode & 0o137, 0, "{mode:o}");
     }
 }
