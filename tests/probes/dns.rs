@@ -156,6 +156,50 @@ async fn a_truncated_answer_is_asked_for_by_tcp() {
     assert_eq!(ask(there, matching("192.0.2.1")).await, Outcome::Pass);
 }
 
+/// A server at this address that answers truncated for IPv4, and a moment later as it should for
+/// IPv6, if at all.
+async fn truncating(at: Endpoint, ipv6: bool) {
+    let udp = UdpSocket::bind(SocketAddr::from(at)).await.unwrap();
+    tokio::spawn(async move {
+        let mut space = [0; 512];
+        while let Ok((length, client)) = udp.recv_from(&mut space).await {
+            let question = &mut space[..length];
+            if question[length - 3] == A {
+                question[2] |= 0x82;
+                let _ = udp.send_to(question, client).await;
+            } else if ipv6 {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let address = [&[0x20, 1, 0xd, 0xb8][..], &[0; 11], &[1]].concat();
+                let _ = udp.send_to(&answered(question, 0, AAAA, &address), client).await;
+            }
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_truncated_answer_is_asked_for_while_the_other_is_waited_for() {
+    let there = tcp_server(|question| framed(www(question))).await;
+    truncating(there, false).await;
+    assert_eq!(ask(there, matching("192.0.2.1")).await, Outcome::Pass);
+}
+
+#[tokio::test]
+async fn a_truncated_answer_that_cannot_be_had_does_not_hold_up_the_other() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let nobody = Endpoint::from(free.local_addr().unwrap());
+    drop(free);
+    truncating(nobody, true).await;
+    assert_eq!(ask(nobody, matching("2001:db8::1")).await, Outcome::Pass);
+    assert_eq!(ask(nobody, matching("^10[.]")).await, fail("connect: connection refused"));
+    let silent = server(|client, _| async move {
+        tokio::time::sleep(Duration::from_secs(60)).await;
+        drop(client);
+    });
+    let silent = silent.await;
+    truncating(silent, true).await;
+    assert_eq!(ask(silent, dns()).await, Outcome::Pass);
+}
+
 #[tokio::test]
 async fn hostile_answers_by_tcp_end_as_failures() {
     let there = tcp_server(|question| framed(www(question))).await;

@@ -5,6 +5,7 @@
 
 pub(super) mod message;
 
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -33,43 +34,87 @@ pub(super) async fn run(
     let ids = [ids[0], if ids[0] == ids[1] { !ids[1] } else { ids[1] }];
     let unfit = |why| Miss::Local(format!("dns: {}: {why}", evidence::text(&probe.request)));
     let questions = message::questions(&probe.request, ids).map_err(unfit)?;
-    let judge = Judge { shared, probe, progress, records: Vec::new(), miss: None };
+    let judge = Judge { shared, probe, progress, records: Vec::new(), miss: None, broken: None };
     match probe.transport {
         Transport::Udp => by_udp(endpoint, questions, judge, limit).await,
         Transport::Tcp => by_tcp(endpoint, questions, judge).await,
     }
 }
 
-/// Asks everything at once, and what is not answered again; what does not fit into a datagram,
-/// by TCP.
+/// Asks everything at once, and what is not answered again; what does not fit into a datagram by
+/// TCP, one after the other, while datagrams are still waited for: neither may hold up the other.
 async fn by_udp(
     endpoint: Endpoint,
     mut open: Vec<Question>,
     mut judge: Judge<'_>,
     limit: Duration,
 ) -> Result<(), Miss> {
-    judge.progress.enter(Phase::Dns);
+    let progress = judge.progress;
+    progress.enter(Phase::Dns);
     let socket = Datagrams::open(endpoint, Phase::Dns, limit)?;
     let mut truncated = Vec::new();
+    let mut calling: Option<Call<'_>> = None;
     let mut again = send_all(&socket, &open).await?;
-    while !open.is_empty() {
+    while !open.is_empty() || calling.is_some() {
         let answer = |bytes: &[u8]| {
             let read = |(at, question)| Some((at, message::read(question, bytes)?));
             open.iter().enumerate().find_map(read)
         };
-        match socket.receive(again, answer).await? {
-            None => again = send_all(&socket, &open).await?,
-            Some(None) => {}
-            Some(Some((at, Answer::Truncated))) => truncated.push(open.remove(at)),
-            Some(Some((at, answer))) => {
-                open.remove(at);
-                if judge.passes(answer).await? {
-                    return Ok(());
+        let heard = tokio::select! {
+            biased;
+            heard = socket.receive(again, answer), if !open.is_empty() => Heard::Datagram(heard),
+            heard = under_way(&mut calling), if calling.is_some() => Heard::Stream(heard),
+        };
+        let answer = match heard {
+            Heard::Datagram(heard) => match heard? {
+                None => {
+                    again = send_all(&socket, &open).await?;
+                    continue;
                 }
+                Some(None) => continue,
+                Some(Some((at, answer))) => {
+                    let question = open.remove(at);
+                    if matches!(answer, Answer::Truncated) {
+                        truncated.push(question);
+                        None
+                    } else {
+                        Some(answer)
+                    }
+                }
+            },
+            Heard::Stream(heard) => {
+                calling = None;
+                heard.map_err(|miss| judge.broken = Some(miss)).ok()
             }
+        };
+        if let Some(answer) = answer
+            && judge.passes(answer).await?
+        {
+            return Ok(());
+        }
+        if calling.is_none() {
+            calling = truncated.pop().map(|question| -> Call<'_> {
+                Box::pin(async move { call(endpoint, &question, progress).await })
+            });
         }
     }
-    by_tcp(endpoint, truncated, judge).await
+    Err(judge.reason())
+}
+
+/// One question asked by TCP.
+type Call<'a> = Pin<Box<dyn Future<Output = Result<Answer, Miss>> + Send + 'a>>;
+
+enum Heard {
+    Datagram(Result<Option<Option<(usize, Answer)>>, Miss>),
+    Stream(Result<Answer, Miss>),
+}
+
+/// The end of a call; without one there is none.
+async fn under_way(calling: &mut Option<Call<'_>>) -> Result<Answer, Miss> {
+    match calling {
+        Some(call) => call.await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn send_all(socket: &Datagrams, questions: &[Question]) -> Result<Instant, Miss> {
@@ -87,15 +132,22 @@ async fn by_tcp(
     mut judge: Judge<'_>,
 ) -> Result<(), Miss> {
     for question in questions {
-        let mut tcp = connect::open(endpoint, judge.progress).await?;
-        judge.progress.enter(Phase::Dns);
-        let answer = exchange(&mut tcp, &question).await?;
-        drop(tcp);
+        let answer = call(endpoint, &question, judge.progress).await?;
         if judge.passes(answer).await? {
             return Ok(());
         }
     }
     Err(judge.reason())
+}
+
+async fn call(
+    endpoint: Endpoint,
+    question: &Question,
+    progress: &Progress,
+) -> Result<Answer, Miss> {
+    let mut tcp = connect::open(endpoint, progress).await?;
+    progress.enter(Phase::Dns);
+    exchange(&mut tcp, question).await
 }
 
 /// One question, one answer, each led by its length: RFC 1035 section 4.2.2.
@@ -139,6 +191,9 @@ struct Judge<'a> {
     /// Of all answers so far.
     records: Vec<String>,
     miss: Option<Miss>,
+    /// Why an answer too long for a datagram could not be had: what is said of the others
+    /// matters less.
+    broken: Option<Miss>,
 }
 
 impl Judge<'_> {
@@ -177,6 +232,7 @@ impl Judge<'_> {
     }
 
     fn reason(self) -> Miss {
-        self.miss.unwrap_or_else(|| Miss::Fail("dns: nothing was answered".into()))
+        let miss = self.broken.or(self.miss);
+        miss.unwrap_or_else(|| Miss::Fail("dns: nothing was answered".into()))
     }
 }
