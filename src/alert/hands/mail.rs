@@ -13,6 +13,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, Message};
 
 use super::program;
+use super::relay::Relay;
 use crate::alert::{Command, Mail};
 use crate::model::MailServer;
 
@@ -65,11 +66,10 @@ async fn by_smtp(
     let MailServer { host, port } = server;
     let said = |error: lettre::transport::smtp::Error| words(&error);
     let hello = ClientId::Domain(node.to_owned());
-    let at = (host.as_str(), *port);
-    let mut connection =
-        AsyncSmtpConnection::connect_tokio1(at, Some(CONNECT_LIMIT), &hello, None, None)
-            .await
-            .map_err(|error| format!("{host}:{port}: {}", words(&error)))?;
+    let at_server = |error: &dyn std::error::Error| format!("{host}:{port}: {}", words(error));
+    let relay = Relay::open(host, *port, CONNECT_LIMIT).await.map_err(|e| at_server(&e))?;
+    let connection = AsyncSmtpConnection::connect_with_transport(Box::new(relay), &hello);
+    let mut connection = connection.await.map_err(|error| at_server(&error))?;
     connection.command(MailFrom::new(Some(sender), Vec::new())).await.map_err(said)?;
     let mut refused = Vec::new();
     for to in recipients {

@@ -7,6 +7,7 @@
 mod lines;
 mod mail;
 mod program;
+mod relay;
 #[cfg(test)]
 mod tests;
 

@@ -259,6 +259,26 @@ fn mail_by(port: u16, to: &[&str]) -> Mail {
 }
 
 #[tokio::test]
+async fn a_mail_server_that_says_a_line_without_end_is_left() {
+    use tokio::io::AsyncWriteExt;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let talker = async {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut said = 0;
+        while let Ok(()) = client.write_all(&[b'2'; 4096]).await {
+            said += 4096;
+            // What the sockets hold between them comes on top.
+            assert!(said < 64 << 20, "it listens on and on");
+        }
+    };
+    let mail = mail_by(port, &["a@x.example"]);
+    let (sent, ()) = tokio::join!(mail::send(&mail, "lvs1"), talker);
+    let why = sent.unwrap_err();
+    assert!(why.contains("says more than 262144 bytes"), "{why}");
+}
+
+#[tokio::test]
 async fn what_is_no_address_does_not_cost_the_others_their_mail() {
     // Nobody is there: what is told of the good one is that it was tried.
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
