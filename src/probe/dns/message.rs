@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use simple_dns::rdata::RData;
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, SimpleDnsError, TYPE};
 
+use crate::model::DnsProbe;
+
 /// Identifier, flags and four counts.
 const HEADER: usize = 12;
 
@@ -12,6 +14,8 @@ const HEADER: usize = 12;
 /// has a few. The reader sets memory aside for as many records as the header claims, and follows
 /// the compressed name of each.
 const MAX_RECORDS: usize = 256;
+
+const UNFIT: &str = "not a name that can be asked for";
 
 /// One question, ready to be sent.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -35,6 +39,9 @@ pub(in crate::probe) enum Answer {
 
 /// What to ask for `request`: the name of an address, or both kinds of address of a name.
 pub(in crate::probe) fn questions(request: &str, ids: [u16; 2]) -> Result<Vec<Question>, String> {
+    if !DnsProbe::is_question(request) {
+        return Err(UNFIT.to_owned());
+    }
     match request.parse::<IpAddr>() {
         Ok(address) => Ok(vec![question(&reverse(address), TYPE::PTR, ids[0])?]),
         Err(_) => {
@@ -46,11 +53,7 @@ pub(in crate::probe) fn questions(request: &str, ids: [u16; 2]) -> Result<Vec<Qu
 }
 
 fn question(name: &str, kind: TYPE, id: u16) -> Result<Question, String> {
-    let unfit = |_: SimpleDnsError| "not a name that can be asked for".to_owned();
-    // The reader of names takes two dots for one.
-    if name.split('.').any(str::is_empty) {
-        return Err(unfit(SimpleDnsError::InvalidServiceName));
-    }
+    let unfit = |_: SimpleDnsError| UNFIT.to_owned();
     let asked = Name::new(name).map_err(unfit)?;
     let mut packet = Packet::new_query(id);
     packet.set_flags(PacketFlag::RECURSION_DESIRED);

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use crate::model::RadiusProbe;
 use crate::probe::evidence;
 use crate::probe::hash::{hmac_md5, md5};
 
@@ -10,12 +11,6 @@ const HEADER: usize = 20;
 
 /// The longest packet, RFC 2865 section 3.
 const MAX_PACKET: usize = 4096;
-
-/// The longest password that can be hidden, RFC 2865 section 5.2.
-const MAX_PASSWORD: usize = 128;
-
-/// The longest value of an attribute.
-const MAX_VALUE: usize = 253;
 
 const ACCESS_REQUEST: u8 = 1;
 const ACCESS_ACCEPT: u8 = 2;
@@ -63,11 +58,12 @@ impl<'a> Request<'a> {
         id: u8,
         authenticator: [u8; 16],
     ) -> Result<Request<'a>, String> {
-        if login.user.is_empty() || login.user.len() > MAX_VALUE {
-            return Err(format!("a login must have 1 to {MAX_VALUE} bytes"));
+        if login.user.is_empty() || login.user.len() > RadiusProbe::MAX_LOGIN {
+            return Err(format!("a login must have 1 to {} bytes", RadiusProbe::MAX_LOGIN));
         }
-        if login.password.len() > MAX_PASSWORD {
-            return Err(format!("a password may have no more than {MAX_PASSWORD} bytes"));
+        if login.password.len() > RadiusProbe::MAX_PASSWORD {
+            let most = RadiusProbe::MAX_PASSWORD;
+            return Err(format!("a password may have no more than {most} bytes"));
         }
         let secret = secret.as_bytes();
         let mut bytes = vec![ACCESS_REQUEST, id, 0, 0];

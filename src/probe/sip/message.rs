@@ -38,8 +38,7 @@ impl Request {
         from: SocketAddr,
         secret: [u8; 16],
     ) -> Result<Request, String> {
-        let odd = |c: char| !c.is_ascii_graphic() || "<>\"".contains(c);
-        if probe.login.contains(odd) {
+        if !SipProbe::is_login(&probe.login) {
             return Err(format!("{} cannot be in a request's URI", evidence::text(&probe.login)));
         }
         let uri = match probe.login.as_str() {
