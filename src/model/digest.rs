@@ -125,9 +125,9 @@ fn add_probe(digest: Digest, probe: &Probe) -> Digest {
             digest.number(15).text(login).text(password).text(secret)
         }
         Probe::Ldap(ldap) => {
-            let LdapProbe { tls, login, base, receive } = &**ldap;
+            let LdapProbe { tls, host, login, base, receive } = &**ldap;
             let digest = add_login(add_tls(digest.number(16), tls.as_ref()), login.as_ref());
-            digest.text(base).maybe(receive.as_deref())
+            digest.text(base).maybe(receive.as_deref()).maybe(host.as_deref())
         }
         Probe::Mysql(sql) => add_sql(digest.number(17), sql),
         Probe::Pgsql(sql) => add_sql(digest.number(18), sql),
@@ -136,8 +136,8 @@ fn add_probe(digest: Digest, probe: &Probe) -> Digest {
 }
 
 fn add_mailbox(digest: Digest, mailbox: &MailboxProbe) -> Digest {
-    let MailboxProbe { tls, login } = mailbox;
-    add_login(add_tls(digest, tls.as_ref()), login.as_ref())
+    let MailboxProbe { tls, host, login } = mailbox;
+    add_login(add_tls(digest, tls.as_ref()), login.as_ref()).maybe(host.as_deref())
 }
 
 fn add_sql(digest: Digest, sql: &SqlProbe) -> Digest {

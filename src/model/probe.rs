@@ -234,6 +234,8 @@ impl ExternalProbe {
 pub struct MailboxProbe {
     /// TLS from the first byte; `None` is in the clear.
     pub tls: Option<Tls>,
+    /// The name sent by SNI, and verified; the server's address when absent.
+    pub host: Option<String>,
     /// User and password; `None` passes with the greeting.
     pub login: Option<(String, String)>,
 }
@@ -317,6 +319,8 @@ impl RadiusProbe {
 pub struct LdapProbe {
     /// TLS from the first byte; `None` is in the clear.
     pub tls: Option<Tls>,
+    /// The name sent by SNI, and verified; the server's address when absent.
+    pub host: Option<String>,
     /// Name and password of the bind; `None` binds anonymously.
     pub login: Option<(String, String)>,
     /// The entry's distinguished name; empty is the server's own entry.

@@ -27,7 +27,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::evidence;
 use super::miss::{Miss, Phase, Progress, describe};
-use crate::model::Tls;
+use crate::model::{Endpoint, Tls};
 
 /// Where Debian and its kin keep the roots of the system.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -141,6 +141,11 @@ impl Cache {
 pub(super) fn no_roots(limit: Duration) -> Miss {
     let limit = evidence::duration(limit);
     Miss::Local(format!("tls: the file of roots was not read within {limit}"))
+}
+
+/// What a server is called towards TLS: as its check says, or by its address.
+pub(super) fn called(host: Option<&str>, endpoint: Endpoint) -> String {
+    host.map_or_else(|| endpoint.address.to_string(), str::to_owned)
 }
 
 /// The one place that names the cryptography in use.

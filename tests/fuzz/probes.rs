@@ -49,7 +49,7 @@ fn ftp(request: Option<&str>) -> Probe {
 }
 
 fn mailbox() -> Box<MailboxProbe> {
-    Box::new(MailboxProbe { tls: None, login: login() })
+    Box::new(MailboxProbe { tls: None, host: None, login: login() })
 }
 
 fn sip(transport: Transport) -> Probe {
@@ -68,7 +68,13 @@ fn dns(transport: Transport) -> Probe {
 
 fn ldap(receive: Option<&str>) -> Probe {
     let receive = receive.map(str::to_owned);
-    Probe::Ldap(Box::new(LdapProbe { tls: None, login: login(), base: "dc=lab".into(), receive }))
+    Probe::Ldap(Box::new(LdapProbe {
+        tls: None,
+        host: None,
+        login: login(),
+        base: "dc=lab".into(),
+        receive,
+    }))
 }
 
 fn sql(request: Option<&str>) -> Box<SqlProbe> {

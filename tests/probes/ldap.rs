@@ -10,7 +10,13 @@ const DONE: &[u8] = b"\x30\x0c\x02\x01\x02\x65\x07\x0a\x01\0\x04\0\x04\0";
 
 fn ldap(receive: Option<&str>) -> Probe {
     let receive = receive.map(str::to_owned);
-    Probe::Ldap(Box::new(LdapProbe { tls: None, login: None, base: "o=x".into(), receive }))
+    Probe::Ldap(Box::new(LdapProbe {
+        tls: None,
+        host: None,
+        login: None,
+        base: "o=x".into(),
+        receive,
+    }))
 }
 
 async fn ask(endpoint: Endpoint, probe: Probe) -> Outcome {

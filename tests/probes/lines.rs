@@ -26,7 +26,7 @@ async fn dialogue(greeting: &'static str, answer: fn(&str) -> &'static str) -> E
 
 fn mailbox(login: Option<(&str, &str)>) -> Box<MailboxProbe> {
     let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
-    Box::new(MailboxProbe { tls: None, login })
+    Box::new(MailboxProbe { tls: None, host: None, login })
 }
 
 async fn ask(endpoint: Endpoint, probe: Probe) -> Outcome {

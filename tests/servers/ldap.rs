@@ -57,7 +57,7 @@ const ADMIN: &str = "cn=admin,dc=lab,dc=test";
 fn entry(base: &str, password: Option<&str>, tls: Option<Tls>) -> Probe {
     let login = password.map(|password| (ADMIN.to_owned(), password.to_owned()));
     let receive = Some("^(ou=people,)?dc=lab,dc=test$|^$".into());
-    Probe::Ldap(Box::new(LdapProbe { tls, login, base: base.into(), receive }))
+    Probe::Ldap(Box::new(LdapProbe { tls, host: None, login, base: base.into(), receive }))
 }
 
 #[test]

@@ -91,7 +91,7 @@ const PASSWORD: &str = "gehe\u{df}im \"1\"";
 fn mailbox(tls: bool, login: Option<(&str, &str)>) -> Box<MailboxProbe> {
     let tls = tls.then_some(Tls { verify: false, ca_file: None });
     let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
-    Box::new(MailboxProbe { tls, login })
+    Box::new(MailboxProbe { tls, host: None, login })
 }
 
 #[test]
@@ -121,6 +121,24 @@ fn dovecot_passes_refuses_a_login_and_hangs() {
     assert_eq!(said, "imap greeting: timed out after 300 ms");
     let said = reason(ask_within(ports.imaps, imap(true, None), 300));
     assert_eq!(said, "tls: timed out after 300 ms");
+}
+
+#[test]
+fn the_certificate_of_a_mail_server_is_verified_for_the_name_it_is_called_by() {
+    let Some((daemon, ports)) = dovecot("plain") else { return };
+    let roots = daemon.folder().join("certificate");
+    let called = |host: Option<&str>| {
+        let ca_file = Some(roots.to_str().unwrap().to_owned());
+        let tls = Some(Tls { verify: true, ca_file });
+        Box::new(MailboxProbe { tls, host: host.map(str::to_owned), login: None })
+    };
+    for (at, probe) in [(ports.pops, Probe::Pop as fn(_) -> _), (ports.imaps, Probe::Imap)] {
+        assert_eq!(ask(at, probe(called(Some("www.lab.test")))), Outcome::Pass);
+        for host in [None, Some("www.other.test")] {
+            let said = reason(ask(at, probe(called(host))));
+            assert!(said.starts_with("tls: invalid peer certificate"), "{host:?}: {said}");
+        }
+    }
 }
 
 /// One that lets nobody in who shows a password as it is.

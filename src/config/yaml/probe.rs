@@ -79,10 +79,10 @@ fn ftp() -> FtpProbe {
 /// The probe of a key without options.
 pub(super) fn bare(key: &str) -> Option<Probe> {
     let unverified = Tls { verify: false, ca_file: None };
-    let mailbox = |tls| Box::new(MailboxProbe { tls, login: None });
+    let mailbox = |tls| Box::new(MailboxProbe { tls, host: None, login: None });
     let ldap = |tls| {
         let base = String::new();
-        Probe::Ldap(Box::new(LdapProbe { tls, login: None, base, receive: None }))
+        Probe::Ldap(Box::new(LdapProbe { tls, host: None, login: None, base, receive: None }))
     };
     Some(match key {
         "ping" => ping(),
@@ -228,6 +228,7 @@ impl<'a> Walk<'a> {
 
     fn mailbox(&mut self, fields: &Fields<'a>, mut probe: MailboxProbe) -> MailboxProbe {
         probe.login = self.login(fields, &keys::LOGIN);
+        probe.host = fields.entry(&keys::SERVER_NAME).and_then(|e| self.server_name(e));
         if let Some(tls) = &mut probe.tls {
             self.tls(fields, tls);
         }
@@ -301,6 +302,7 @@ impl<'a> Walk<'a> {
             self.refuse::<()>(entry, "needs a password", hint);
         }
         probe.receive = fields.entry(&keys::ENTRY_RECEIVE).and_then(|e| self.pattern(e));
+        probe.host = fields.entry(&keys::SERVER_NAME).and_then(|e| self.server_name(e));
         if let Some(tls) = &mut probe.tls {
             self.tls(fields, tls);
         }
@@ -426,6 +428,16 @@ impl<'a> Walk<'a> {
         match host.len() <= 260 && host.bytes().all(|b| b.is_ascii_graphic() && b != b'/') {
             true => Some(host.to_owned()),
             false => self.refuse(entry, "is a host name", "write for example www.example.com"),
+        }
+    }
+
+    /// What a certificate can be for.
+    fn server_name(&mut self, entry: &Entry<'a>) -> Option<String> {
+        let name = self.line(entry)?;
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._:".contains(&b);
+        match name.len() <= 253 && name.bytes().all(plain) {
+            true => Some(name.to_owned()),
+            false => self.refuse(entry, "is a host name", "write for example mail.example.com"),
         }
     }
 

@@ -228,7 +228,7 @@ mod tests {
 
     fn probe() -> LdapProbe {
         let base = "dc=lab,dc=test".into();
-        LdapProbe { tls: None, login: None, base, receive: None }
+        LdapProbe { tls: None, host: None, login: None, base, receive: None }
     }
 
     fn result(id: u8, operation: u8, code: u8, said: &str) -> Vec<u8> {

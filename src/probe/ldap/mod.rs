@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::miss::{Miss, Progress};
-use super::{Shared, connect, session};
+use super::{Shared, connect, session, tls};
 use crate::model::{Endpoint, LdapProbe};
 pub(super) use dialogue::Dialogue;
 
@@ -28,8 +28,7 @@ pub(super) async fn run(
     let found = match &probe.tls {
         None => look_up(shared, &mut tcp, probe, left, progress).await?,
         Some(tls) => {
-            // Nothing else is known of what the server is called.
-            let name = endpoint.address.to_string();
+            let name = tls::called(probe.host.as_deref(), endpoint);
             let mut tls = shared.tls.open(tcp, &name, tls, progress).await?;
             look_up(shared, &mut tls, probe, left, progress).await?
         }

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 
 use super::miss::{Miss, Progress};
 use super::session::{self, Session};
-use super::{Shared, connect, evidence};
+use super::{Shared, connect, evidence, tls};
 use crate::model::{Endpoint, MailboxProbe, Tls};
 pub(super) use imap::Imap;
 pub(super) use nntp::Nntp;
@@ -47,7 +47,7 @@ pub(super) async fn pop(
     progress: &Progress,
 ) -> Result<(), Miss> {
     let login = sayable(Pop::NAME, probe)?;
-    Call { shared, endpoint, limit, progress }.run(probe.tls.as_ref(), Pop::new(login)).await
+    Call { shared, endpoint, limit, progress }.run(secrecy(probe), Pop::new(login)).await
 }
 
 /// Whether a mailbox can be had by IMAP.
@@ -59,7 +59,7 @@ pub(super) async fn imap(
     progress: &Progress,
 ) -> Result<(), Miss> {
     let login = sayable(Imap::NAME, probe)?;
-    Call { shared, endpoint, limit, progress }.run(probe.tls.as_ref(), Imap::new(login)).await
+    Call { shared, endpoint, limit, progress }.run(secrecy(probe), Imap::new(login)).await
 }
 
 /// Whether a news server is open.
@@ -70,6 +70,13 @@ pub(super) async fn nntp(
     progress: &Progress,
 ) -> Result<(), Miss> {
     Call { shared, endpoint, limit, progress }.run(None, Nntp).await
+}
+
+/// By TLS, with a server called so, or in the clear.
+type Secrecy<'a> = Option<(&'a Tls, Option<&'a str>)>;
+
+fn secrecy(probe: &MailboxProbe) -> Secrecy<'_> {
+    probe.tls.as_ref().map(|tls| (tls, probe.host.as_deref()))
 }
 
 /// Who asks, and of whom.
@@ -84,12 +91,11 @@ struct Call<'a> {
 impl Call<'_> {
     /// Waits as long as the caller lets it, but for the farewell, which must not turn a pass
     /// into a failure.
-    async fn run<C: Session>(&self, tls: Option<&Tls>, session: C) -> Result<(), Miss> {
+    async fn run<C: Session>(&self, tls: Secrecy<'_>, session: C) -> Result<(), Miss> {
         let began = Instant::now();
         let mut tcp = connect::open(self.endpoint, self.progress).await?;
-        let Some(tls) = tls else { return self.converse(&mut tcp, session, began).await };
-        // The server has no other name here than its address.
-        let name = self.endpoint.address.to_string();
+        let Some((tls, host)) = tls else { return self.converse(&mut tcp, session, began).await };
+        let name = tls::called(host, self.endpoint);
         let mut tls = self.shared.tls.open(tcp, &name, tls, self.progress).await?;
         self.converse(&mut tls, session, began).await
     }

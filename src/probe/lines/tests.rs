@@ -168,6 +168,7 @@ fn no_line_grows_without_end() {
 fn a_login_cannot_smuggle_a_line() {
     let probe = |user: &str, password: &str| MailboxProbe {
         tls: None,
+        host: None,
         login: Some((user.into(), password.into())),
     };
     for odd in [probe("joe\r\nDELE 1", "x"), probe("joe", "x\0")] {

@@ -186,11 +186,13 @@ impl Words {
 
     fn mailbox(&self, tls: Option<Tls>) -> Box<MailboxProbe> {
         let login = self.login.clone().map(|user| (user, self.passwd.clone().unwrap_or_default()));
-        Box::new(MailboxProbe { tls, login })
+        let host = self.host.clone().filter(|_| tls.is_some());
+        Box::new(MailboxProbe { tls, host, login })
     }
 
     fn ldap(&self, tls: Option<Tls>, base: Option<String>, receive: Option<String>) -> Probe {
         Probe::Ldap(Box::new(LdapProbe {
+            host: self.host.clone().filter(|_| tls.is_some()),
             tls,
             // Without both ldirectord binds anonymously.
             login: self.login.clone().zip(self.passwd.clone()),

@@ -195,10 +195,16 @@ pub static COMMAND_INPUT: Key = Key::new(
 pub static SERVER_VERIFY: Key = Key::new(
     "verify",
     Kind::Flag,
-    "whether the certificate must be valid for the real server's address",
+    "whether the certificate must be valid for host, or the real server's address",
 )
 .default("false")
 .example("true");
+pub static SERVER_NAME: Key = Key::new(
+    "host",
+    Kind::Text,
+    "the name asked for in TLS; the real server's address when not given",
+)
+.example("mail.example.com");
 pub static SIP_LOGIN: Key = Key::new("login", Kind::Text, "who is asked for: user, or user@host")
     .example("check@example.com");
 pub static BY_TCP: Key =
@@ -327,8 +333,10 @@ pub static HTTPS_KEYS: Section = Section::new(
 pub static FTP_KEYS: Section =
     Section::new("ftp", &[&FTP_LOGIN, &FTP_PASSWORD, &FTP_REQUEST, &RECEIVE, &BODY_LIMIT]);
 pub static MAILBOX_KEYS: Section = Section::new("a mailbox check", &[&LOGIN, &PASSWORD]);
-pub static MAILBOX_TLS_KEYS: Section =
-    Section::new("a mailbox check over TLS", &[&LOGIN, &PASSWORD, &SERVER_VERIFY, &CA_FILE]);
+pub static MAILBOX_TLS_KEYS: Section = Section::new(
+    "a mailbox check over TLS",
+    &[&LOGIN, &PASSWORD, &SERVER_NAME, &SERVER_VERIFY, &CA_FILE],
+);
 pub static SIP_KEYS: Section = Section::new("sip", &[&SIP_LOGIN, &BY_TCP]);
 pub static TCP_KEYS: Section = Section::new("tcp", &[&TCP_REQUEST, &LINE_RECEIVE, &BODY_LIMIT]);
 pub static DNS_KEYS: Section =
@@ -339,7 +347,7 @@ pub static LDAP_KEYS: Section =
     Section::new("ldap", &[&BASE, &LDAP_LOGIN, &PASSWORD, &ENTRY_RECEIVE]);
 pub static LDAPS_KEYS: Section = Section::new(
     "ldaps",
-    &[&BASE, &LDAP_LOGIN, &PASSWORD, &ENTRY_RECEIVE, &SERVER_VERIFY, &CA_FILE],
+    &[&BASE, &LDAP_LOGIN, &PASSWORD, &ENTRY_RECEIVE, &SERVER_NAME, &SERVER_VERIFY, &CA_FILE],
 );
 pub static SQL_KEYS: Section =
     Section::new("a database check", &[&LOGIN, &PASSWORD, &DATABASE, &SQL_REQUEST])

@@ -259,8 +259,8 @@ fn options(probe: &Probe) -> Vec<(&'static str, String)> {
             file.maybe("receive", receive.as_ref()).body_limit(*body_limit)
         }
         Probe::Pop(mailbox) | Probe::Imap(mailbox) => {
-            let MailboxProbe { tls, login } = &**mailbox;
-            none.login(login.as_ref()).tls(tls.as_ref())
+            let MailboxProbe { tls, host, login } = &**mailbox;
+            none.login(login.as_ref()).maybe("host", host.as_ref()).tls(tls.as_ref())
         }
         Probe::Sip(sip) => {
             let SipProbe { login, transport } = &**sip;
@@ -281,9 +281,10 @@ fn options(probe: &Probe) -> Vec<(&'static str, String)> {
             none.text("login", login).filled("password", password).text("secret", secret)
         }
         Probe::Ldap(ldap) => {
-            let LdapProbe { tls, login, base, receive } = &**ldap;
+            let LdapProbe { tls, host, login, base, receive } = &**ldap;
             let bound = none.filled("base", base).login(login.as_ref());
-            bound.maybe("receive", receive.as_ref()).tls(tls.as_ref())
+            let bound = bound.maybe("receive", receive.as_ref()).maybe("host", host.as_ref());
+            bound.tls(tls.as_ref())
         }
         Probe::Mysql(sql) | Probe::Pgsql(sql) => {
             let SqlProbe { login, password, database, request } = &**sql;

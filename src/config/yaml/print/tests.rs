@@ -174,16 +174,19 @@ fn spoken() -> impl Strategy<Value = Probe> {
     let receive = || prop::option::of("[a-z0-9 #:'\"]{1,20}");
     let tls = || prop::option::of(tls());
     let mailbox = || {
-        let parts = (tls(), prop::option::of(user()));
-        parts.prop_map(|(tls, login)| Box::new(MailboxProbe { tls, login }))
+        let parts = (tls(), prop::option::of(word()), prop::option::of(user()));
+        parts.prop_map(|(tls, host, login)| {
+            let host = host.filter(|_| tls.is_some());
+            Box::new(MailboxProbe { tls, host, login })
+        })
     };
-    let ldap = (tls(), prop::option::of(user()), user(), receive()).prop_map(
-        |(tls, login, (_, base), receive)| {
-            // Without a password there is no bind by name.
-            let login = login.filter(|(_, password)| !password.is_empty());
-            Probe::Ldap(Box::new(LdapProbe { tls, login, base, receive }))
-        },
-    );
+    let ldap = (tls(), prop::option::of(word()), prop::option::of(user()), user(), receive());
+    let ldap = ldap.prop_map(|(tls, host, login, (_, base), receive)| {
+        let host = host.filter(|_| tls.is_some());
+        // Without a password there is no bind by name.
+        let login = login.filter(|(_, password)| !password.is_empty());
+        Probe::Ldap(Box::new(LdapProbe { tls, host, login, base, receive }))
+    });
     let sql = || {
         let parts = (user(), user(), prop::option::of(line()));
         parts.prop_map(|((login, password), (_, database), request)| {

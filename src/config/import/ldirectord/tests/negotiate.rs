@@ -29,7 +29,7 @@ const TLS: Tls = Tls { verify: false, ca_file: None };
 fn f08_d05_pop_and_imap_need_a_greeting_and_log_in_where_there_is_a_login() {
     let mailbox = |tls, login: Option<(&str, &str)>| {
         let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
-        Box::new(MailboxProbe { tls, login })
+        Box::new(MailboxProbe { tls, host: None, login })
     };
     let account = ["login=\"me\"", "passwd=\"pw\""];
     assert_eq!(probe("10.0.0.1:110", &[]), Probe::Pop(mailbox(None, None)));
@@ -136,11 +136,14 @@ fn ldap_binds_with_login_and_passwd_and_looks_its_request_up() {
     let found = ldap("10.0.0.1:389", &lines);
     let login = Some(("cn=me".to_owned(), "pw".to_owned()));
     let base_dn = "dc=example".to_owned();
-    assert_eq!(found, LdapProbe { tls: None, login, base: base_dn, receive: Some("dc".into()) });
+    assert_eq!(
+        found,
+        LdapProbe { tls: None, host: None, login, base: base_dn, receive: Some("dc".into()) }
+    );
     let anonymous = ldap("10.0.0.1:636", &["login=\"cn=me\""]);
     assert_eq!(
         anonymous,
-        LdapProbe { tls: Some(TLS), login: None, base: String::new(), receive: None }
+        LdapProbe { tls: Some(TLS), host: None, login: None, base: String::new(), receive: None }
     );
 }
 
