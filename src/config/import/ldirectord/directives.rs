@@ -178,21 +178,23 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
         "schedflags" => draft.scheduler_flags = scheduler_flags(value, report),
         "persistent" => draft.persistent = number(value, Persistence::MAX_TIMEOUT, report),
         "netmask" => draft.netmask = Some(value),
-        "protocol" => draft.protocol = Some(value),
+        "protocol" => draft.protocol = Some(maybe_quoted(value)),
         "ops" => draft.one_packet = yes_no(value, report).filter(|on| *on).map(|_| value.span()),
-        "servicename" => draft.servicename = Some(value),
-        "comment" => draft.comment = Some(value),
+        "servicename" => draft.servicename = Some(value).filter(|name| !name.text.is_empty()),
+        "comment" => draft.comment = Some(value).filter(|text| !text.text.is_empty()),
         "monitorfile" => draft.monitorfile = Some(maybe_quoted(value)),
         _ => {}
     }
 }
 
+/// Nothing is what these may say: no mail, no name. Files made from templates have such lines.
+const MAY_BE_EMPTY: [&str; 4] = ["emailalertstatus", "virtualhost", "servicename", "comment"];
+
 /// Whether there is a value to read, and nothing unprintable in it.
 fn has_value(statement: &Statement<'_>, report: &mut Report) -> bool {
     let name = statement.name;
     let value = statement.value();
-    // Nothing is what this one may say: no mail.
-    if value.text.is_empty() && name.text != "emailalertstatus" {
+    if value.text.is_empty() && !MAY_BE_EMPTY.contains(&name.text) {
         report
             .error(name.span(), format!("{} has no value", name.text))
             .hint(format!("write {} = VALUE", name.text));
@@ -271,7 +273,8 @@ fn application(
 }
 
 fn check_port(value: Piece<'_>, report: &mut Report) -> Option<u16> {
-    let port = value.text.parse::<u16>().ok().filter(|p| *p != 0 && is_digits(value.text));
+    let text = maybe_quoted(value).text;
+    let port = text.parse::<u16>().ok().filter(|p| *p != 0 && is_digits(text));
     if port.is_none() {
         report.error(value.span(), "checkport must be a number from 1 to 65535");
     }
@@ -293,6 +296,7 @@ fn host_header<'t>(value: Piece<'t>, report: &mut Report) -> Option<Piece<'t>> {
 }
 
 fn scheduler<'t>(value: Piece<'t>, report: &mut Report) -> Option<Piece<'t>> {
+    let value = maybe_quoted(value);
     let lower = value.text.bytes().all(|b| b.is_ascii_lowercase());
     if !lower || value.text.len() > crate::model::KernelName::MAX_LEN {
         report

@@ -165,6 +165,16 @@ fn fork_lets_a_service_have_an_interval_of_its_own() {
 }
 
 #[test]
+fn k01_quotes_may_stand_round_any_word_and_a_name_may_be_empty() {
+    let quoted = ["scheduler=\"rr\"", "protocol=\"udp\"", "checkport=\"81\"", "checktype=\"ping\""];
+    let plain = quoted.map(|line| line.replace('"', ""));
+    let plain = plain.each_ref().map(String::as_str);
+    assert_eq!(service(&members(&quoted)), service(&members(&plain)));
+    let empty = service(&members(&["servicename=", "comment=", "virtualhost="]));
+    assert_eq!(empty, service(&members(&[])));
+}
+
+#[test]
 fn connecttimeout_is_refused_and_load_changes_nothing() {
     assert_eq!(
         errors("connecttimeout=3\n"),
