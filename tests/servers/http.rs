@@ -7,7 +7,7 @@ use directord::model::{Endpoint, HttpProbe, Outcome, Probe, StatusRanges, Tls};
 use crate::harness::{self, Daemon, ask, ask_within, at, reason};
 
 /// nginx with a page at `/`, in the clear and over TLS, and where these are.
-fn nginx() -> Option<(Daemon, Endpoint, Endpoint)> {
+pub fn nginx() -> Option<(Daemon, Endpoint, Endpoint)> {
     let program = harness::installed("nginx", "nginx-light")?;
     let folder = harness::folder();
     let path = folder.path();
@@ -38,7 +38,7 @@ fn nginx() -> Option<(Daemon, Endpoint, Endpoint)> {
     Some((daemon, at(clear), at(tls)))
 }
 
-fn page(path: &str, tls: Option<Tls>) -> Probe {
+pub fn page(path: &str, tls: Option<Tls>) -> Probe {
     Probe::Http(Box::new(HttpProbe {
         tls,
         method: "GET".into(),

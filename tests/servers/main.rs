@@ -15,6 +15,7 @@ mod mail;
 mod mysql;
 mod news;
 mod pgsql;
+mod proxy;
 mod radius;
 mod sip;
 mod smtp;
