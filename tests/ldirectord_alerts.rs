@@ -255,13 +255,14 @@ fn f19_mail_goes_to_sendmail_with_every_recipient() {
     let first_check = place.text("monitor");
     until(|| place.text("monitor").len() > first_check.len());
     close(&first);
-    let subject = format!("[shop] Deleted real server: 127.0.0.1:{port} (127.0.0.9:80)");
+    let line = format!("Deleted real server: 127.0.0.1:{port} (127.0.0.9:80)");
+    let subject = format!("[shop] {line}");
     let mail = place.until("mail", "Daemon-Status: running");
     assert!(mail.starts_with("-i -f "), "{mail}");
     assert!(mail.contains(" -- a@x.example b@y.example\n"), "{mail}");
     assert!(mail.contains(&format!("Log-Message: {subject}")), "{mail}");
     assert!(!mail.contains("starting"), "{mail}");
-    place.until(LOG, &format!("emailalert: {subject}"));
+    place.until(LOG, &format!("emailalert: {line}\n"));
     place.good(&["www", "stop"]);
 }
 

@@ -44,6 +44,16 @@ pub fn text(event: &Event, pid: u32) -> String {
     }
 }
 
+/// What a mail says of this event: the line of the log, but that a server that was added with
+/// weight 0 is quiescent like any other.
+pub fn mail(event: &Event, pid: u32) -> String {
+    let text = text(event, pid);
+    match text.strip_prefix("Readd ") {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    }
+}
+
 /// What a mail says of a server that is still out.
 pub fn reminder(service: &ServiceKey, server: Endpoint) -> String {
     format!("Inaccessible real server: {server} ({})", Virtual(service))

@@ -67,13 +67,17 @@ fn courier() -> (Courier, Receiver<Event>) {
     (Courier::new(Arc::new(report), PathBuf::from("/nowhere"), "lvs1.example"), told)
 }
 
+/// Longer than the lines of encoded mail.
+const LINE: &str =
+    "Added real server: [2001:db8:2::21]:8080 ([2001:db8:1::105]:80) (Weight set to 1)";
+
 fn mail(to: &[&str], port: u16) -> Mail {
     Mail {
         to: to.iter().map(|to| (*to).to_owned()).collect(),
         from: Some("LVS Director <lvs@x.example>".into()),
         server: Some(MailServer { host: "127.0.0.1".into(), port }),
         subject: "[Läden] Deleted real server: 10.0.0.7:80 (10.0.0.1:80)".into(),
-        body: "ldirectord host: lvs1\nDaemon-Status: running\n.\nend\n".into(),
+        body: format!("ldirectord host: lvs1\nLog-Message: {LINE}\n.\nend\n"),
     }
 }
 
@@ -99,7 +103,9 @@ async fn f19_every_recipient_of_a_list_gets_the_mail() {
     assert!(head.contains("Subject: [=?utf-8?"), "{head}");
     assert!(head.contains("\r\nDate: "), "{head}");
     // A line of one dot is a line, not the end.
-    assert_eq!(body.trim_end(), "ldirectord host: lvs1\r\nDaemon-Status: running\r\n.\r\nend");
+    // A long one is not folded, nor encoded.
+    let expected = format!("ldirectord host: lvs1\r\nLog-Message: {LINE}\r\n.\r\nend");
+    assert_eq!(body.trim_end(), expected);
     assert_eq!(told.try_iter().count(), 0);
 }
 

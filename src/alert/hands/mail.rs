@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use lettre::message::Mailbox;
+use lettre::message::header::ContentTransferEncoding;
+use lettre::message::{Body, Mailbox};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
@@ -52,8 +53,24 @@ fn message(mail: &Mail, sender: &Address, recipients: &[Address]) -> Result<Vec<
     for to in recipients {
         builder = builder.to(Mailbox::new(None, to.clone()));
     }
-    let message = builder.subject(&mail.subject).body(mail.body.clone());
+    let message = builder.subject(&mail.subject).body(body(&mail.body));
     Ok(message.map_err(|error| error.to_string())?.formatted())
+}
+
+/// The longest line that every mail server takes, in bytes.
+const MAX_LINE: usize = 998;
+
+/// The text as it is where mail servers take that. The line of the log often is longer than the 76
+/// characters beyond which lettre would encode it, and scripts that read ldirectord's mails know
+/// of no encoding.
+fn body(text: &str) -> Body {
+    let fits = |line: &str| line.is_ascii() && line.len() <= MAX_LINE && !line.contains('\0');
+    if text.lines().all(fits) {
+        let lines: String = text.lines().map(|line| format!("{line}\r\n")).collect();
+        Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit)
+    } else {
+        Body::new(text.to_owned())
+    }
 }
 
 async fn by_smtp(

@@ -110,7 +110,7 @@ impl Policy {
             | RowChange::Purged
             | RowChange::PurgedAtStop => self.reminders.up(*service, *server),
         }
-        self.mail(&subject, &ldirectord::text(event, self.manner.pid));
+        self.mail(&subject, &ldirectord::mail(event, self.manner.pid));
     }
 
     /// The mail about those that are out and whose rows never changed.
@@ -144,6 +144,8 @@ impl Policy {
         if !mail.stages.contains(self.stage) {
             return;
         }
+        // The log's line comes before the name, as there.
+        let told = format!("emailalert: {line}");
         let name = subject.spec.name.as_deref();
         let line = match name {
             Some(name) => format!("[{name}] {line}"),
@@ -159,7 +161,6 @@ impl Policy {
             body.extend(text.map(|text| format!("{what}: {text}\n")));
         }
         let (to, from, server) = (mail.to.clone(), mail.from.clone(), mail.server.clone());
-        let told = format!("emailalert: {line}");
         self.due.push_back(Delivery::Mail(Mail { to, from, server, subject: line, body }));
         match &subject.log {
             Some(sink) => self.due.push_back(Delivery::Line(sink.clone(), told)),

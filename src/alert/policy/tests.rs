@@ -199,6 +199,8 @@ fn rows_of_real_servers_and_of_the_fallback_are_mailed() {
     }
     let subjects = subjects(&mut policy);
     assert_eq!(subjects.len(), 2 * changes.len());
+    // The log says that it was added for it.
+    assert!(subjects[6].starts_with("Quiescent real server: "), "{subjects:?}");
     assert_eq!(subjects[9], "Deleted fallback server: 10.0.0.9:80 (10.0.0.1:80)");
     policy.handle_event(&Event::SoftFailuresReset { service: key(0), server: server(7) }, at(1));
     assert_eq!(mails(&mut policy), []);
@@ -509,4 +511,12 @@ fn a_mail_is_told_in_the_log() {
     let lines = lines(&mut policy);
     assert_eq!(lines[0], "Deleted real server: 10.0.0.7:80 (10.0.0.1:80)");
     assert_eq!(lines[1], "emailalert: Deleted real server: 10.0.0.7:80 (10.0.0.1:80)");
+    // The name is for those who read mail.
+    let mut named = (*desired(&[by_mail(mail())], Head::default())).clone();
+    let shop = Some("shop".to_owned());
+    let service = VirtualService { name: shop, ..(*service(0, StopAction::Remove)).clone() };
+    named.services.insert(key(0), Arc::new(service));
+    let mut policy = self::policy(Some(persona()), &Arc::new(named));
+    policy.handle_event(&row(RowChange::Deleted, 7), at(1));
+    assert_eq!(self::lines(&mut policy)[1], lines[1]);
 }
