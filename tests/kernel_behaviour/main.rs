@@ -14,24 +14,33 @@
 //! end  crash              SIGTERM, SIGKILL to both
 //! kill N  revive N        the servers' processes: refused connections
 //! sick N  well N          503 to whatever is asked, and back
+//! speak MANNER...         what each server says beside http: `good`, `wrong` or `hangs`
 //! cut N  mend N           the cable: packets are swallowed
 //! edit A => B             edits the file
 //! replace A => B          and says `reload`; `rewrite` sends SIGHUP instead
 //! write NAME := TEXT      a program in the file's folder, which the file names `@/NAME`
 //! touch NAME  remove NAME a file there
 //! ipvsadm WORDS           by hand, on both
+//! mail SUBJECT            both have sent one, which may take its time
 //! ```
 //!
 //! Each event must change the table, unless its line ends in `(same)`; after `status`, `dead`,
 //! `asks` and events that only write files nobody looks, unless it ends in `(changes)`. Where the tables differ as
 //! decided the line ends in `(differs)`, and the lines below name every row of `ipvsadm -Sn` that
 //! only one of the two has; `differs: ROW` names the row of docs/from-ldirectord.md.
+//!
+//! Where a file has `emailalert` the mails of both are compared after each step. Those that one of
+//! them sends alone, as decided, stand below the step by their subject, behind `we say` or `they
+//! say`.
 
 #[path = "../lab/mod.rs"]
 mod lab;
 
+mod mailbox;
 mod script;
+mod speaker;
 mod stage;
+mod told;
 
 use std::path::{Path, PathBuf};
 
@@ -65,6 +74,7 @@ fn play(name: &str) {
     for step in &script.steps {
         stage.play(name, step);
     }
+    stage.end();
 }
 
 #[test]
@@ -134,4 +144,7 @@ cases! {
     a_table_may_be_kept_at_the_stop: "cleanstop",
     a_reload_changes_what_changed: "reload",
     what_is_not_checked_any_more_stays: "off",
+    services_are_found_well_wrong_and_silent_alike: "services",
+    mails_are_alike_from_start_to_stop: "mails",
+    files_that_people_published_make_one_table: "wild",
 }

@@ -5,6 +5,8 @@
 pub struct Step {
     pub event: String,
     pub expect: Expect,
+    /// What only we say, and only they, by mail: the subjects.
+    pub told: [Vec<String>; 2],
 }
 
 /// What a step does to the tables.
@@ -30,7 +32,8 @@ pub struct Script {
 }
 
 /// Events after which there is no table to compare.
-const QUIET: [&str; 7] = ["status", "dead", "asks", "edit", "write", "touch", "remove"];
+const QUIET: [&str; 9] =
+    ["status", "dead", "asks", "edit", "write", "touch", "remove", "mail", "speak"];
 
 /// Reads the `#!` lines of a file.
 pub fn parse(text: &str) -> Script {
@@ -38,6 +41,14 @@ pub fn parse(text: &str) -> Script {
     for line in text.lines().filter_map(|line| line.strip_prefix("#! ")) {
         if let Some(line) = line.strip_prefix("  ") {
             let last = script.steps.last_mut().expect("a step above");
+            if let Some(said) = line.strip_prefix("we say ") {
+                last.told[0].push(said.to_owned());
+                continue;
+            }
+            if let Some(said) = line.strip_prefix("they say ") {
+                last.told[1].push(said.to_owned());
+                continue;
+            }
             let Expect::Differ { ours, theirs } = &mut last.expect else {
                 panic!("a line of a table below a step that does not differ: {line}");
             };
@@ -69,14 +80,15 @@ fn step(line: &str) -> Step {
     } else {
         (line, Expect::Change)
     };
-    Step { event: event.to_owned(), expect }
+    Step { event: event.to_owned(), expect, told: Default::default() }
 }
 
 #[test]
 fn a_script_is_read_step_by_step() {
     let script = parse(
         "# words\n#! differs: F14 a fallback for marks\n#! start (differs)\n\
-         #!   ours -a -f 7 -r 127.0.0.1:0 -g -w 1\n#! kill 0\n#! asks stop 0\n#! end (same)\n",
+         #!   ours -a -f 7 -r 127.0.0.1:0 -g -w 1\n#!   they say Added: x\n#! kill 0\n\
+         #! asks stop 0\n#! end (same)\n",
     );
     assert_eq!(script.differs.as_deref(), Some("F14"));
     let ours = vec!["-a -f 7 -r 127.0.0.1:0 -g -w 1".to_owned()];
@@ -86,6 +98,9 @@ fn a_script_is_read_step_by_step() {
         ("asks stop 0", Expect::Nothing),
         ("end", Expect::Same),
     ];
-    let expected = expected.map(|(event, expect)| Step { event: event.into(), expect });
+    let step =
+        |(event, expect): (&str, _)| Step { event: event.into(), expect, told: [vec![], vec![]] };
+    let mut expected = expected.map(step);
+    expected[0].told[1].push("Added: x".to_owned());
     assert_eq!(script.steps, expected);
 }

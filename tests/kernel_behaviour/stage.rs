@@ -12,6 +12,8 @@ use nix::unistd::Pid;
 
 use crate::lab::{self, Forward, Host, Manner, Site, Web, eventually_true};
 use crate::script::{Expect, Step};
+use crate::speaker::{self, Pair, Speaker};
+use crate::told::Mails;
 
 /// How long both tables must hold still, and be as they should, to count as settled. Longer than
 /// ldirectord's flapping at a start, when it adds each server and takes it out again.
@@ -34,6 +36,10 @@ pub struct Stage {
     /// The case at hand.
     file: PathBuf,
     before: Table,
+    /// Where the file says that mail is sent.
+    mails: Option<Mails>,
+    /// What the servers speak beside http, from the first `speak` on.
+    speakers: Vec<Speaker>,
     /// The last known processes: theirs forgets itself when it finds a mistake in its file.
     pids: [Cell<Option<Pid>>; 2],
 }
@@ -55,6 +61,8 @@ impl Stage {
             ours,
             file,
             before: Table::default(),
+            mails: None,
+            speakers: Vec::new(),
             pids: Default::default(),
         }
     }
@@ -67,14 +75,17 @@ impl Stage {
         let lines = text.split(|byte| *byte == b'\n');
         let lines = lines.map(|line| if line.starts_with(b"#! ") { &b"#"[..] } else { line });
         let text = lines.collect::<Vec<_>>().join(&b'\n');
-        std::fs::write(&self.file, replace(&text, "@/", &format!("{folder}/"))).unwrap();
+        let text = replace(&text, "@/", &format!("{folder}/"));
+        std::fs::write(&self.file, &text).unwrap();
+        let mails = text.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"emailalert"));
+        self.mails = mails.then(|| Mails::of(self.hosts().map(|(host, _)| host)));
         self.before = self.tables()[0].clone();
     }
 
     /// One step, and what it does to the tables.
     pub fn play(&mut self, name: &str, step: &Step) {
         let begun = Instant::now();
-        self.perform(&step.event);
+        self.perform(step);
         let performed = begun.elapsed();
         self.remember();
         if step.expect != Expect::Nothing {
@@ -82,6 +93,14 @@ impl Stage {
             let settled = begun.elapsed();
             eprintln!("{name}: {}: {performed:.1?}, settled after {settled:.1?}", step.event);
         }
+        if let Some(mails) = &mut self.mails {
+            mails.compare(&step.event, &step.told, PATIENCE);
+        }
+    }
+
+    /// That a story that is about mail had some.
+    pub fn end(&self) {
+        assert!(self.mails.as_ref().is_none_or(Mails::any), "nobody sent a mail");
     }
 
     /// On one host theirs gives way to ours, and ours to theirs, as docs/from-ldirectord.md has it.
@@ -130,7 +149,8 @@ impl Stage {
         [(&self.site.director, &self.ours), (&self.incumbent, Path::new(INCUMBENT))]
     }
 
-    fn perform(&mut self, event: &str) {
+    fn perform(&mut self, step: &Step) {
+        let event = &*step.event;
         let (verb, rest) = event.split_once(' ').unwrap_or((event, ""));
         let index = || rest.parse::<usize>().expect("the number of a server");
         match verb {
@@ -167,6 +187,7 @@ impl Stage {
             }
             "sick" => self.say(index(), "503 Service Unavailable"),
             "well" => self.say(index(), "200 OK"),
+            "speak" => self.speak(rest),
             "cut" => self.site.cable(index(), false),
             "mend" => self.site.cable(index(), true),
             "edit" => self.edit(rest),
@@ -184,6 +205,10 @@ impl Stage {
                 self.write(name, &unescaped(text));
             }
             "remove" => std::fs::remove_file(self.folder.path().join(rest)).unwrap(),
+            "mail" => {
+                let mails = self.mails.as_ref().expect("a file with emailalert");
+                eventually_true(event, PATIENCE, || mails.have(rest));
+            }
             "ipvsadm" => {
                 let words: Vec<&str> = rest.split(' ').collect();
                 for (host, _) in self.hosts() {
@@ -212,10 +237,19 @@ impl Stage {
 
     /// `PROGRAM FILE ACTION` on a host.
     fn run(&self, host: &Host, program: &Path, action: &str) -> Output {
+        let mut command = self.invocation(program, action);
+        host.run(move || command.output().expect("a program"))
+    }
+
+    fn invocation(&self, program: &Path, action: &str) -> Command {
         let mut command = Command::new(program);
         // With PERLIO set ldirectord does not execute itself a second time, which takes a second.
         command.arg(&self.file).arg(action).env("PERLIO", "perlio").stdin(Stdio::null());
-        host.run(move || command.output().expect("a program"))
+        if !self.speakers.is_empty() {
+            let trusted = self.certificate();
+            command.env("PERL_LWP_SSL_CA_FILE", &trusted).env("SSL_CERT_FILE", &trusted);
+        }
+        command
     }
 
     /// The pid file they both write.
@@ -254,7 +288,9 @@ impl Stage {
     }
 
     fn write(&self, name: &str, text: &str) {
-        let path = self.folder.path().join(name);
+        let folder = self.folder.path();
+        let text = text.replace("@/", &format!("{}/", folder.display()));
+        let path = folder.join(name);
         std::fs::create_dir_all(path.parent().expect("a folder")).unwrap();
         std::fs::write(&path, text).unwrap();
         use std::os::unix::fs::PermissionsExt;
@@ -266,6 +302,28 @@ impl Stage {
         for web in &self.webs[index] {
             web.behave(Manner::Says(status, body.clone()));
         }
+    }
+
+    /// `good wrong`: how each server speaks from now on, the first one first.
+    fn speak(&mut self, manners: &str) {
+        if self.speakers.is_empty() {
+            let names = (0..self.webs.len()).map(|index| self.site.server(index)).collect();
+            let pair = Pair::new(names);
+            std::fs::write(self.certificate(), &pair.certificate).unwrap();
+            let hosts = self.site.servers.iter();
+            self.speakers = hosts.map(|host| Speaker::start(host, &pair)).collect();
+        }
+        for (index, word) in manners.split(' ').enumerate() {
+            let manner = speaker::Manner::named(word);
+            self.speakers[index].behave(manner);
+            let name = format!("mood-{}", self.site.server(index));
+            std::fs::write(self.folder.path().join(name), word).unwrap();
+        }
+    }
+
+    /// Whom to trust; theirs has no directive for it.
+    fn certificate(&self) -> PathBuf {
+        self.folder.path().join("trusted.pem")
     }
 
     fn remember(&self) {
