@@ -159,6 +159,22 @@ fn loops_and_loose_ends_of_links_are_errors() {
 }
 
 #[test]
+fn files_are_read_whole_whatever_their_length() {
+    let lengths = [0, 1, (16 << 10) - 1, 16 << 10, (16 << 10) + 1, 100_000];
+    let texts =
+        lengths.map(|length| "0123456789abcde\n".repeat(length / 16 + 1)[..length].to_owned());
+    let names = lengths.map(|length| format!("{length:06}.yaml"));
+    let files: Vec<_> =
+        names.iter().zip(&texts).map(|(name, text)| (name.as_str(), text.as_bytes())).collect();
+    let at = folder(&files);
+    symlink(at.path().join("100000.yaml"), at.path().join("link.yaml")).unwrap();
+    let reading = look(at.path());
+    let read: Vec<_> = reading.files.iter().map(|file| file.text.as_deref().unwrap()).collect();
+    let wanted: Vec<_> = texts.iter().chain(texts.last()).collect();
+    assert!(read == wanted, "{:?}", read.iter().map(|text| text.len()).collect::<Vec<_>>());
+}
+
+#[test]
 fn a_file_that_is_too_long_is_not_read() {
     let at = folder(&[("a.yaml", b"")]);
     let file = fs::File::create(at.path().join("a.yaml")).unwrap();

@@ -27,6 +27,8 @@ pub const MAX_FILE: u64 = 16 << 20;
 pub const MAX_TOTAL: u64 = 512 << 20;
 /// The most files one folder may hold.
 pub const MAX_FILES: usize = 100_000;
+/// Longer than nearly every file of one service, in bytes.
+const BUFFER: usize = 16 << 10;
 
 /// Reads every file under these paths once.
 pub fn read(paths: &[PathBuf]) -> Reading {
@@ -130,7 +132,9 @@ impl Root {
         let meta = fs::metadata(&*self.path)?;
         if meta.is_file() {
             let name = self.path.file_name().unwrap_or_default();
-            return Ok(Found::File(read_within(self.path.clone(), Dialect::of_file(name), room)));
+            let bytes = read_bytes(&self.path, MAX_FILE);
+            let dialect = Dialect::of_file(name);
+            return Ok(Found::File(within(self.path.clone(), dialect, bytes, room)));
         }
         if !meta.is_dir() {
             return Err(io::Error::other("neither a file nor a folder"));
@@ -144,9 +148,14 @@ impl Root {
         if !names.is_empty() {
             self.device = Some(meta.dev());
         }
-        let files = names.into_iter().map(|(name, dialect)| {
-            let file = read_within(Arc::new(self.path.join(&name)), Some(dialect), room);
-            (name, file)
+        let mut buffer = vec![0; BUFFER];
+        let files = names.into_iter().map(|Listed { name, dialect, regular }| {
+            let path = self.path.join(&name);
+            let bytes = match regular {
+                true => read_listed(&path, &mut buffer),
+                false => read_bytes(&path, MAX_FILE),
+            };
+            (name, within(Arc::new(path), Some(dialect), bytes, room))
         });
         Ok(Found::Folder(files.collect()))
     }
@@ -167,7 +176,8 @@ impl Root {
                 return self.read(room);
             }
             let Found::Folder(files) = &mut self.found else { continue };
-            let file = read_within(Arc::new(path.clone()), Some(dialect), room);
+            let bytes = read_bytes(path, MAX_FILE);
+            let file = within(Arc::new(path.clone()), Some(dialect), bytes, room);
             changed |= files.get(name) != Some(&file);
             files.insert(name.to_owned(), file);
         }
@@ -184,24 +194,40 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
-/// The configuration files of a folder by name, with their dialects, in no order.
-fn list(folder: &Path) -> io::Result<Vec<(OsString, Dialect)>> {
+/// A configuration file in the listing of its folder.
+struct Listed {
+    name: OsString,
+    dialect: Dialect,
+    /// The listing itself says that it is a regular file. Not of a link, and some file systems
+    /// say it of none.
+    regular: bool,
+}
+
+/// The configuration files of a folder, by name.
+fn list(folder: &Path) -> io::Result<Vec<Listed>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         let Some(dialect) = Dialect::of_file(&name) else { continue };
         if names.len() == MAX_FILES {
             return Err(io::Error::other(format!("more than {MAX_FILES} configuration files")));
         }
-        names.push((name, dialect));
+        let regular = entry.file_type().is_ok_and(|kind| kind.is_file());
+        names.push(Listed { name, dialect, regular });
     }
-    names.sort_by(|a, b| a.0.cmp(&b.0));
+    names.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(names)
 }
 
-/// Reads a file of this dialect, or of the one its text tells.
-fn read_within(path: Arc<PathBuf>, by_name: Option<Dialect>, room: &mut u64) -> FileRead {
-    let bytes = read_bytes(&path, MAX_FILE).map_err(|error| words(&error));
+/// What was read of a file of this dialect, or of the one its text tells, if there is room for it.
+fn within(
+    path: Arc<PathBuf>,
+    by_name: Option<Dialect>,
+    bytes: io::Result<Vec<u8>>,
+    room: &mut u64,
+) -> FileRead {
+    let bytes = bytes.map_err(|error| words(&error));
     let (dialect, text) = match (by_name, bytes) {
         (Some(dialect @ (Dialect::Yaml | Dialect::Global)), bytes) => {
             (dialect, bytes.and_then(utf8))
@@ -262,21 +288,28 @@ pub fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     let file = open(path)?;
     let meta = file.metadata()?;
     regular(&meta, max)?;
-    // Of 10,000 files one read each. What is added meanwhile is told as a change.
-    let mut bytes = vec![0; meta.len() as usize];
+    let mut bytes = Vec::with_capacity(meta.len() as usize + 1);
+    file.take(max + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > max {
+        true => Err(too_long(max)),
+        false => Ok(bytes),
+    }
+}
+
+/// The content of what was a regular file a moment ago, by way of a buffer of [`BUFFER`] bytes.
+/// Each of 10,000 files costs three system calls: the listing spared asking what it is, and a
+/// read that does not fill the buffer has met the end. Never waits for anything but the disk.
+fn read_listed(path: &Path, buffer: &mut [u8]) -> io::Result<Vec<u8>> {
+    let mut file = open(path)?;
     let read = loop {
-        match (&file).read(&mut bytes) {
+        match file.read(buffer) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             read => break read?,
         }
     };
-    bytes.truncate(read);
-    if read == 0 || (read as u64) < meta.len() {
-        file.take(max + 1 - read as u64).read_to_end(&mut bytes)?;
-    }
-    match bytes.len() as u64 > max {
-        true => Err(too_long(max)),
-        false => Ok(bytes),
+    match read < buffer.len() {
+        true => Ok(buffer[..read].to_vec()),
+        false => read_bytes(path, MAX_FILE),
     }
 }
 
