@@ -53,6 +53,8 @@ pub struct Director {
     /// Notes that must be on disk before the next change of the table.
     pub pending: Vec<mpsc::Receiver<()>>,
     pub told_ready: bool,
+    /// Sent when the table is right for the first time.
+    pub ready: Option<oneshot::Sender<()>>,
     /// When something was last done because its time had come.
     pub woken: Option<Instant>,
     pub stopping: Option<Stop>,
@@ -317,6 +319,7 @@ impl Director {
         self.telling.deliver();
         if !self.told_ready && self.engine.phase() == Phase::Running {
             self.told_ready = true;
+            let _ = self.ready.take().map(|ready| ready.send(()));
             service_manager::ready("the table is as the files ask");
         }
     }

@@ -259,7 +259,8 @@ async fn serve(
     for event in relied_on::ensure(&desired, options.table).iter().chain([&started]) {
         telling.tell(event, clock.now());
     }
-    tokio::spawn(watch_files(watcher, inputs.clone()));
+    let (ready, is_ready) = oneshot::channel();
+    tokio::spawn(watch_files(watcher, is_ready, inputs.clone()));
     tokio::spawn(resolve_again(inputs.clone()));
 
     engine.spare_unclaimed(is_any_rejected(&files));
@@ -285,6 +286,7 @@ async fn serve(
         confirmed: options.persona.is_some(),
         pending: Vec::new(),
         told_ready: false,
+        ready: Some(ready),
         woken: None,
         stopping: None,
     };
@@ -391,7 +393,14 @@ async fn resolve_again(inputs: UnboundedSender<Input>) {
     }
 }
 
-async fn watch_files(mut watcher: Watcher, inputs: UnboundedSender<Input>) {
+/// Begins when the table is as the files ask, for looking at 10,000 files takes from the
+/// processor what the first services wait for; or when that takes too long.
+async fn watch_files(
+    mut watcher: Watcher,
+    ready: oneshot::Receiver<()>,
+    inputs: UnboundedSender<Input>,
+) {
+    let _ = tokio::time::timeout(Watcher::POLL, ready).await;
     loop {
         let scope = watcher.changed().await;
         if inputs.send(Input::FilesTouched(scope)).is_err() {

@@ -98,8 +98,8 @@ impl Watcher {
         Watcher { news, poll, look, burst: None }
     }
 
-    /// Waits until files changed and have been quiet since; which. Dropping the future loses
-    /// nothing.
+    /// Waits until files changed and have been quiet since; which. The first look for changes is
+    /// asked for at the first call. Dropping the future loses nothing.
     pub async fn changed(&mut self) -> Scope {
         loop {
             let due = self.burst.map(|(first, last)| (last + QUIET).min(first + PATIENCE));
