@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use directord::api::{Handle, Request, bind, serve, socket_path};
 use directord::model::{
     CheckView, CommandReport, KernelView, NameList, Phase, PlanLine, PlanView, ReloadReport,
-    ServerView, ServiceView, Sign, Snapshot,
+    ServerView, ServiceView, Sign, Snapshot, Verdict,
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -69,7 +69,7 @@ fn server(address: &str) -> ServerView {
         forward: "gate".into(),
         weight: 1,
         kernel_weight: Some(1),
-        verdict: "up".into(),
+        verdict: Verdict::Up,
         since: SystemTime::UNIX_EPOCH,
         reason: None,
         held: None,

@@ -22,6 +22,7 @@
 
 mod client;
 mod listener;
+mod pieces;
 mod server;
 #[cfg(test)]
 mod tests;

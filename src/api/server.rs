@@ -23,7 +23,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{Handle, Listener, Refusal, Request};
+use super::{Handle, Listener, Refusal, Request, pieces};
 use crate::model::Command;
 
 /// Callers at a time; further ones wait to be accepted.
@@ -111,11 +111,7 @@ fn router(handle: Handle) -> Router {
 }
 
 async fn status(State(handle): State<Handle>) -> Result<Response, Failure> {
-    let snapshot = handle.ask(SHORT_ANSWER, Request::Status).await?;
-    // Megabytes at 10,000 services: not on a thread that checks may be waiting for.
-    tokio::task::spawn_blocking(move || json(StatusCode::OK, &snapshot))
-        .await
-        .map_err(|_| Failure::new(StatusCode::INTERNAL_SERVER_ERROR, "status could not be written"))
+    Ok(pieces::json(handle.ask(SHORT_ANSWER, Request::Status).await?))
 }
 
 async fn plan(State(handle): State<Handle>) -> Result<Response, Failure> {

@@ -110,6 +110,56 @@ async fn every_request_comes_back_with_its_answer() {
     .unwrap();
 }
 
+/// Five times what a socket takes at once.
+fn long_snapshot() -> Snapshot {
+    Snapshot { held_reload: Some("x".repeat(1 << 20)), ..snapshot() }
+}
+
+async fn long_winded_loop(mut requests: mpsc::Receiver<Request>) {
+    while let Some(request) = requests.recv().await {
+        if let Request::Status(reply) = request {
+            let _ = reply.send(long_snapshot());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_long_answer_comes_whole_and_nobody_waits_for_who_does_not_read_it() {
+    let dir = TempDir::new().unwrap();
+    let (requests, stop, server) = start(dir.path(), 8);
+    tokio::spawn(long_winded_loop(requests));
+    let mut deaf = UnixStream::connect(socket_path(dir.path())).await.unwrap();
+    deaf.write_all(b"GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n").await.unwrap();
+    let client = Client::new(dir.path());
+    let asking = spawn_blocking(move || {
+        assert_eq!(client.status().unwrap(), long_snapshot());
+        let mut json = Vec::new();
+        client.status_json(&mut json).unwrap();
+        assert_eq!(serde_json::from_slice::<Snapshot>(&json).unwrap(), long_snapshot());
+    });
+    asking.await.unwrap();
+    let before = std::time::Instant::now();
+    stop.send(()).unwrap();
+    server.await.unwrap();
+    assert!(before.elapsed() < Duration::from_secs(2), "{:?}", before.elapsed());
+}
+
+#[test]
+fn client_does_not_take_half_an_answer_for_the_whole() {
+    let dir = TempDir::new().unwrap();
+    let listener = std::os::unix::net::UnixListener::bind(socket_path(dir.path())).unwrap();
+    let daemon = std::thread::spawn(move || {
+        let (mut caller, _) = listener.accept().unwrap();
+        let _ = std::io::Read::read(&mut caller, &mut [0; 1024]);
+        let half = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\n{\r\n";
+        std::io::Write::write_all(&mut caller, half).unwrap();
+    });
+    let mut taken = Vec::new();
+    let error = Client::new(dir.path()).status_json(&mut taken).unwrap_err();
+    assert!(matches!(error, Error::Broken { .. }), "{error}");
+    daemon.join().unwrap();
+}
+
 #[tokio::test]
 async fn socket_is_for_its_owner_alone_and_goes_with_its_daemon() {
     let dir = TempDir::new().unwrap();

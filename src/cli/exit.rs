@@ -45,7 +45,9 @@ impl Failure {
                 api::Error::NotRunning(_) => NOT_RUNNING,
                 api::Error::Permission(_) | api::Error::Foreign { .. } => UNAVAILABLE,
                 api::Error::Refused(_) => REFUSED,
-                api::Error::Timeout { .. } | api::Error::Broken { .. } => INTERNAL,
+                api::Error::Timeout { .. } | api::Error::Output(_) | api::Error::Broken { .. } => {
+                    INTERNAL
+                }
             },
             Failure::Daemon(error) => match error {
                 daemon::Error::Kernel(_) => UNAVAILABLE,
@@ -82,7 +84,10 @@ impl From<io::Error> for Failure {
 
 impl From<api::Error> for Failure {
     fn from(error: api::Error) -> Failure {
-        Failure::Api(error)
+        match error {
+            api::Error::Output(error) => Failure::Output(error),
+            error => Failure::Api(error),
+        }
     }
 }
 

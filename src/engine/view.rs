@@ -57,7 +57,7 @@ impl Engine {
                 writes: self.kernel.writes,
                 error: self.kernel.outage.as_ref().map(|outage| outage.message.clone()),
             },
-            files: around.files.iter().map(|file| FileView::clone(file)).collect(),
+            files: around.files,
             held_reload: around.held_reload,
             services,
         }
@@ -122,7 +122,7 @@ impl Engine {
             forward: spec.destination.forward.to_string(),
             weight: spec.destination.weight,
             kernel_weight: row.map(|row| row.weight),
-            verdict: verdict.to_string(),
+            verdict,
             since: wall(health.map_or(now, Health::since), around, now),
             reason: reason(verdict, health),
             held,

@@ -1,9 +1,12 @@
 //! What we show, and what we may be asked.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+
+use super::Verdict;
 
 /// The whole state of the director at one moment, as `status` and the API show it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -14,7 +17,7 @@ pub struct Snapshot {
     #[serde(with = "rfc3339")]
     pub started: SystemTime,
     pub kernel: KernelView,
-    pub files: Vec<FileView>,
+    pub files: Vec<Arc<FileView>>,
     /// Why the last reload is waiting for the operator's word, if it is.
     pub held_reload: Option<String>,
     pub services: Vec<ServiceView>,
@@ -102,8 +105,7 @@ pub struct ServerView {
     pub weight: u32,
     /// The weight in the kernel; `None` when the server is not in the table.
     pub kernel_weight: Option<u32>,
-    /// `up`, `down` or `unknown`.
-    pub verdict: String,
+    pub verdict: Verdict,
     /// Since when the verdict holds.
     #[serde(with = "rfc3339")]
     pub since: SystemTime,

@@ -333,7 +333,7 @@ fn director_that_cannot_ask_keeps_its_verdicts_for_a_while_and_says_so() {
     world.run(30 * SECOND);
     assert_eq!(rows(&world.kernel.table(), 1), "1:5");
     let view = &world.snapshot().services[0].servers[0];
-    assert_eq!(view.verdict, "up");
+    assert_eq!(view.verdict, Verdict::Up);
     assert_eq!(view.check.local_error.as_deref(), Some("connect: network is unreachable"));
     world.run(60 * SECOND);
     assert_eq!(rows(&world.kernel.table(), 1), "");

@@ -210,7 +210,7 @@ fn verdict_and_counters_of_a_server_that_is_up_survive_a_restart() {
     world.crash_and_restart(Duration::from_millis(1), config());
     world.run(SECOND / 10);
     let after = view(&world);
-    assert_eq!((after.verdict.as_str(), after.check.failures), ("up", 2));
+    assert_eq!((after.verdict, after.check.failures), (Verdict::Up, 2));
     assert!(after.since <= before.since);
     world.run(SECOND);
     assert_eq!(rows(&world.kernel.table(), 1), "1:5");

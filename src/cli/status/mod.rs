@@ -51,7 +51,7 @@ matches the filter.";
 pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     let client = args.runtime.client();
     if args.json {
-        out.write_all(&client.status_json()?)?;
+        client.status_json(out)?;
         writeln!(out)?;
         return Ok(exit::OK);
     }

@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use super::plain::phase_word;
 use super::select::{Selection, has_trouble, is_troubled};
 use crate::cli::output::{Paint, count, harmless, span};
-use crate::model::{FileState, KernelView, Phase, ServerView, ServiceView, Snapshot};
+use crate::model::{FileState, KernelView, Phase, ServerView, ServiceView, Snapshot, Verdict};
 
 /// Reasons are cut here; `--json` and pipes have them whole.
 const REASON_WIDTH: usize = 160;
@@ -180,9 +180,9 @@ fn rows(
     for (server, row) in servers.iter().zip(&cells) {
         let [address, forward, verdict, weight, since] =
             std::array::from_fn(|column| format!("{:width$}", row[column], width = widths[column]));
-        let verdict = match (server.verdict.as_str(), is_troubled(server)) {
-            ("up", false) => paint.good(verdict),
-            ("down", _) => paint.bad(verdict),
+        let verdict = match (server.verdict, is_troubled(server)) {
+            (Verdict::Up, false) => paint.good(verdict),
+            (Verdict::Down, _) => paint.bad(verdict),
             _ => paint.odd(verdict),
         };
         let line = format!("  {address}  {forward}  {verdict}  {weight}  {since}  {}", why(server));
@@ -197,7 +197,7 @@ fn cells(server: &ServerView, now: SystemTime) -> [String; 5] {
         Some(weight) if weight == server.weight => format!("weight {weight}"),
         Some(weight) => format!("weight {weight} of {}", server.weight),
     };
-    let verdict = server.held.clone().unwrap_or_else(|| server.verdict.clone());
+    let verdict = server.held.clone().unwrap_or_else(|| server.verdict.to_string());
     [
         harmless(&server.server),
         server.forward.clone(),

@@ -1,6 +1,6 @@
 //! What of the snapshot is shown, and what counts as a problem.
 
-use crate::model::{ServerView, ServiceView, Snapshot};
+use crate::model::{ServerView, ServiceView, Snapshot, Verdict};
 
 /// The services to show, each with its servers to show, in the order of the snapshot.
 pub struct Selection<'a>(pub Vec<(&'a ServiceView, Vec<&'a ServerView>)>);
@@ -46,7 +46,7 @@ pub fn has_trouble(service: &ServiceView) -> bool {
 
 /// The server does not take its share, or we cannot tell.
 pub fn is_troubled(server: &ServerView) -> bool {
-    server.verdict != "up"
+    server.verdict != Verdict::Up
         || server.held.is_some()
         || server.check.local_error.is_some()
         || server.kernel_weight != Some(server.weight)

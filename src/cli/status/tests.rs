@@ -1,10 +1,11 @@
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::select::Selection;
 use super::{person, plain};
 use crate::cli::output::Paint;
 use crate::model::{
-    CheckView, FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot,
+    CheckView, FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot, Verdict,
 };
 
 /// 2026-11-20T03:00:00Z.
@@ -14,13 +15,13 @@ fn at(seconds_ago: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(NOW - seconds_ago)
 }
 
-fn server(address: &str, verdict: &str, seconds_ago: u64) -> ServerView {
+fn server(address: &str, verdict: Verdict, seconds_ago: u64) -> ServerView {
     ServerView {
         server: address.into(),
         forward: "gate".into(),
         weight: 5,
-        kernel_weight: (verdict == "up").then_some(5),
-        verdict: verdict.into(),
+        kernel_weight: (verdict == Verdict::Up).then_some(5),
+        verdict,
         since: at(seconds_ago),
         reason: None,
         held: None,
@@ -44,7 +45,7 @@ fn service(key: &str, servers: Vec<ServerView>) -> ServiceView {
         name: None,
         origin: Some("/etc/directord/conf.d/www.yaml:1".into()),
         scheduler: "wlc".into(),
-        up: servers.iter().any(|server| server.verdict == "up"),
+        up: servers.iter().any(|server| server.verdict == Verdict::Up),
         fallback_active: false,
         fallback: None,
         in_sync: true,
@@ -55,20 +56,20 @@ fn service(key: &str, servers: Vec<ServerView>) -> ServiceView {
 
 /// A night with a bit of everything.
 fn bad_night() -> Snapshot {
-    let well = service("192.0.2.10:80/tcp", vec![server("10.0.0.1:80", "up", 86_400 * 3)]);
+    let well = service("192.0.2.10:80/tcp", vec![server("10.0.0.1:80", Verdict::Up, 86_400 * 3)]);
     let mut mixed = service(
         "192.0.2.11:443/tcp",
         vec![
-            server("10.0.0.7:443", "up", 400),
+            server("10.0.0.7:443", Verdict::Up, 400),
             ServerView {
                 reason: Some("connect: connection refused".into()),
-                check: CheckView { failures: 3, ..server("10.0.0.8:443", "down", 0).check },
-                ..server("10.0.0.8:443", "down", 192)
+                check: CheckView { failures: 3, ..server("10.0.0.8:443", Verdict::Down, 0).check },
+                ..server("10.0.0.8:443", Verdict::Down, 192)
             },
             ServerView {
                 held: Some("drain".into()),
                 kernel_weight: Some(0),
-                ..server("10.0.0.9:443", "up", 30)
+                ..server("10.0.0.9:443", Verdict::Up, 30)
             },
         ],
     );
@@ -77,7 +78,7 @@ fn bad_night() -> Snapshot {
         "[2001:db8::1]:53/udp",
         vec![ServerView {
             reason: Some("hostile \x1b[2J\nanswer".into()),
-            ..server("[2001:db8::7]:53", "down", 5)
+            ..server("[2001:db8::7]:53", Verdict::Down, 5)
         }],
     );
     dead.fallback = Some("127.0.0.1:53".into());
@@ -98,7 +99,7 @@ fn bad_night() -> Snapshot {
             writes: 12,
             error: None,
         },
-        files: vec![
+        files: [
             FileView {
                 path: "/etc/directord/conf.d/www.yaml".into(),
                 state: FileState::InForce,
@@ -113,7 +114,9 @@ fn bad_night() -> Snapshot {
                 error: Some("error: unknown key \"shceduler\"\n --> dns zone.yaml:2:1".into()),
                 rejected: 3,
             },
-        ],
+        ]
+        .map(Arc::new)
+        .to_vec(),
         held_reload: Some("would remove 2 of 3 services, the limit is 20 %".into()),
         services: vec![well, mixed, dead],
     }
