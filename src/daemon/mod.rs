@@ -48,7 +48,6 @@ use tokio::sync::oneshot;
 use crate::alert::Persona;
 use crate::api;
 use crate::config::Scope;
-use crate::config::assemble::Outcome;
 use crate::engine::{CheckId, Engine};
 use crate::event::Event;
 use crate::ipvs::{Fake, Kernel, Netlink};
@@ -61,7 +60,7 @@ use crate::probe::Prober;
 
 use director::Director;
 use lock::PidFile;
-use opening::Opened;
+use opening::{Found, Opened};
 use state::StateFiles;
 use watch::Watcher;
 
@@ -230,27 +229,24 @@ async fn serve(
     let state = StateFiles::new(&options.runtime_dir);
     let (owned, memory) = recollect(&state);
     let clock = clock::Clock::start();
-    let mut engine = Engine::new(memory, owned.clone(), seed(), clock.now());
+    let engine = Engine::new(memory, owned.clone(), seed(), clock.now());
     let opened =
-        opening::open(options, &engine, &clock, &mut from_inputs, &mut from_requests).await?;
-    let Some(opened) = opened else {
+        opening::open(options, engine, clock, &mut from_inputs, &mut from_requests).await?;
+    let Some(Opened { found, early, waiting }) = opened else {
         telling::tell(&Event::Stopped { removed: 0, kept: owned.len() });
         return Ok(());
     };
-    let Opened { watcher, loader, update, files, maintenance: first, early, waiting } = opened;
+    let Found { watcher, loader, engine, desired, reports, files, maintenance: first } = found;
     for input in early {
         let _ = inputs.send(input);
     }
-    update.reports.iter().for_each(telling::tell_report);
-    let Outcome::Applied { desired, .. } = update.outcome else {
-        return Err(Error::Config("the first configuration was held back".into()));
-    };
+    reports.iter().for_each(telling::tell_report);
     if desired.services.is_empty() {
         worth_starting(options, &files, &owned)?;
     }
     let mut telling = telling::Telling::new(options, inputs.clone());
     telling.policy.handle_config(&desired, &[], true, clock.now());
-    update.reports.iter().for_each(|report| telling.hear_report(report, clock.now()));
+    reports.iter().for_each(|report| telling.hear_report(report, clock.now()));
     let started = Event::Started {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
@@ -263,12 +259,8 @@ async fn serve(
     tokio::spawn(watch_files(watcher, is_ready, inputs.clone()));
     tokio::spawn(resolve_again(inputs.clone()));
 
-    engine.spare_unclaimed(is_any_rejected(&files));
-    // Before the servers are there: one in maintenance is never used.
     let maintenance::First { folders, notices, troubles } = first;
     troubles.iter().for_each(telling::tell);
-    engine.handle_maintenance(Arc::new(notices.clone()), clock.now());
-    engine.handle_config(desired, clock.now());
     let (notes, scribe) = scribe::start(state, inputs.clone());
     let mut director = Director {
         clock,

@@ -1,7 +1,7 @@
 //! The start: the files are read where reading may take its time, and whoever asks meanwhile how
 //! things are is told that they are being read.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -13,65 +13,55 @@ use super::last_good::LastGood;
 use super::loader::Loader;
 use super::maintenance;
 use super::watch::Watcher;
-use super::{Error, Input, Options, startup, telling};
+use super::{Error, Input, Options, is_any_rejected, startup, telling};
 use crate::api::Request;
 use crate::config::Scope;
-use crate::config::assemble::{Ask, Outcome, Update};
+use crate::config::assemble::{Ask, Outcome, Report, Update};
 use crate::engine::{Engine, Surroundings};
 use crate::event::Event;
-use crate::model::FileView;
+use crate::model::{Desired, FileView, Memory, Snapshot};
 
 /// What was found, and what is to be answered later.
 pub(super) struct Opened {
-    pub watcher: Watcher,
-    pub loader: Loader,
-    pub update: Update,
-    pub files: Vec<Arc<FileView>>,
-    /// What is posted in the maintenance folders.
-    pub maintenance: maintenance::First,
+    pub found: Found,
     /// What happened meanwhile.
     pub early: Vec<Input>,
     /// Requests that only a director can answer; no more than there are places for callers.
     pub waiting: Vec<Request>,
 }
 
-/// Reads everything for the first time; `None` when somebody asked to stop meanwhile. `engine`
-/// knows of no service yet.
+/// What there is to begin with.
+pub(super) struct Found {
+    pub watcher: Watcher,
+    pub loader: Loader,
+    /// With the configuration in force.
+    pub engine: Engine,
+    pub desired: Arc<Desired>,
+    pub reports: Vec<Report>,
+    pub files: Vec<Arc<FileView>>,
+    /// What is posted in the maintenance folders.
+    pub maintenance: maintenance::First,
+}
+
+/// Reads everything for the first time and puts it in force in `engine`, which knows of no
+/// service yet; `None` when somebody asked to stop meanwhile.
 pub(super) async fn open(
     options: &Options,
-    engine: &Engine,
-    clock: &Clock,
+    engine: Engine,
+    clock: Clock,
     inputs: &mut UnboundedReceiver<Input>,
     requests: &mut Receiver<Request>,
 ) -> Result<Option<Opened>, Error> {
+    let blank = Engine::new(Memory::default(), [], 0, clock.now());
     let (config, state_dir) = (options.config.clone(), options.state_dir.clone());
-    let mut reading = spawn_blocking(move || {
-        // Before the files are read, so that no change falls between the two.
-        let watcher = Watcher::new(&config);
-        let mut loader = Loader::new(&config, last_good(&state_dir));
-        let (update, files) = loader.load(&Scope::Everything, Ask::default());
-        let wanted = match &update.outcome {
-            Outcome::Applied { desired, .. } => maintenance::wanted(desired),
-            _ => maintenance::Wanted::new(),
-        };
-        let first = maintenance::first_look(wanted, maintenance::FIRST_LOOK);
-        (watcher, loader, update, files, first)
-    });
+    let mut reading = spawn_blocking(move || read(&config, &state_dir, engine, clock));
     let (mut early, mut waiting) = (Vec::new(), Vec::new());
     loop {
         tokio::select! {
             read = &mut reading => {
                 let broke_off = |_| startup("reading the files broke off: this is a bug");
-                let (watcher, loader, update, files, maintenance) = read.map_err(broke_off)?;
-                return Ok(Some(Opened {
-                    watcher,
-                    loader,
-                    update,
-                    files,
-                    maintenance,
-                    early,
-                    waiting,
-                }));
+                let found = read.map_err(broke_off)??;
+                return Ok(Some(Opened { found, early, waiting }));
             }
             Some(input) = inputs.recv() => match input {
                 Input::Terminate(_) => return Ok(None),
@@ -79,14 +69,7 @@ pub(super) async fn open(
             },
             Some(request) = requests.recv() => match request {
                 Request::Status(reply) => {
-                    let around = Surroundings {
-                        pid: std::process::id(),
-                        table: options.table.name(),
-                        files: Vec::new(),
-                        held_reload: None,
-                        wall: SystemTime::now(),
-                    };
-                    let _ = reply.send(engine.snapshot(around, clock.now()));
+                    let _ = reply.send(snapshot(options, &blank, clock));
                 }
                 // The table is as it was: whether to keep it is no question.
                 Request::Stop { reply, .. } => {
@@ -101,6 +84,40 @@ pub(super) async fn open(
             },
         }
     }
+}
+
+fn read(
+    config: &[PathBuf],
+    state_dir: &Path,
+    mut engine: Engine,
+    clock: Clock,
+) -> Result<Found, Error> {
+    // Before the files are read, so that no change falls between the two.
+    let watcher = Watcher::new(config);
+    let mut loader = Loader::new(config, last_good(state_dir));
+    let (update, files) = loader.load(&Scope::Everything, Ask::default());
+    let Update { outcome: Outcome::Applied { desired, .. }, reports, .. } = update else {
+        return Err(Error::Config("the first configuration was held back".into()));
+    };
+    engine.spare_unclaimed(is_any_rejected(&files));
+    // Before the servers are there: one in maintenance is never used.
+    let maintenance =
+        maintenance::first_look(maintenance::wanted(&desired), maintenance::FIRST_LOOK);
+    engine.handle_maintenance(Arc::new(maintenance.notices.clone()), clock.now());
+    engine.handle_config(desired.clone(), clock.now());
+    Ok(Found { watcher, loader, engine, desired, reports, files, maintenance })
+}
+
+/// The status of a director that is reading its files: `blank` knows of nothing.
+fn snapshot(options: &Options, blank: &Engine, clock: Clock) -> Snapshot {
+    let around = Surroundings {
+        pid: std::process::id(),
+        table: options.table.name(),
+        files: Vec::new(),
+        held_reload: None,
+        wall: SystemTime::now(),
+    };
+    blank.snapshot(around, clock.now())
 }
 
 /// The copies an earlier run kept.
@@ -118,7 +135,7 @@ mod tests {
 
     use super::*;
     use crate::daemon::{SYSLOG, TableChoice};
-    use crate::model::{Memory, Phase};
+    use crate::model::Phase;
 
     #[tokio::test]
     async fn whoever_asks_while_files_are_read_is_answered_and_a_stop_is_heard() {
@@ -144,7 +161,7 @@ mod tests {
         let (stop, stopped) = oneshot::channel();
         requests.send(Request::Status(status)).await.unwrap();
         requests.send(Request::Stop { keep: false, reply: stop }).await.unwrap();
-        let opened = open(&options, &engine, &clock, &mut from_inputs, &mut from_requests).await;
+        let opened = open(&options, engine, clock, &mut from_inputs, &mut from_requests).await;
         assert!(opened.is_ok_and(|opened| opened.is_none()));
         assert_eq!(told.await.unwrap().phase, Phase::Starting);
         stopped.await.unwrap();
