@@ -45,9 +45,7 @@ impl Failure {
                 api::Error::NotRunning(_) => NOT_RUNNING,
                 api::Error::Permission(_) | api::Error::Foreign { .. } => UNAVAILABLE,
                 api::Error::Refused(_) => REFUSED,
-                api::Error::Timeout { .. } | api::Error::Output(_) | api::Error::Broken { .. } => {
-                    INTERNAL
-                }
+                api::Error::Timeout { .. } | api::Error::Broken { .. } => INTERNAL,
             },
             Failure::Daemon(error) => match error {
                 daemon::Error::Kernel(_) => UNAVAILABLE,
@@ -84,10 +82,7 @@ impl From<io::Error> for Failure {
 
 impl From<api::Error> for Failure {
     fn from(error: api::Error) -> Failure {
-        match error {
-            api::Error::Output(error) => Failure::Output(error),
-            error => Failure::Api(error),
-        }
+        Failure::Api(error)
     }
 }
 

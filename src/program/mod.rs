@@ -55,7 +55,7 @@ pub(crate) fn own_environment(command: &mut Command) {
 }
 
 /// A running program and all it started. Dropped before the program has ended it tells them to
-/// end, and kills what has not a moment later. What a program that ended by itself left running
+/// end, and kills what has not a moment later; but for one that was [released](Group::release). What a program that ended by itself left running
 /// is its own affair.
 pub(crate) struct Group {
     /// There until the drop.
@@ -68,6 +68,7 @@ pub(crate) struct Running {
     pub stdin: Option<ChildStdin>,
     pub stdout: Option<ChildStdout>,
     pub stderr: Option<ChildStderr>,
+    released: bool,
     _place: Option<OwnedSemaphorePermit>,
 }
 
@@ -81,12 +82,20 @@ impl Group {
         place: Option<OwnedSemaphorePermit>,
     ) -> io::Result<Group> {
         let started = tokio::task::spawn_blocking(move || {
-            let mut child = command.process_group(0).kill_on_drop(true).spawn()?;
+            let mut child = command.process_group(0).spawn()?;
             let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
             let stderr = child.stderr.take();
-            Ok(Group { running: Some(Running { child, stdin, stdout, stderr, _place: place }) })
+            let running = Running { child, stdin, stdout, stderr, released: false, _place: place };
+            Ok(Group { running: Some(running) })
         });
         started.await.unwrap_or_else(|_| Err(io::Error::other("the start was broken off")))
+    }
+
+    /// Lets go of the program, which ends when it likes.
+    pub fn release(mut self) {
+        if let Some(mut running) = self.running.take() {
+            running.released = true;
+        }
     }
 
     pub fn running(&mut self) -> &mut Running {
@@ -129,7 +138,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        self.signal(Signal::SIGKILL);
+        if !self.released {
+            self.signal(Signal::SIGKILL);
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
 use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, Message};
 
-use super::program;
+use super::program::Programs;
 use super::relay::Relay;
 use crate::alert::{Command, Mail};
 use crate::model::MailServer;
@@ -22,7 +22,7 @@ use crate::model::MailServer;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 
 /// Sends it; the error says to whom it did not go, and why. The caller bounds the time.
-pub async fn send(mail: &Mail, node: &str) -> Result<(), String> {
+pub async fn send(mail: &Mail, node: &str, programs: &Programs) -> Result<(), String> {
     let sender = own_address(node)?;
     let (mut recipients, mut refused) = (Vec::new(), Vec::new());
     for to in &mail.to {
@@ -35,7 +35,7 @@ pub async fn send(mail: &Mail, node: &str) -> Result<(), String> {
         let message = message(mail, &sender, &recipients)?;
         let sent = match &mail.server {
             Some(server) => by_smtp(server, node, sender, &recipients, &message).await,
-            None => by_sendmail(&sender, &recipients, &message).await,
+            None => by_sendmail(&sender, &recipients, &message, programs).await,
         };
         refused.extend(sent.err());
     }
@@ -110,6 +110,7 @@ async fn by_sendmail(
     sender: &Address,
     recipients: &[Address],
     message: &[u8],
+    programs: &Programs,
 ) -> Result<(), String> {
     let own = ["sendmail", "-i", "-f", sender.as_ref(), "--"].map(str::to_owned);
     let to = recipients.iter().map(Address::to_string);
@@ -119,7 +120,7 @@ async fn by_sendmail(
         inherits: false,
         limit: super::MAIL_LIMIT,
     };
-    program::run(&command, Some(message)).await.map_err(|why| format!("sendmail: {why}"))
+    programs.run(&command, Some(message)).await.map_err(|why| format!("sendmail: {why}"))
 }
 
 /// `USER@NODE` of this process.

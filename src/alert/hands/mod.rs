@@ -22,6 +22,7 @@ use super::{Command, Delivery, Mail, Sink};
 use crate::event::Event;
 
 use lines::Lines;
+use program::Programs;
 
 /// Commands one lane may hold. Mails have all the room there is: a rack that fails at once is a
 /// hundred of them, and none of those is made void by the next.
@@ -30,8 +31,8 @@ const LANE: usize = 64;
 /// Deliveries all lanes may hold together; then the oldest of the lane at hand goes even earlier.
 const ALL_LANES: usize = 4096;
 
-/// Mails and programs under way at once.
-const AT_ONCE: usize = 32;
+/// Mails under way at once.
+const MAILS: usize = 32;
 
 /// A mail must be gone after this: dialogue, body and all.
 const MAIL_LIMIT: Duration = Duration::from_secs(60);
@@ -59,7 +60,8 @@ impl Courier {
     pub fn new(report: Report, syslog: PathBuf, node: &str) -> Courier {
         let lanes = Arc::new(Lanes {
             waiting: Mutex::default(),
-            places: Semaphore::new(AT_ONCE),
+            mails: Semaphore::new(MAILS),
+            programs: Programs::new(),
             idle: Notify::new(),
         });
         Courier { report, syslog, node: node.into(), log: None, monitor: None, lanes }
@@ -84,7 +86,11 @@ impl Courier {
         let end = tokio::time::Instant::now() + limit;
         if tokio::time::timeout_at(end, self.lanes.empty()).await.is_err() {
             let left: usize = self.lanes.lock().values().map(|waiting| waiting.len() + 1).sum();
-            tracing::warn!("{left} mails and commands were not delivered before the stop");
+            tracing::warn!(
+                "{left} mails and commands had not ended before the stop: programs under way go \
+                 on, the rest is lost"
+            );
+            self.lanes.programs.leave();
         }
         let writers = [self.log.take(), self.monitor.take()].into_iter().flatten();
         let ends = writers.map(|lines| {
@@ -92,8 +98,9 @@ impl Courier {
             // It waits for a disk, and whoever asked for the stop for an answer.
             tokio::task::spawn_blocking(move || lines.end(left))
         });
-        for end in ends.collect::<Vec<_>>() {
-            let _ = end.await;
+        for writer in ends.collect::<Vec<_>>() {
+            // Where no thread is to be had for it, the stop goes on without.
+            let _ = tokio::time::timeout_at(end + 2 * LAST_WORDS, writer).await;
         }
     }
 
@@ -125,10 +132,13 @@ enum Job {
 }
 
 impl Job {
-    async fn run(self, node: &str) -> Option<Event> {
+    async fn run(self, node: &str, lanes: &Lanes) -> Option<Event> {
         match self {
             Job::Mail(mail) => {
-                let sent = tokio::time::timeout(MAIL_LIMIT, mail::send(&mail, node)).await;
+                // Closed never.
+                let _place = lanes.mails.acquire().await;
+                let send = mail::send(&mail, node, &lanes.programs);
+                let sent = tokio::time::timeout(MAIL_LIMIT, send).await;
                 let reason = match sent {
                     Ok(Ok(())) => return None,
                     Ok(Err(reason)) => reason,
@@ -137,7 +147,7 @@ impl Job {
                 Some(Job::Mail(mail).failed(&reason, ""))
             }
             Job::Command(command) => {
-                let reason = program::run(&command, None).await.err()?;
+                let reason = lanes.programs.run(&command, None).await.err()?;
                 Some(Job::Command(command).failed(&reason, ""))
             }
         }
@@ -163,7 +173,8 @@ impl Job {
 struct Lanes {
     /// A lane is here as long as its task is.
     waiting: Mutex<HashMap<String, VecDeque<Job>>>,
-    places: Semaphore,
+    mails: Semaphore,
+    programs: Programs,
     idle: Notify,
 }
 
@@ -184,9 +195,7 @@ impl Lanes {
 
     async fn work(&self, lane: String, report: &Report, node: &str) {
         while let Some(job) = self.next(&lane) {
-            // Closed never.
-            let _place = self.places.acquire().await;
-            if let Some(failure) = job.run(node).await {
+            if let Some(failure) = job.run(node, self).await {
                 report(failure);
             }
         }

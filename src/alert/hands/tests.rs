@@ -162,6 +162,30 @@ async fn a_program_that_hangs_is_killed_with_all_it_started() {
     until(gone).await;
 }
 
+#[test]
+fn a_program_under_way_when_the_director_ends_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let (begun, go, done) =
+        (folder.path().join("begun"), folder.path().join("go"), folder.path().join("done"));
+    let script = format!(
+        "touch {}; until [ -e {} ]; do sleep 0.02; done; touch {}",
+        begun.display(),
+        go.display(),
+        done.display()
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (mut courier, _told) = courier(Path::new("/nowhere"));
+        courier.deliver(shell("x", &script));
+        until(|| begun.exists()).await;
+        courier.farewell(Duration::from_millis(1)).await;
+    });
+    drop(runtime);
+    fs::write(&go, "").unwrap();
+    let again = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    again.block_on(until(|| done.exists()));
+}
+
 #[tokio::test]
 async fn programs_that_fail_or_are_not_there_are_told() {
     let (mut courier, told) = courier(Path::new("/nowhere"));
@@ -273,7 +297,8 @@ async fn a_mail_server_that_says_a_line_without_end_is_left() {
         }
     };
     let mail = mail_by(port, &["a@x.example"]);
-    let (sent, ()) = tokio::join!(mail::send(&mail, "lvs1"), talker);
+    let programs = Programs::new();
+    let (sent, ()) = tokio::join!(mail::send(&mail, "lvs1", &programs), talker);
     let why = sent.unwrap_err();
     assert!(why.contains("says more than 262144 bytes"), "{why}");
 }
@@ -285,7 +310,7 @@ async fn what_is_no_address_does_not_cost_the_others_their_mail() {
     let port = free.local_addr().unwrap().port();
     drop(free);
     let mail = mail_by(port, &["a@b@c", "a@x.example"]);
-    let why = mail::send(&mail, "lvs1").await.unwrap_err();
+    let why = mail::send(&mail, "lvs1", &Programs::new()).await.unwrap_err();
     assert!(why.starts_with("a@b@c: ") && why.contains("refused"), "{why}");
 }
 
