@@ -1,14 +1,14 @@
 //! The other half: what `directord status` and its like use to ask a running daemon.
 
-use std::io::{self, Write};
+use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use http_body_util::{BodyExt, Collected, Full, Limited};
+use hyper::body::{Buf, Bytes};
 use hyper::client::conn::http1;
-use hyper::{Method, Response, StatusCode, header};
+use hyper::{Method, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use nix::unistd::geteuid;
 use serde::de::DeserializeOwned;
@@ -51,9 +51,6 @@ pub enum Error {
     /// The daemon will not, as things are; it said why.
     #[error("{0}")]
     Refused(String),
-    /// Where the answer was to go.
-    #[error("{0}")]
-    Output(io::Error),
     #[error("control socket {}: {what}", socket.display())]
     Broken { socket: PathBuf, what: String },
 }
@@ -69,10 +66,12 @@ impl Client {
         self.ask(SHORT, Method::GET, "/v1/status", Vec::new())
     }
 
-    /// The same as the daemon writes it, in JSON, handed on as it comes: of 10,000 services it is
-    /// megabytes.
-    pub fn status_json(&self, to: &mut dyn Write) -> Result<(), Error> {
-        self.exchange(SHORT, Method::GET, "/v1/status", Vec::new(), to)
+    /// The same as the daemon wrote it, in JSON: of 10,000 services it is megabytes, not worth
+    /// understanding for somebody who only hands it on. Whole: whoever reads it may take his
+    /// time.
+    pub fn status_json(&self) -> Result<impl Read, Error> {
+        let answer = self.answer(SHORT, Method::GET, "/v1/status", Vec::new())?;
+        Ok(answer.aggregate().reader())
     }
 
     /// What a reload would change in the kernel now.
@@ -116,42 +115,44 @@ impl Client {
         path: &'static str,
         body: Vec<u8>,
     ) -> Result<T, Error> {
-        let mut bytes = Vec::new();
-        self.exchange(patience, method, path, body, &mut bytes)?;
-        serde_json::from_slice(&bytes).map_err(|error| {
+        let answer = self.answer(patience, method, path, body)?;
+        serde_json::from_slice(&answer.to_bytes()).map_err(|error| {
             self.broken(format_args!("answer not understood: {error}: other version?"))
         })
     }
 
-    /// Writes the body of a good answer to `to`, as it comes.
-    fn exchange(
+    /// The body of a good answer, in pieces as they came.
+    fn answer(
         &self,
         patience: Duration,
         method: Method,
         path: &'static str,
         body: Vec<u8>,
-        to: &mut dyn Write,
-    ) -> Result<(), Error> {
+    ) -> Result<Collected<Bytes>, Error> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .map_err(|error| self.broken(error))?;
         let late = |_| Error::Timeout { socket: self.socket.clone(), after: patience };
-        runtime.block_on(async {
-            let response = async {
-                let response = self.send(method, path, body).await?;
-                self.take(response, to).await
-            };
-            timeout(patience, response).await.map_err(late)?
+        let (status, answer) = runtime
+            .block_on(async { timeout(patience, self.exchange(method, path, body)).await })
+            .map_err(late)??;
+        if status == StatusCode::OK {
+            return Ok(answer);
+        }
+        Err(match serde_json::from_slice(&answer.to_bytes()) {
+            Ok(Refusal { error, hint: Some(hint) }) => Error::Refused(format!("{error}: {hint}")),
+            Ok(Refusal { error, hint: None }) => Error::Refused(error),
+            Err(_) => self.broken(format_args!("answered {status}")),
         })
     }
 
-    async fn send(
+    async fn exchange(
         &self,
         method: Method,
         path: &'static str,
         body: Vec<u8>,
-    ) -> Result<Response<Incoming>, Error> {
+    ) -> Result<(StatusCode, Collected<Bytes>), Error> {
         let stream = self.connect().await?;
         let request = hyper::Request::builder()
             .method(method)
@@ -163,29 +164,10 @@ impl Client {
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| self.broken(error))?;
         // Ends with the runtime, which is this call's own.
         tokio::spawn(connection);
-        sender.send_request(request).await.map_err(|error| self.broken(error))
-    }
-
-    async fn take(&self, response: Response<Incoming>, to: &mut dyn Write) -> Result<(), Error> {
+        let response = sender.send_request(request).await.map_err(|error| self.broken(error))?;
         let status = response.status();
-        let mut body = Limited::new(response.into_body(), MAX_ANSWER);
-        if status != StatusCode::OK {
-            let bytes = body.collect().await.map_err(|error| self.broken(error))?.to_bytes();
-            return Err(match serde_json::from_slice(&bytes) {
-                Ok(Refusal { error, hint: Some(hint) }) => {
-                    Error::Refused(format!("{error}: {hint}"))
-                }
-                Ok(Refusal { error, hint: None }) => Error::Refused(error),
-                Err(_) => self.broken(format_args!("answered {status}")),
-            });
-        }
-        while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|error| self.broken(error))?;
-            if let Some(piece) = frame.data_ref() {
-                to.write_all(piece).map_err(Error::Output)?;
-            }
-        }
-        Ok(())
+        let body = Limited::new(response.into_body(), MAX_ANSWER);
+        Ok((status, body.collect().await.map_err(|error| self.broken(error))?))
     }
 
     /// Connects, and makes sure that it is the daemon that answers: a runtime directory anybody

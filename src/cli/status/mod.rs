@@ -6,7 +6,7 @@ mod select;
 #[cfg(test)]
 mod tests;
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::time::SystemTime;
 
 use super::args;
@@ -51,7 +51,7 @@ matches the filter.";
 pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     let client = args.runtime.client();
     if args.json {
-        client.status_json(out)?;
+        io::copy(&mut client.status_json()?, out)?;
         writeln!(out)?;
         return Ok(exit::OK);
     }
