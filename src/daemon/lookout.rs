@@ -10,29 +10,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use nix::sys::statfs::{self, FsType, statfs};
 use notify::{INotifyWatcher, RecursiveMode, Watcher};
 
 use super::watch::News;
 use crate::config::Dialect;
-use crate::config::source::{MAX_FILE, MAX_FILES, read_bytes};
+use crate::config::source::{MAX_FILE, MAX_FILES, is_local, read_bytes};
 
 /// Where the content has to be looked at, every file has its turn once in so many looks: half a
 /// minute, at a look every five seconds.
 const ROTATION: usize = 6;
-
-/// File systems of this machine alone, which report every change and stamp every write.
-const LOCAL: [FsType; 9] = [
-    statfs::EXT4_SUPER_MAGIC, // ext2 and ext3 as well
-    statfs::XFS_SUPER_MAGIC,
-    statfs::BTRFS_SUPER_MAGIC,
-    statfs::F2FS_SUPER_MAGIC,
-    statfs::TMPFS_MAGIC,
-    statfs::OVERLAYFS_SUPER_MAGIC,
-    statfs::REISERFS_SUPER_MAGIC,
-    FsType(0x8584_58f6), // ramfs
-    FsType(0x2fc1_2fc1), // ZFS
-];
 
 /// Looks at files and folders again and again, and makes news of what looks different.
 #[derive(Debug)]
@@ -234,10 +220,6 @@ fn above(path: &Path) -> Option<PathBuf> {
         above if above.as_os_str().is_empty() => Some(PathBuf::from(".")),
         above => Some(above.to_owned()),
     }
-}
-
-fn is_local(path: &Path) -> bool {
-    statfs(path).is_ok_and(|found| LOCAL.contains(&found.filesystem_type()))
 }
 
 fn identity(meta: &Metadata) -> Identity {

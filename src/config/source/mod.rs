@@ -4,6 +4,7 @@
 //! opened, and no more than [`MAX_FILE`] bytes of one are taken. The look-up of names lives here
 //! too, for it asks the system.
 
+mod local;
 mod names;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use nix::fcntl::OFlag;
 
 use super::{Dialect, FileRead, Reading, Scope, Unreadable};
 
+pub use local::is_local;
 pub use names::SystemNames;
 
 /// The longest file that is read: 16 MiB, some 200,000 real servers.
@@ -149,9 +151,10 @@ impl Root {
             self.device = Some(meta.dev());
         }
         let mut buffer = vec![0; BUFFER];
+        let local = is_local(&self.path);
         let files = names.into_iter().map(|Listed { name, dialect, regular }| {
             let path = self.path.join(&name);
-            let bytes = match regular {
+            let bytes = match regular && local {
                 true => read_listed(&path, &mut buffer),
                 false => read_bytes(&path, MAX_FILE),
             };
@@ -296,9 +299,10 @@ pub fn read_bytes(path: &Path, max: u64) -> io::Result<Vec<u8>> {
     }
 }
 
-/// The content of what was a regular file a moment ago, by way of a buffer of [`BUFFER`] bytes.
-/// Each of 10,000 files costs three system calls: the listing spared asking what it is, and a
-/// read that does not fill the buffer has met the end. Never waits for anything but the disk.
+/// The content of what was a regular file a moment ago, by way of a buffer of [`BUFFER`] bytes,
+/// from a file system of this machine. Each of 10,000 files costs three system calls: the listing
+/// spared asking what it is, and a read that does not fill the buffer has met the end. Never
+/// waits for anything but the disk.
 fn read_listed(path: &Path, buffer: &mut [u8]) -> io::Result<Vec<u8>> {
     let mut file = open(path)?;
     let read = loop {
