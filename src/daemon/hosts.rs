@@ -31,6 +31,14 @@ struct Known {
     until: Instant,
 }
 
+/// What is known of some addresses by now.
+#[derive(Debug)]
+pub struct Answers {
+    pub names: Vec<(IpAddr, String)>,
+    /// Whether there was an answer for each of them, if only that it has no name.
+    pub are_complete: bool,
+}
+
 impl Hosts {
     /// Starts the thread that asks `resolve`. It ends with the value.
     pub fn start(resolve: Resolve) -> Hosts {
@@ -39,6 +47,10 @@ impl Hosts {
         let answers = known.clone();
         let work = move || {
             for address in asked.into_iter().flatten() {
+                // Whoever asks again while this is busy asks for what is answered meanwhile.
+                if lock(&answers).get(&address).is_some_and(Known::is_good) {
+                    continue;
+                }
                 let host = resolve(address);
                 let good_for = if host.is_some() { GOOD_FOR } else { AGAIN_AFTER };
                 let answer = Known { host, until: Instant::now() + good_for };
@@ -53,13 +65,13 @@ impl Hosts {
 
     /// The names of these addresses that are known. Those that are not, or not any more, are
     /// looked up.
-    pub fn names(&self, addresses: &BTreeSet<IpAddr>) -> Vec<(IpAddr, String)> {
-        let (mut names, mut open) = (Vec::new(), Vec::new());
-        let now = Instant::now();
+    pub fn names(&self, addresses: &BTreeSet<IpAddr>) -> Answers {
+        let (mut names, mut open, mut are_complete) = (Vec::new(), Vec::new(), true);
         let known = lock(&self.known);
         for address in addresses {
             let answer = known.get(address);
-            if answer.is_none_or(|known| known.until <= now) {
+            are_complete &= answer.is_some();
+            if !answer.is_some_and(Known::is_good) {
                 open.push(*address);
             }
             names.extend(answer.and_then(|a| Some((*address, a.host.clone()?))));
@@ -72,7 +84,13 @@ impl Hosts {
                 Ok(()) | Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
             }
         }
-        names
+        Answers { names, are_complete }
+    }
+}
+
+impl Known {
+    fn is_good(&self) -> bool {
+        Instant::now() < self.until
     }
 }
 
@@ -85,4 +103,43 @@ fn lock(known: &Mutex<HashMap<IpAddr, Known>>) -> MutexGuard<'_, HashMap<IpAddr,
 pub fn by_system(address: IpAddr) -> Option<String> {
     // Where there is no name it answers with the address.
     dns_lookup::lookup_addr(&address).ok().filter(|name| name.parse::<IpAddr>().is_err())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn until(what: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !what() {
+            assert!(Instant::now() < deadline, "nobody answers");
+            thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn who_asks_again_while_the_resolver_is_busy_does_not_make_it_look_twice() {
+        static GATE: Mutex<()> = Mutex::new(());
+        static ASKED: AtomicUsize = AtomicUsize::new(0);
+        let (one, other) = (IpAddr::from([10, 0, 0, 7]), IpAddr::from([10, 0, 0, 8]));
+        let shut = GATE.lock().unwrap();
+        let hosts = Hosts::start(|_| {
+            ASKED.fetch_add(1, Ordering::SeqCst);
+            drop(GATE.lock());
+            None
+        });
+        assert!(!hosts.names(&[one].into()).are_complete);
+        until(|| ASKED.load(Ordering::SeqCst) == 1);
+        // Waits in the queue until there is an answer.
+        assert!(!hosts.names(&[one].into()).are_complete);
+        drop(shut);
+        // Comes after it in the queue.
+        until(|| hosts.names(&[other].into()).are_complete);
+        let answers = hosts.names(&[one, other].into());
+        assert!(answers.are_complete, "no name is an answer");
+        assert!(answers.names.is_empty());
+        assert_eq!(ASKED.load(Ordering::SeqCst), 2);
+    }
 }
