@@ -6,16 +6,18 @@
 //!
 //! Anybody on the machine can read arguments; what is secret is handed over as input.
 
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::IpAddr;
 use std::process::{ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::evidence;
@@ -33,21 +35,42 @@ const MAX_OUTPUT: usize = 4096;
 /// Longer time limits are cut to this, so that points of time stay representable.
 const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
-/// The places for programs.
-pub(super) struct Slots(Arc<Semaphore>);
+/// The places for programs, and the turns to start them.
+pub(super) struct Slots {
+    places: Arc<Semaphore>,
+    turns: Turns,
+}
 
 impl Default for Slots {
     fn default() -> Slots {
-        Slots(Arc::new(Semaphore::new(AT_ONCE)))
+        Slots { places: Arc::new(Semaphore::new(AT_ONCE)), turns: Turns::default() }
     }
+}
+
+/// One start of a program at a time: on a disk that hangs the thread that starts it hangs with
+/// it, and with its place, and must not be followed by one more for each check.
+#[derive(Default)]
+struct Turns(Mutex<HashMap<OsString, Arc<Gate>>>);
+
+/// Where those wait who want to start one program.
+struct Gate {
+    turns: Arc<Semaphore>,
+    /// When the check is out of time for which the program is being started, if it is.
+    until: Mutex<Option<Instant>>,
+}
+
+/// The right to start a program.
+struct Turn {
+    gate: Arc<Gate>,
+    _held: OwnedSemaphorePermit,
 }
 
 impl Slots {
     /// Runs the program and judges its exit status, all within `limit`.
     ///
-    /// Waiting for a place is part of the time, but not the server's fault: a program that did
-    /// not get its turn, or lost more than a tenth of its time waiting for it and did not finish
-    /// in the rest, is the director's trouble.
+    /// Waiting for a turn and a place is part of the time, but not the server's fault: a program
+    /// that did not get them, or lost more than a tenth of its time waiting for them and did not
+    /// finish in the rest, is the director's trouble.
     pub async fn run(
         &self,
         endpoint: Endpoint,
@@ -56,11 +79,14 @@ impl Slots {
     ) -> Result<(), Miss> {
         let began = Instant::now();
         let deadline = began + limit.min(FOREVER);
-        let place = timeout_at(deadline, self.0.clone().acquire_owned()).await;
+        let (program, command) = prepare(endpoint, probe)?;
+        let gate = self.turns.gate(command.as_std().get_program());
+        let turn = gate.turn(&program, deadline).await?;
+        let queued = began.elapsed();
+        let place = timeout_at(deadline, self.places.clone().acquire_owned()).await;
         let waited = began.elapsed();
         let Ok(Ok(place)) = place else { return Err(no_place(waited)) };
-        let (program, command) = prepare(endpoint, probe)?;
-        let started = timeout_at(deadline, Group::start(command, Some(place))).await;
+        let started = timeout_at(deadline, turn.start(command, place, deadline)).await;
         let Ok(started) = started else {
             let limit = evidence::duration(limit);
             return Err(Miss::Local(format!("external: {program}: not started within {limit}")));
@@ -71,6 +97,7 @@ impl Slots {
             Ok(Ok((status, _))) if status.success() => Ok(()),
             Ok(Ok((status, said))) => Err(Miss::Fail(complaint(status, &said))),
             Ok(Err(error)) => Err(Miss::Local(format!("external: {}", describe(&error)))),
+            Err(_) if queued > limit / 10 => Err(no_turn(&program, queued)),
             Err(_) if waited > limit / 10 => Err(no_place(waited)),
             Err(_) => Err(Miss::Fail(format!(
                 "external: timed out after {}: {program} was killed",
@@ -78,6 +105,75 @@ impl Slots {
             ))),
         }
     }
+}
+
+impl Turns {
+    fn gate(&self, program: &OsStr) -> Arc<Gate> {
+        // A poisoned lock only means that another thread panicked between two whole states.
+        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(gate) = gates.get(program) {
+            return gate.clone();
+        }
+        // Nobody waits at the others, and nobody is past them.
+        gates.retain(|_, gate| Arc::strong_count(gate) > 1);
+        let gate = Arc::new(Gate { turns: Arc::new(Semaphore::new(1)), until: Mutex::default() });
+        gates.insert(program.to_owned(), gate.clone());
+        gate
+    }
+}
+
+impl Gate {
+    /// A turn, which is not waited for where a start hangs.
+    async fn turn(self: Arc<Gate>, program: &str, deadline: Instant) -> Result<Turn, Miss> {
+        let began = Instant::now();
+        let turns = self.turns.clone().acquire_owned();
+        match timeout_at(if self.hangs() { began } else { deadline }, turns).await {
+            Ok(Ok(held)) => Ok(Turn { gate: self, _held: held }),
+            _ if self.hangs() => {
+                Err(Miss::Local(format!("external: the start of {program} still hangs")))
+            }
+            _ => Err(no_turn(program, began.elapsed())),
+        }
+    }
+
+    /// Whether a start is under way that has outlived its check.
+    fn hangs(&self) -> bool {
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| until <= Instant::now())
+    }
+
+    fn starts(&self, until: Option<Instant>) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+}
+
+impl Turn {
+    /// Starts the program. The turn ends when the start does, whether somebody waits or not.
+    async fn start(
+        self,
+        command: Command,
+        place: OwnedSemaphorePermit,
+        deadline: Instant,
+    ) -> io::Result<Group> {
+        self.gate.starts(Some(deadline));
+        let start = tokio::spawn(async move {
+            let started = Group::start(command, Some(place)).await;
+            drop(self);
+            started
+        });
+        start.await.unwrap_or_else(|_| Err(io::Error::other("the start was broken off")))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.gate.starts(None);
+    }
+}
+
+fn no_turn(program: &str, waited: Duration) -> Miss {
+    let waited = evidence::duration(waited);
+    Miss::Local(format!("external: {program}: waited {waited} for its turn to be started"))
 }
 
 fn no_place(waited: Duration) -> Miss {
@@ -177,4 +273,65 @@ fn complaint(status: ExitStatus, said: &str) -> String {
     let how = program::ending(status);
     let colon = if said.is_empty() { "" } else { ": " };
     format!("external: {how}{colon}{said}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use tokio::task::{JoinSet, spawn_blocking};
+    use tokio::time::timeout;
+
+    const LONG: Duration = Duration::from_secs(20);
+
+    async fn run(slots: &Slots, limit: Duration) -> Result<(), Miss> {
+        let probe = ExternalProbe {
+            argv: vec!["true".into()],
+            input: None,
+            virtual_address: String::new(),
+            virtual_port: 80,
+        };
+        slots.run(Endpoint::new([127, 0, 0, 1].into(), 80), &probe, limit).await
+    }
+
+    /// A start hangs while the one thread that could carry it out is taken.
+    #[test]
+    fn a_program_whose_start_hangs_takes_one_place_however_many_checks_want_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (free, held) = std::sync::mpsc::channel::<()>();
+            let hangs = spawn_blocking(move || held.recv());
+            let slots = Arc::new(Slots::default());
+            let mut checks = JoinSet::new();
+            for _ in 0..2 * AT_ONCE {
+                let slots = slots.clone();
+                checks.spawn(async move { run(&slots, Duration::from_millis(50)).await });
+            }
+            while let Some(said) = checks.join_next().await {
+                assert!(matches!(said, Ok(Err(Miss::Local(_)))), "{said:?}");
+            }
+            assert_eq!(slots.places.available_permits(), AT_ONCE - 1);
+            // With all the time in the world, at once.
+            let hung = Err(Miss::Local("external: the start of true still hangs".into()));
+            assert_eq!(timeout(LONG, run(&slots, FOREVER)).await, Ok(hung.clone()));
+            assert_eq!(slots.places.available_permits(), AT_ONCE - 1);
+            // Another program has its turn.
+            let other = slots.turns.gate(OsStr::new("false"));
+            assert!(other.turn("false", Instant::now() + LONG).await.is_ok());
+            // It is over when the start is.
+            drop(free);
+            assert!(hangs.await.unwrap().is_err());
+            let recovered = async {
+                while run(&slots, LONG).await == hung {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                run(&slots, LONG).await
+            };
+            assert_eq!(timeout(LONG, recovered).await, Ok(Ok(())));
+        });
+    }
 }

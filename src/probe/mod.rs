@@ -15,7 +15,7 @@
 //!                    external -> a program in a process group of its own
 //! ```
 //!
-//! Every probe is one future without a task, and dropping it ends all it began. What a server
+//! Every probe is one future, and dropping it ends all it began. What a server
 //! sends is read into bounded memory only, and the deadline covers everything; a probe that runs
 //! into it says what it was waiting for.
 

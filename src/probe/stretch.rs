@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use aws_lc_rs::pbkdf2::{PBKDF2_HMAC_SHA256, derive};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::evidence;
 use super::miss::{Miss, Phase, Progress};
@@ -42,12 +42,18 @@ impl Stretch {
         let phase = progress.phase();
         progress.enter(Phase::Turn);
         let place = PLACES.acquire().await;
-        progress.enter(phase);
+        let (begins, begun) = oneshot::channel();
         let work = tokio::task::spawn_blocking(move || {
             // Held by the thread, not by the probe: a probe that gave up has not freed it.
             let _place = place;
+            // Fails where nobody waits any more.
+            let _ = begins.send(());
             self.work()
         });
+        // A place is not yet a thread: files that hang may hold them all. Where the work is
+        // dropped unbegun, its own end says so.
+        let _ = begun.await;
+        progress.enter(phase);
         work.await.map_err(|_| Miss::Local("login: the computation was broken off".into()))
     }
 }
@@ -55,7 +61,7 @@ impl Stretch {
 /// Why a probe that waited for its turn until its time was up says nothing about its server.
 pub(super) fn no_turn(limit: Duration) -> Miss {
     let limit = evidence::duration(limit);
-    Miss::Local(format!("login: no turn to compute within {limit}: too many other logins do"))
+    Miss::Local(format!("login: no thread to compute on within {limit}: others keep them busy"))
 }
 
 #[cfg(test)]
@@ -87,6 +93,30 @@ mod tests {
         let soon = timeout(Duration::ZERO, &mut work).await;
         assert!(soon.is_err(), "{soon:?}");
         assert!(work.await.is_ok());
+    }
+
+    /// All threads that may block do, as on a disk that hangs: the server waits for us, not we
+    /// for it.
+    #[test]
+    fn a_computation_that_gets_no_thread_is_not_held_against_the_server() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (free, held) = std::sync::mpsc::channel::<()>();
+            let hangs = tokio::task::spawn_blocking(move || held.recv());
+            let (progress, limit) = (Progress::default(), Duration::from_millis(20));
+            progress.enter(Phase::PgsqlLogin);
+            let mut work = pin!(stretch(2).elsewhere(&progress));
+            assert!(timeout(limit, &mut work).await.is_err());
+            assert_eq!(progress.timed_out(limit), no_turn(limit));
+            drop(free);
+            assert_eq!(work.await, Ok(stretch(2).work()));
+            assert_eq!(progress.phase(), Phase::PgsqlLogin);
+            assert!(hangs.await.unwrap().is_err());
+        });
     }
 
     #[test]

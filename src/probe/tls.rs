@@ -21,7 +21,8 @@ use rustls::{
     ClientConfig, DigitallySignedStruct, Error, InvalidMessage, RootCertStore, SignatureScheme,
 };
 use tokio::net::TcpStream;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
+use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
@@ -38,20 +39,46 @@ const MAX_ROOTS: u64 = 8 << 20;
 /// Sets of roots kept. More are read again each time rather than kept.
 const KEPT: usize = 64;
 
-/// Files of roots looked at at once. A disk that hangs takes a thread for each, and gives none
-/// back.
-const AT_ONCE: usize = 8;
+/// Files of roots looked at at once, the system's left out. A disk that hangs takes a thread for
+/// each, and gives none back.
+const AT_ONCE: usize = 64;
+
+/// How long those who know a file's roots wait to be told that it has not changed.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Client settings, one for each way of verifying.
 pub(super) struct Configs {
     kept: Arc<Cache>,
+    readings: Arc<Readings>,
     places: Arc<Semaphore>,
 }
 
 impl Default for Configs {
     fn default() -> Configs {
-        Configs { kept: Arc::default(), places: Arc::new(Semaphore::new(AT_ONCE)) }
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        Configs { kept: Arc::default(), readings: Arc::default(), places }
     }
+}
+
+/// The readings under way, by their file: one of each and no more, whose answer is everybody's.
+/// So a file that hangs takes one thread, however many ask for it and however often.
+#[derive(Default)]
+struct Readings(Mutex<HashMap<String, Reading>>);
+
+/// What a reading yields.
+type Answer = Result<Arc<ClientConfig>, Miss>;
+
+/// A reading, and where its answer will be.
+#[derive(Clone)]
+struct Reading {
+    began: Instant,
+    answer: watch::Receiver<Option<Answer>>,
+}
+
+/// Keeps a file among the readings under way until whoever reads it comes back.
+struct UnderWay {
+    readings: Arc<Readings>,
+    file: String,
 }
 
 /// By the file the settings were made from; those that verify nothing have none.
@@ -94,47 +121,106 @@ impl Configs {
     }
 
     /// The settings for this, by files read where a disk that hangs holds nobody up.
-    async fn config(&self, tls: &Tls, progress: &Progress) -> Result<Arc<ClientConfig>, Miss> {
+    async fn config(&self, tls: &Tls, progress: &Progress) -> Answer {
         if !tls.verify {
             return self.kept.config(None);
         }
         progress.enter(Phase::Roots);
-        let broken = || Miss::Local("tls: the reading of roots was broken off".into());
-        let place = self.places.clone().acquire_owned().await.map_err(|_| broken())?;
-        let kept = self.kept.clone();
-        let file = tls.ca_file.as_deref().unwrap_or(SYSTEM_ROOTS).to_owned();
-        let reading = tokio::task::spawn_blocking(move || {
-            // Held by the thread, not by the probe: a probe that gave up has not freed it.
-            let _place = place;
-            kept.config(Some(&file))
-        });
-        let config = reading.await.map_err(|_| broken())?;
+        let config = self.roots(tls.ca_file.as_deref().unwrap_or(SYSTEM_ROOTS)).await;
         progress.enter(Phase::Tls);
         config
+    }
+
+    /// What the file holds now; what it held before, while that cannot be told.
+    async fn roots(&self, file: &str) -> Answer {
+        let reading = self.reading(file);
+        let patience = reading.began + PATIENCE;
+        match self.kept.known(file) {
+            None => reading.answer().await,
+            Some(known) => {
+                timeout_at(patience, reading.answer()).await.unwrap_or_else(|_| Ok(known))
+            }
+        }
+    }
+
+    /// The reading of this file that is under way, or else a new one.
+    fn reading(&self, file: &str) -> Reading {
+        let (tells, answer) = watch::channel(None);
+        let fresh = Reading { began: Instant::now(), answer };
+        {
+            let mut readings = lock(&self.readings.0);
+            if let Some(reading) = readings.get(file) {
+                return reading.clone();
+            }
+            readings.insert(file.to_owned(), fresh.clone());
+        }
+        // Without the lock, which is needed again where no task can be begun any more.
+        self.begin(file, tells);
+        fresh
+    }
+
+    /// Has the file read, unless it is known and has not changed, on a thread that may hang.
+    fn begin(&self, file: &str, tells: watch::Sender<Option<Answer>>) {
+        let under_way = UnderWay { readings: self.readings.clone(), file: file.to_owned() };
+        let (kept, places) = (self.kept.clone(), self.places.clone());
+        tokio::spawn(async move {
+            // The system's roots do not wait for the disks of others.
+            let place = match under_way.file == SYSTEM_ROOTS {
+                true => None,
+                false => places.acquire_owned().await.ok(),
+            };
+            tokio::task::spawn_blocking(move || {
+                // Held by the thread, not by a probe: probes that gave up have not freed it.
+                let _place = place;
+                let config = kept.config(Some(&under_way.file));
+                // Before it is told: whoever asks once somebody was told looks anew.
+                drop(under_way);
+                let _ = tells.send(Some(config));
+            });
+        });
+    }
+}
+
+impl Reading {
+    async fn answer(mut self) -> Answer {
+        let broken = || Miss::Local("tls: the reading of roots was broken off".into());
+        let answer = self.answer.wait_for(Option::is_some).await.map_err(|_| broken())?;
+        (*answer).clone().unwrap_or_else(|| Err(broken()))
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        lock(&self.readings.0).remove(&self.file);
     }
 }
 
 impl Cache {
     /// Blocks where there is a file, and not by the lock, which is never held over a read.
-    fn config(&self, file: Option<&str>) -> Result<Arc<ClientConfig>, Miss> {
+    fn config(&self, file: Option<&str>) -> Answer {
         let stamp = file.map(stamp).transpose()?;
         let key = file.map(str::to_owned);
         // A file that was replaced is read again: roots change without the configuration.
-        if let Some(known) = self.lock().get(&key).filter(|known| known.stamp == stamp) {
+        if let Some(known) = lock(&self.0).get(&key).filter(|known| known.stamp == stamp) {
             return Ok(known.config.clone());
         }
         let config = Arc::new(build(file)?);
-        let mut kept = self.lock();
+        let mut kept = lock(&self.0);
         if kept.len() < KEPT || kept.contains_key(&key) {
             kept.insert(key, Kept { config: config.clone(), stamp });
         }
         Ok(config)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Option<String>, Kept>> {
-        // A poisoned lock only means that another thread panicked between two whole states.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The settings last made from this file, however it may have changed.
+    fn known(&self, file: &str) -> Option<Arc<ClientConfig>> {
+        lock(&self.0).get(&Some(file.to_owned())).map(|known| known.config.clone())
     }
+}
+
+/// A poisoned lock only means that another thread panicked between two whole states.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a probe whose roots were not read in time says nothing about its server.
@@ -269,21 +355,91 @@ mod tests {
 
     use tokio::time::timeout;
 
+    fn strict(file: &str) -> Tls {
+        Tls { verify: true, ca_file: Some(file.to_owned()) }
+    }
+
+    /// A reading of this file that hangs until it is told an answer.
+    fn hang(configs: &Configs, file: &str) -> watch::Sender<Option<Answer>> {
+        let (tells, answer) = watch::channel(None);
+        let reading = Reading { began: Instant::now(), answer };
+        lock(&configs.readings.0).insert(file.to_owned(), reading);
+        tells
+    }
+
+    fn missing() -> Miss {
+        Miss::Local("tls: read roots from /nowhere: no such file or directory".into())
+    }
+
+    fn certificate() -> String {
+        rcgen::generate_simple_self_signed(["x".to_owned()]).unwrap().cert.pem()
+    }
+
+    const LONG: Duration = Duration::from_secs(20);
+
     #[tokio::test]
     async fn roots_on_a_disk_that_hangs_hold_up_nobody_and_are_not_held_against_the_server() {
         let (configs, progress) = (Configs::default(), Progress::default());
-        // As many readings as may hang do.
-        let hung = configs.places.clone().acquire_many_owned(AT_ONCE as u32).await.unwrap();
-        let strict = Tls { verify: true, ca_file: Some("/nowhere".into()) };
-        let mut waiting = pin!(configs.config(&strict, &progress));
-        let limit = Duration::from_millis(10);
-        assert!(timeout(limit, &mut waiting).await.is_err());
-        assert_eq!(progress.timed_out(limit), no_roots(limit));
+        let tells = hang(&configs, "/dead");
+        let dead = strict("/dead");
+        let limit = Duration::from_secs(3);
+        // Check after check, and none of them takes a thread or a place.
+        for _ in 0..2 * AT_ONCE {
+            assert!(timeout(Duration::ZERO, configs.config(&dead, &progress)).await.is_err());
+            assert_eq!(progress.timed_out(limit), no_roots(limit));
+        }
+        assert_eq!(configs.places.available_permits(), AT_ONCE);
+        let other = timeout(LONG, configs.config(&strict("/nowhere"), &progress)).await.unwrap();
+        assert_eq!(other.unwrap_err(), missing());
         let lax = Tls { verify: false, ca_file: None };
-        assert!(configs.config(&lax, &Progress::default()).await.is_ok());
+        assert!(configs.config(&lax, &progress).await.is_ok());
+        // Whoever still waits is told.
+        let mut waiting = pin!(configs.config(&dead, &progress));
+        assert!(timeout(Duration::ZERO, &mut waiting).await.is_err());
+        tells.send(Some(Err(Miss::Local("late".into())))).unwrap();
+        assert_eq!(waiting.await.unwrap_err(), Miss::Local("late".into()));
+    }
+
+    #[tokio::test]
+    async fn a_file_is_read_once_for_all_who_ask_meanwhile() {
+        let (configs, progress) = (Configs::default(), Progress::default());
+        // As many files as may hang do.
+        let hung = configs.places.clone().acquire_many_owned(AT_ONCE as u32).await.unwrap();
+        let nowhere = strict("/nowhere");
+        let mut first = pin!(configs.config(&nowhere, &progress));
+        let mut second = pin!(configs.config(&nowhere, &progress));
+        assert!(timeout(Duration::ZERO, &mut first).await.is_err());
+        assert!(timeout(Duration::ZERO, &mut second).await.is_err());
+        assert_eq!(lock(&configs.readings.0).len(), 1);
+        // The system's roots are read all the same, if it has any.
+        let system = Tls { verify: true, ca_file: None };
+        assert!(timeout(LONG, configs.config(&system, &progress)).await.is_ok());
         drop(hung);
-        let missing = "tls: read roots from /nowhere: no such file or directory";
-        assert_eq!(waiting.await.unwrap_err(), Miss::Local(missing.into()));
+        assert_eq!(first.await.unwrap_err(), missing());
+        assert_eq!(second.await.unwrap_err(), missing());
+        assert!(lock(&configs.readings.0).is_empty());
+    }
+
+    #[tokio::test]
+    async fn roots_known_before_serve_while_their_file_hangs() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("roots.pem");
+        fs::write(&file, certificate()).unwrap();
+        let name = file.to_str().unwrap();
+        let (configs, progress, tls) = (Configs::default(), Progress::default(), strict(name));
+        let known = configs.config(&tls, &progress).await.unwrap();
+        let tells = hang(&configs, name);
+        for _ in 0..3 {
+            let served = timeout(LONG, configs.config(&tls, &progress)).await.unwrap();
+            assert!(Arc::ptr_eq(&served.unwrap(), &known));
+            assert_eq!(progress.phase(), Phase::Tls);
+        }
+        // Once the disk is back, a file that was replaced serves the very next check.
+        drop(tells);
+        lock(&configs.readings.0).clear();
+        fs::write(&file, certificate() + &certificate()).unwrap();
+        let fresh = configs.config(&tls, &progress).await.unwrap();
+        assert!(!Arc::ptr_eq(&fresh, &known));
     }
 
     /// A file is read on another thread: at the first look there is nothing yet.

@@ -151,15 +151,21 @@ async fn waiting_for_a_place_is_not_the_servers_fault() {
     let prober = Prober::new();
     let endpoint = Endpoint::new([127, 0, 0, 1].into(), 80);
     let mut running = tokio::task::JoinSet::new();
-    for _ in 0..64 {
+    let folder = tempfile::tempdir().unwrap();
+    let there = || std::fs::read_dir(folder.path()).unwrap().count();
+    for number in 0..64 {
         let prober = prober.clone();
-        let spec = check(program(&["sleep", "60"]), 60_000);
+        let file = folder.path().join(number.to_string());
+        let argv = ["sh", "-c", ": >\"$0\"; exec sleep 60", file.to_str().unwrap()];
+        let spec = check(program(&argv), 60_000);
         running.spawn(async move { prober.probe(endpoint, &spec).await });
     }
-    // More turns than the scheduler needs to start them all.
-    for _ in 0..200 {
-        tokio::task::yield_now().await;
-    }
+    let all = async {
+        while there() < 64 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), all).await.expect("all are started");
     let said = prober.probe(endpoint, &check(program(&["true"]), 200)).await;
     let Outcome::Local(reason) = &said else { panic!("{said:?}") };
     assert!(reason.starts_with("external: 64 programs are running already"), "{reason}");

@@ -121,3 +121,50 @@ async fn where_tls_is_refused_a_login_is_tried_once_in_the_clear() {
     let said = ask_within(hangs, pgsql(None), 300).await;
     assert_eq!(said, fail("pgsql login: timed out after 300 ms"));
 }
+
+/// A server that says this by TLS to the first message, and closes; in the clear it lets
+/// everybody in. Counts its callers.
+async fn says_by_tls(said: &'static [u8]) -> (Endpoint, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let counted = calls.clone();
+    let (acceptor, _) = super::tls::acceptor();
+    let endpoint = server(move |mut client, _| {
+        counted.fetch_add(1, Ordering::Relaxed);
+        let acceptor = acceptor.clone();
+        async move {
+            let mut heard = [0; 4096];
+            let Ok(length @ 1..) = client.read(&mut heard).await else { return };
+            if heard[..length] != [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f] {
+                let _ = client.write_all(LOGGED_IN).await;
+                while let Ok(1..) = client.read(&mut heard).await {}
+                return;
+            }
+            let _ = client.write_all(b"S").await;
+            let Ok(mut client) = acceptor.accept(client).await else { return };
+            let _ = client.read(&mut heard).await;
+            let _ = client.write_all(said).await;
+            let _ = client.shutdown().await;
+        }
+    });
+    (endpoint.await, calls)
+}
+
+/// Who stands between could break a connection to see the login in the clear.
+#[tokio::test]
+async fn only_an_error_of_the_servers_own_is_followed_by_a_login_in_the_clear() {
+    let unreadable = "pgsql: a message that cannot be read";
+    let web = r#"pgsql: not PostgreSQL: "HTTP/1.1 400""#;
+    let cases: [(&[u8], Outcome, usize); 5] = [
+        (b"E\0\0\0\x0bMaway\0\0", Outcome::Pass, 2),
+        (b"", fail("pgsql: connection closed"), 1),
+        (b"HTTP/1.1 400", fail(web), 1),
+        (b"R\0\0\0\x08\0\0\0\x0c", fail(unreadable), 1),
+        // Let in, and only then turned away.
+        (b"R\0\0\0\x08\0\0\0\0E\0\0\0\x0bMgone\0\0", fail("pgsql: gone"), 1),
+    ];
+    for (said, outcome, callers) in cases {
+        let (server, calls) = says_by_tls(said).await;
+        assert_eq!(ask(server, pgsql(None)).await, outcome);
+        assert_eq!(calls.load(Ordering::Relaxed), callers, "{outcome:?}");
+    }
+}

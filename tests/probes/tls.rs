@@ -11,9 +11,9 @@ use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
-/// A server of one page with a certificate of its own for `www.example.com`, and the certificate
-/// in PEM form.
-async fn page(text: &'static str) -> (Endpoint, String) {
+/// What accepts TLS by a certificate of its own for `www.example.com`, and the certificate in PEM
+/// form.
+pub(super) fn acceptor() -> (TlsAcceptor, String) {
     let names = ["www.example.com".to_owned()];
     let made = rcgen::generate_simple_self_signed(names).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
@@ -23,7 +23,12 @@ async fn page(text: &'static str) -> (Endpoint, String) {
         .with_no_client_auth()
         .with_single_cert(vec![made.cert.der().clone()], key)
         .unwrap();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    (TlsAcceptor::from(Arc::new(config)), made.cert.pem())
+}
+
+/// A server of one page, and its certificate in PEM form.
+async fn page(text: &'static str) -> (Endpoint, String) {
+    let (acceptor, pem) = acceptor();
     let endpoint = server(move |client, _| {
         let acceptor = acceptor.clone();
         async move {
@@ -37,7 +42,7 @@ async fn page(text: &'static str) -> (Endpoint, String) {
         }
     })
     .await;
-    (endpoint, made.cert.pem())
+    (endpoint, pem)
 }
 
 fn https(verify: bool, ca_file: Option<PathBuf>) -> HttpProbe {

@@ -45,6 +45,8 @@ pub(in crate::probe) struct Dialogue<'a> {
     probe: &'a SqlProbe,
     random: [u8; 18],
     state: State<'a>,
+    /// Whether the server complained before it let us in.
+    refused: bool,
 }
 
 const UNREADABLE: &str = "a message that cannot be read";
@@ -53,12 +55,13 @@ const NO_ROW: &str = "the query yields no row";
 impl<'a> Dialogue<'a> {
     /// `random` must be new and not to be foreseen.
     pub fn new(probe: &'a SqlProbe, random: [u8; 18]) -> Dialogue<'a> {
-        Dialogue { probe, random, state: State::Login }
+        Dialogue { probe, random, state: State::Login, refused: false }
     }
 
-    /// Whether the server has let us in.
-    pub fn is_in(&self) -> bool {
-        matches!(self.state, State::Ready | State::Answer)
+    /// Whether the server itself refused the login, by an error of its own. A connection that
+    /// broke, a message that cannot be read and a wrong proof are no refusal.
+    pub fn is_refused(&self) -> bool {
+        self.refused
     }
 
     /// What the server wants to see of us, message `R`.
@@ -156,7 +159,10 @@ impl Session for Dialogue<'_> {
             return Err(UNREADABLE.into());
         };
         match (kind, &self.state) {
-            (b'E', _) => Err(complaint(body)),
+            (b'E', state) => {
+                self.refused = !matches!(state, State::Ready | State::Answer);
+                Err(complaint(body))
+            }
             // Notices, settings, notifications; the key for cancelling; an older minor version.
             (b'N' | b'S' | b'A' | b'K' | b'v', _) => Ok(Act::Wait),
             (b'R', State::Login | State::Scram(_) | State::Proved(_) | State::Shown) => {
@@ -374,6 +380,38 @@ mod tests {
         let foreign = |bytes: &[u8]| Dialogue::new(&probe, [0; 18]).frame(bytes).unwrap_err();
         assert_eq!(foreign(b"HTTP/1.1 400"), "not PostgreSQL: \"HTTP/1.1 400\"");
         assert_eq!(foreign(b"\x0a5.5"), r#"not PostgreSQL: "\n5.5""#);
+    }
+
+    /// Whether it is a refusal what these messages end with, after a SCRAM login where `begun`.
+    fn refused(begun: bool, messages: &[Vec<u8>]) -> bool {
+        let probe = probe(Some("x"));
+        let mut dialogue = Dialogue::new(&probe, [7; 18]);
+        let nonce = Scram::new("hush", [7; 18]).first().replace("n,,n=,", "");
+        let challenge = asks(11, format!("{nonce}x,s=AAAA,i=1").as_bytes());
+        let scram = [asks(10, b"SCRAM-SHA-256\0\0"), challenge];
+        let scram = if begun { &scram[..] } else { &[] };
+        let mut last = Ok(Act::Wait);
+        for message in scram.iter().chain(messages) {
+            last = match dialogue.hear(message) {
+                Ok(Act::Stretch(work)) => dialogue.stretched(work.work()),
+                other => other,
+            };
+        }
+        assert!(last.is_err(), "{last:?}");
+        dialogue.is_refused()
+    }
+
+    /// As libpq has it: only its own word counts, and only before it let us in.
+    #[test]
+    fn a_refusal_is_an_error_of_the_servers_before_the_login_is_done() {
+        let error = || message(b'E', b"Maway\0\0");
+        assert!(refused(false, &[error()]));
+        assert!(refused(false, &[asks(3, b""), error()]));
+        assert!(refused(true, &[error()]));
+        assert!(!refused(true, &[asks(12, b"v=AAAA")]), "a wrong proof");
+        assert!(!refused(false, &[message(b'G', b"")]), "an unreadable message");
+        assert!(!refused(false, &[ok(), error()]), "such as: no such database");
+        assert!(!refused(false, &[ok(), ready(), error()]), "of the query");
     }
 
     proptest! {

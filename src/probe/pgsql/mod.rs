@@ -4,13 +4,16 @@
 //!   connect --> TLS? -- N ----------------------> login --> query
 //!                | S                               ^
 //!                +--> handshake --> login --> ...  | once
-//!                         |           | refused    |
+//!                         | fails     | refused    |
 //!                         +-----------+-- connect -+
 //! ```
 //!
-//! Encrypted where the server can, in the clear where it cannot or where the encrypted login is
-//! refused: libpq's `sslmode=prefer`, by which ldirectord's checks connect. All of it is one
-//! probe with one deadline. Nothing is verified: who would stand between could say N.
+//! Encrypted where the server can, in the clear where it cannot, where the handshake fails or
+//! where the server answers the encrypted login by an error of its own: libpq's
+//! `sslmode=prefer`, by which ldirectord's checks connect. Nothing else that goes wrong by TLS,
+//! a connection that breaks or a server that cannot prove itself, makes us show a login in the
+//! clear. All of it is one probe with one deadline. Nothing is verified: who would stand between
+//! could say N.
 
 mod dialogue;
 mod encryption;
@@ -54,11 +57,11 @@ pub(super) async fn run(
     let name = endpoint.address.to_string();
     let encrypted = match shared.tls.open(tcp, &name, &UNVERIFIED, progress).await {
         Ok(mut tls) => call.log_in(&mut tls).await,
-        Err(miss) => Err(Turned { miss, at_the_door: true }),
+        Err(miss) => Err(Turned { miss, refused: true }),
     };
     let first = match encrypted {
         Ok(()) => return Ok(()),
-        Err(Turned { miss: Miss::Fail(first), at_the_door: true }) => first,
+        Err(Turned { miss: Miss::Fail(first), refused: true }) => first,
         Err(turned) => return Err(turned.miss),
     };
     let mut tcp = connect::open(endpoint, progress).await?;
@@ -81,10 +84,11 @@ struct Call<'a> {
     progress: &'a Progress,
 }
 
-/// Why it did not pass, and whether before it was logged in.
+/// Why it did not pass, and whether because the server would not have it so: that, and nothing
+/// else, is tried again in the clear.
 struct Turned {
     miss: Miss,
-    at_the_door: bool,
+    refused: bool,
 }
 
 impl Call<'_> {
@@ -92,10 +96,10 @@ impl Call<'_> {
         &self,
         stream: &mut S,
     ) -> Result<(), Turned> {
-        let random = super::random().map_err(|miss| Turned { miss, at_the_door: false })?;
+        let random = super::random().map_err(|miss| Turned { miss, refused: false })?;
         let mut dialogue = Dialogue::new(self.probe, random);
         let done = session::converse(stream, &mut dialogue, &self.shared.room, self.progress).await;
-        done.map_err(|miss| Turned { miss, at_the_door: !dialogue.is_in() })?;
+        done.map_err(|miss| Turned { miss, refused: dialogue.is_refused() })?;
         let left = self.limit.saturating_sub(self.began.elapsed());
         session::part(stream, &dialogue, left).await;
         Ok(())
