@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, mpsc};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
@@ -12,7 +12,9 @@ use tokio::sync::oneshot;
 use super::clock::Clock;
 use super::scribe::Note;
 use super::telling::Telling;
-use super::{Input, TableChoice, kernel, loader, maintenance, relied_on, service_manager};
+use super::{
+    Input, TableChoice, kernel, loader, maintenance, relied_on, service_manager, surroundings,
+};
 use crate::api;
 use crate::config::Scope;
 use crate::config::assemble::{self, Ask};
@@ -204,13 +206,8 @@ impl Director {
     }
 
     fn snapshot(&self, now: Time) -> Snapshot {
-        let around = Surroundings {
-            pid: std::process::id(),
-            table: self.table.name(),
-            files: self.files.clone(),
-            held_reload: self.held_reload.clone(),
-            wall: SystemTime::now(),
-        };
+        let (files, held_reload) = (self.files.clone(), self.held_reload.clone());
+        let around = Surroundings { files, held_reload, ..surroundings(self.table) };
         self.engine.snapshot(around, now)
     }
 

@@ -384,20 +384,17 @@ mod tests {
         notices.on(folder, server()).map(|file| &**file)
     }
 
-    fn one(folder: &Path) -> (Arc<PathBuf>, Wanted) {
-        let folder = Arc::new(folder.to_owned());
-        (folder.clone(), [(folder, [server().address].into())].into())
+    fn one(path: &Path) -> (Arc<PathBuf>, Wanted) {
+        let folder = Arc::new(path.to_owned());
+        (folder.clone(), all(&[&folder]))
     }
 
     /// A folder below `at` in which the server is posted, looked at once.
-    fn posted(at: &Path) -> (PathBuf, Arc<PathBuf>, Folders) {
-        let path = at.join("maintenance");
-        fs::create_dir(&path).unwrap();
-        fs::write(path.join("10.0.0.7"), "").unwrap();
-        let (folder, wanted) = one(&path);
-        let mut folders = Folders::new(wanted, LONG, list, |_| None);
+    fn posted(at: &Path) -> (Arc<PathBuf>, Folders) {
+        let folder = folder(at, "maintenance", "10.0.0.7");
+        let mut folders = Folders::new(all(&[&folder]), LONG, list, |_| None);
         folders.look(LONG);
-        (path, folder, folders)
+        (folder, folders)
     }
 
     #[test]
@@ -408,7 +405,7 @@ mod tests {
         assert_eq!(folders.look(LONG), Default::default());
         fs::write(at.path().join("10.0.0.7:80"), "").unwrap();
         let (notices, troubles) = folders.look(LONG);
-        assert_eq!(notices.on(&folder, server()).map(|file| &**file), Some("10.0.0.7:80"));
+        assert_eq!(file_on(&notices, &folder), Some("10.0.0.7:80"));
         assert_eq!(troubles, []);
         fs::remove_file(at.path().join("10.0.0.7:80")).unwrap();
         assert_eq!(folders.look(LONG), Default::default());
@@ -536,21 +533,20 @@ mod tests {
     #[test]
     fn k10_missing_folder_is_told_once_and_takes_nobody_out() {
         let at = tempfile::tempdir().unwrap();
-        let (path, folder, mut folders) = posted(at.path());
-        fs::remove_dir_all(&path).unwrap();
+        let (folder, mut folders) = posted(at.path());
+        fs::remove_dir_all(&*folder).unwrap();
         let (notices, troubles) = folders.look(LONG);
         assert_eq!(notices.on(&folder, server()), None);
-        let what = format!("maintenance folder {}: no such file or directory", folder.display());
-        assert_eq!(troubles, [Event::Trouble { what }]);
+        assert_eq!(troubles, [trouble(&folder, "no such file or directory")]);
         assert_eq!(folders.look(LONG).1, [], "told once");
     }
 
     #[test]
     fn what_was_posted_holds_while_the_folder_cannot_be_read() {
         let at = tempfile::tempdir().unwrap();
-        let (path, folder, mut folders) = posted(at.path());
-        fs::remove_dir_all(&path).unwrap();
-        fs::write(&path, "in its place").unwrap();
+        let (folder, mut folders) = posted(at.path());
+        fs::remove_dir_all(&*folder).unwrap();
+        fs::write(&*folder, "in its place").unwrap();
         let (notices, troubles) = folders.look(LONG);
         assert!(notices.on(&folder, server()).is_some());
         assert_eq!(troubles.len(), 1);

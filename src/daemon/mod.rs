@@ -38,7 +38,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -48,7 +48,7 @@ use tokio::sync::oneshot;
 use crate::alert::Persona;
 use crate::api;
 use crate::config::Scope;
-use crate::engine::{CheckId, Engine};
+use crate::engine::{CheckId, Engine, Surroundings};
 use crate::event::Event;
 use crate::ipvs::{Fake, Kernel, Netlink};
 use crate::model::{
@@ -163,6 +163,9 @@ const WAITING_REQUESTS: usize = 64;
 /// How long tasks may take to end: those of external checks kill what they started.
 const FAREWELL: Duration = Duration::from_millis(250);
 
+/// How long a stop waits for the disk.
+const LAST_NOTES: Duration = Duration::from_secs(5);
+
 /// Runs until stopped.
 ///
 /// # Errors
@@ -213,9 +216,6 @@ async fn direct(options: Options) -> Result<(), Error> {
     let _ = server.await;
     ended
 }
-
-/// How long a stop waits for the disk.
-const LAST_NOTES: Duration = Duration::from_secs(5);
 
 /// The way in of what happens.
 type Inputs = (UnboundedSender<Input>, UnboundedReceiver<Input>);
@@ -398,6 +398,17 @@ async fn watch_files(
         if inputs.send(Input::FilesTouched(scope)).is_err() {
             return;
         }
+    }
+}
+
+/// What a status tells of this process, with no file read yet.
+fn surroundings(table: TableChoice) -> Surroundings {
+    Surroundings {
+        pid: std::process::id(),
+        table: table.name(),
+        files: Vec::new(),
+        held_reload: None,
+        wall: SystemTime::now(),
     }
 }
 

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver};
 use tokio::task::spawn_blocking;
@@ -13,13 +12,13 @@ use super::last_good::LastGood;
 use super::loader::Loader;
 use super::maintenance;
 use super::watch::Watcher;
-use super::{Error, Input, Options, is_any_rejected, startup, telling};
+use super::{Error, Input, Options, is_any_rejected, startup, surroundings, telling};
 use crate::api::Request;
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome, Report, Update};
-use crate::engine::{Engine, Surroundings};
+use crate::engine::Engine;
 use crate::event::Event;
-use crate::model::{Desired, FileView, Memory, Snapshot};
+use crate::model::{Desired, FileView, Memory};
 
 /// What was found, and what is to be answered later.
 pub(super) struct Opened {
@@ -52,6 +51,7 @@ pub(super) async fn open(
     inputs: &mut UnboundedReceiver<Input>,
     requests: &mut Receiver<Request>,
 ) -> Result<Option<Opened>, Error> {
+    // Shown to whoever asks while files are read: it knows of nothing.
     let blank = Engine::new(Memory::default(), [], 0, clock.now());
     let (config, state_dir) = (options.config.clone(), options.state_dir.clone());
     let mut reading = spawn_blocking(move || read(&config, &state_dir, engine, clock));
@@ -69,7 +69,8 @@ pub(super) async fn open(
             },
             Some(request) = requests.recv() => match request {
                 Request::Status(reply) => {
-                    let _ = reply.send(snapshot(options, &blank, clock));
+                    let around = surroundings(options.table);
+                    let _ = reply.send(blank.snapshot(around, clock.now()));
                 }
                 // The table is as it was: whether to keep it is no question.
                 Request::Stop { reply, .. } => {
@@ -106,18 +107,6 @@ fn read(
     engine.handle_maintenance(Arc::new(maintenance.notices.clone()), clock.now());
     engine.handle_config(desired.clone(), clock.now());
     Ok(Found { watcher, loader, engine, desired, reports, files, maintenance })
-}
-
-/// The status of a director that is reading its files: `blank` knows of nothing.
-fn snapshot(options: &Options, blank: &Engine, clock: Clock) -> Snapshot {
-    let around = Surroundings {
-        pid: std::process::id(),
-        table: options.table.name(),
-        files: Vec::new(),
-        held_reload: None,
-        wall: SystemTime::now(),
-    };
-    blank.snapshot(around, clock.now())
 }
 
 /// The copies an earlier run kept.
