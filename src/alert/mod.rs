@@ -9,7 +9,8 @@
 //! [`policy`] decides, on the engine's own clock: which event is a line, a mail or a command for
 //! whom, and when to say it again. It is as pure as the engine. [`hands`] deliver: nobody waits
 //! for them, every queue has an end, every delivery its time, every program a group of its own
-//! that is killed with it. What fails comes back as one more event, and is never mailed itself.
+//! that ends with it; one under way when the director ends goes on. What fails comes back as one
+//! more event, and is never mailed itself.
 
 #![forbid(unsafe_code)]
 

@@ -1,5 +1,5 @@
 //! Running a program of the owner's: never through a shell of ours, in a process group of its
-//! own that ends with whoever holds it.
+//! own that ends with whoever holds it, or is let go of.
 //!
 //! What owners' programs do is theirs to say, and so is what they need for it: they see the
 //! director's environment, as ldirectord's do (`ORACLE_HOME`, a proxy, a locale). What the host

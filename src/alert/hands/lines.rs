@@ -5,7 +5,7 @@
 //! lines meant for it and nothing else; that is told once, until it takes them again.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
@@ -185,12 +185,16 @@ impl Writer {
     }
 }
 
-/// Never waits for anything but the disk: a FIFO that nobody reads refuses at once.
 fn append(file: &Path, bytes: &[u8]) -> io::Result<()> {
+    open_log(file)?.write_all(bytes)
+}
+
+/// Opens a file of lines to write at its end. Never waits for anything but the disk: a FIFO that
+/// nobody reads refuses at once. What is new is not for everybody to read.
+pub fn open_log(file: &Path) -> io::Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o640).custom_flags(flags.bits());
-    options.open(file)?.write_all(bytes)
+    options.append(true).create(true).mode(0o640).custom_flags(flags.bits()).open(file)
 }
 
 fn shortened(text: &str) -> &str {

@@ -22,6 +22,7 @@ use super::{Command, Delivery, Mail, Sink};
 use crate::event::Event;
 
 use lines::Lines;
+pub use lines::open_log;
 use program::Programs;
 
 /// Commands one lane may hold. Mails have all the room there is: a rack that fails at once is a

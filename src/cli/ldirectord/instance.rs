@@ -1,20 +1,19 @@
 //! One director: whether it runs, starting it, having it stop.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use nix::fcntl::OFlag;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::places::Places;
 use super::{SERVE, status};
+use crate::alert::hands::open_log;
 use crate::api::Client;
 use crate::model::Phase;
 
@@ -181,14 +180,6 @@ fn spawn(programme: &Path, config: Option<&Path>, log: Option<&Path>) -> io::Res
 
 fn to_end_of(log: &Path) -> Stdio {
     open_log(log).map_or_else(|_| Stdio::null(), Stdio::from)
-}
-
-/// As whoever writes its lines opens it: a FIFO that nobody reads refuses at once, and what is
-/// new is not for everybody to read.
-fn open_log(log: &Path) -> io::Result<File> {
-    let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o640).custom_flags(flags.bits()).open(log)
 }
 
 pub(super) fn is_writable(log: &Path) -> bool {
