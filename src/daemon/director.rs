@@ -36,6 +36,10 @@ const GRAIN: Duration = Duration::from_millis(4);
 /// Callers and checks have their own time to end after that.
 const STOP_LIMIT: Duration = Duration::from_millis(1200);
 
+/// How much longer mails and commands may take, those that the stop itself set off among them.
+/// Without any there is nothing to wait for, and what the stop did not use of its time is theirs.
+const FAREWELL: Duration = Duration::from_millis(300);
+
 /// The state of the loop: the engine, and the ways to those who act.
 pub struct Director {
     pub clock: Clock,
@@ -109,10 +113,12 @@ impl Director {
                 tokio::task::yield_now().await;
             }
         }
-        for reply in self.stopping.iter_mut().flat_map(|stop| stop.replies.drain(..)) {
+        let Some(stop) = self.stopping.take() else { return };
+        for reply in stop.replies {
             let _ = reply.send(());
         }
-        self.telling.farewell().await;
+        let end = stop.deadline + FAREWELL;
+        self.telling.farewell(end.saturating_duration_since(Instant::now())).await;
     }
 
     fn is_over(&self) -> bool {

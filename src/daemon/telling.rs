@@ -10,10 +10,6 @@ use crate::config::assemble::{Report, ReportKind};
 use crate::event::{Event, Level};
 use crate::model::Time;
 
-/// How long mails and commands that the stop itself set off may take. The table is in order by
-/// then, and whoever stops us waits 2 s; without any there is nothing to wait for.
-const FAREWELL: Duration = Duration::from_millis(500);
-
 /// What is told to whom, and the way there.
 pub struct Telling {
     pub policy: Policy,
@@ -58,9 +54,9 @@ impl Telling {
         }
     }
 
-    /// Waits until everything is delivered, but not for ever.
-    pub async fn farewell(&mut self) {
-        self.courier.farewell(FAREWELL).await;
+    /// Waits until everything is delivered, but no longer than this.
+    pub async fn farewell(&mut self, limit: Duration) {
+        self.courier.farewell(limit).await;
     }
 }
 

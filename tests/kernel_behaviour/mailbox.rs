@@ -6,12 +6,13 @@ use std::os::fd::AsRawFd;
 use std::sync::{Arc, Mutex};
 
 use nix::sys::socket::{Shutdown, shutdown};
+use serde::{Deserialize, Serialize};
 
 use crate::lab::Host;
 
 /// A mail as it counts: whom it is for, who says it, what it says. Not compared are the names of
 /// greetings, and the headers theirs does not write: Date, Message-ID, MIME.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct Mail {
     pub subject: String,
     pub envelope: String,

@@ -32,11 +32,15 @@
 //! Where a file has `emailalert` the mails of both are compared after each step. Those that one of
 //! them sends alone, as decided, stand below the step by their subject, behind `we say` or `they
 //! say`.
+//!
+//! ldirectord needs nearly all the time of a run. What it showed in a case that was found good is
+//! recorded, and the next run plays ours against the record: see `record`.
 
 #[path = "../lab/mod.rs"]
 mod lab;
 
 mod mailbox;
+mod record;
 mod script;
 mod speaker;
 mod stage;
@@ -44,6 +48,7 @@ mod told;
 
 use std::path::{Path, PathBuf};
 
+use record::Record;
 use stage::Stage;
 
 fn folder() -> PathBuf {
@@ -69,7 +74,7 @@ fn play(name: &str) {
     }
     let text = text(name);
     let script = script::parse(&String::from_utf8_lossy(&text));
-    let mut stage = Stage::new();
+    let mut stage = Stage::new(Record::of(name, &text, script.steps.len()));
     stage.take_up(name, &text);
     for step in &script.steps {
         stage.play(name, step);
@@ -82,7 +87,7 @@ fn changing_over_and_back_touches_no_row() {
     if !lab::inside() {
         return;
     }
-    let mut stage = Stage::new();
+    let mut stage = Stage::new(Record::none("over"));
     stage.take_up("over", &text("http"));
     stage.change_over_and_back();
 }

@@ -1,4 +1,5 @@
-//! Both directors, each on a host of its own, and the servers they share.
+//! Both directors, each on a host of its own, and the servers they share. Where a record says what
+//! ldirectord does in a case, ours is alone.
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::lab::{self, Forward, Host, Manner, Site, Web, eventually_true};
+use crate::record::{Record, Shown};
 use crate::script::{Expect, Step};
 use crate::speaker::{self, Pair, Speaker};
 use crate::told::Mails;
@@ -27,7 +29,9 @@ const INCUMBENT: &str = "/usr/sbin/ldirectord";
 
 pub struct Stage {
     site: Site,
-    incumbent: Host,
+    /// ldirectord's; none where its record is played.
+    incumbent: Option<Host>,
+    record: Record,
     /// Ports 80 and 8080 of every server.
     webs: Vec<[Web; 2]>,
     folder: tempfile::TempDir,
@@ -45,9 +49,10 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub fn new() -> Stage {
+    /// A stage for the one case of this record.
+    pub fn new(record: Record) -> Stage {
         let site = Site::new(Forward::Masq, 3);
-        let incumbent = site.onlooker("incumbent");
+        let incumbent = (!record.is_played()).then(|| site.onlooker("incumbent"));
         let webs = site.servers.iter().map(|h| [Web::start(h, 80), Web::start(h, 8080)]).collect();
         let folder = tempfile::tempdir().unwrap();
         let ours = folder.path().join("ldirectord");
@@ -56,6 +61,7 @@ impl Stage {
         Stage {
             site,
             incumbent,
+            record,
             webs,
             folder,
             ours,
@@ -78,35 +84,43 @@ impl Stage {
         let text = replace(&text, "@/", &format!("{folder}/"));
         std::fs::write(&self.file, &text).unwrap();
         let mails = text.split(|byte| *byte == b'\n').any(|line| line.starts_with(b"emailalert"));
-        self.mails = mails.then(|| Mails::of(self.hosts().map(|(host, _)| host)));
+        self.mails = mails.then(|| Mails::of(&self.site.director, self.incumbent.as_ref()));
         self.before = self.tables()[0].clone();
     }
 
     /// One step, and what it does to the tables.
     pub fn play(&mut self, name: &str, step: &Step) {
         let begun = Instant::now();
+        let recorded = self.record.next();
+        if let (Some(mails), Some(shown)) = (&mut self.mails, &recorded) {
+            mails.theirs_are(shown.mails.clone());
+        }
         self.perform(step);
         let performed = begun.elapsed();
         self.remember();
+        let mut shown = Shown::default();
         if step.expect != Expect::Nothing {
-            self.before = self.settled(&step.event, &step.expect);
+            let theirs = recorded.map(|shown| shown.rows);
+            (self.before, shown.rows) = self.settled(&step.event, &step.expect, theirs);
             let settled = begun.elapsed();
             eprintln!("{name}: {}: {performed:.1?}, settled after {settled:.1?}", step.event);
         }
         if let Some(mails) = &mut self.mails {
-            mails.compare(&step.event, &step.told, PATIENCE);
+            shown.mails = mails.compare(&step.event, &step.told, PATIENCE);
         }
+        self.record.add(shown);
     }
 
-    /// That a story that is about mail had some.
-    pub fn end(&self) {
+    /// All steps were good. A story that is about mail had some.
+    pub fn end(mut self) {
         assert!(self.mails.as_ref().is_none_or(Mails::any), "nobody sent a mail");
+        self.record.keep();
     }
 
     /// On one host theirs gives way to ours, and ours to theirs, as docs/from-ldirectord.md has it.
     /// Through all of it the table stays as theirs made it.
     pub fn change_over_and_back(&self) {
-        let host = &self.incumbent;
+        let host = self.incumbent.as_ref().expect("a case that is played by both");
         let start = |program: &Path| {
             let output = self.run(host, program, "start");
             assert!(output.status.success(), "{}: {output:?}", program.display());
@@ -145,8 +159,11 @@ impl Stage {
         unchanged("theirs is back");
     }
 
-    fn hosts(&self) -> [(&Host, &Path); 2] {
-        [(&self.site.director, &self.ours), (&self.incumbent, Path::new(INCUMBENT))]
+    /// Ours, and theirs where it plays.
+    fn hosts(&self) -> Vec<(&Host, &Path)> {
+        let ours = (&self.site.director, &*self.ours);
+        let theirs = self.incumbent.iter().map(|host| (host, Path::new(INCUMBENT)));
+        std::iter::once(ours).chain(theirs).collect()
     }
 
     fn perform(&mut self, step: &Step) {
@@ -221,18 +238,17 @@ impl Stage {
 
     /// `ldirectord FILE ACTION` on both, and what each must answer.
     fn command(&self, action: &str, ours: i32, theirs: i32) {
-        let outputs = self.hosts().map(|(host, program)| self.run(host, program, action));
-        let words = outputs.each_ref().map(|output| {
-            String::from_utf8_lossy(&[&output.stdout[..], &output.stderr[..]].concat()).into_owned()
-        });
-        let statuses = outputs.map(|output| output.status.code());
-        assert_eq!(
-            statuses,
-            [Some(ours), Some(theirs)],
-            "exit status of {action}:\nours: {}\ntheirs: {}",
-            words[0],
-            words[1]
-        );
+        for ((host, program), expected) in self.hosts().into_iter().zip([ours, theirs]) {
+            let output = self.run(host, program, action);
+            let said = [&output.stdout[..], &output.stderr[..]].concat();
+            assert_eq!(
+                output.status.code(),
+                Some(expected),
+                "exit status of {} {action}: {}",
+                program.display(),
+                String::from_utf8_lossy(&said)
+            );
+        }
     }
 
     /// `PROGRAM FILE ACTION` on a host.
@@ -332,12 +348,19 @@ impl Stage {
         }
     }
 
-    fn tables(&self) -> [Table; 2] {
-        self.hosts().map(|(host, _)| table(host))
+    /// Ours, and theirs where it plays.
+    fn tables(&self) -> Vec<Table> {
+        self.hosts().into_iter().map(|(host, _)| table(host)).collect()
     }
 
-    /// Waits until both tables are as they should be, and hold still; gives ours.
-    fn settled(&self, event: &str, expect: &Expect) -> Table {
+    /// Waits until both tables are as they should be, and hold still; gives ours, and what
+    /// `ipvsadm` says of theirs: `recorded`, where theirs does not play.
+    fn settled(
+        &self,
+        event: &str,
+        expect: &Expect,
+        recorded: Option<Vec<String>>,
+    ) -> (Table, Vec<String>) {
         let start = Instant::now();
         let still = if *expect == Expect::Same { STILL_SAME } else { STILL };
         let mut since = Instant::now();
@@ -346,10 +369,11 @@ impl Stage {
             // A table is read service by service, and the guest has one slow processor.
             std::thread::sleep(Duration::from_millis(400));
             let now = self.tables();
+            let alike = now.iter().all(|table| *table == now[0]);
             let good = match expect {
-                Expect::Change => now[0] == now[1] && now[0] != self.before,
-                Expect::Same => now[0] == now[1] && now[0] == self.before,
-                Expect::Differ { .. } => now[0] != now[1],
+                Expect::Change => alike && now[0] != self.before,
+                Expect::Same => alike && now[0] == self.before,
+                Expect::Differ { .. } => !alike || recorded.is_some(),
                 Expect::Nothing => true,
             };
             if now != last || !good {
@@ -359,13 +383,14 @@ impl Stage {
             let late = start.elapsed() >= PATIENCE;
             if (good && since.elapsed() >= still) || late {
                 // What counts is compared by ipvsadm, which costs too much to be asked each time.
-                let found = self.differences();
+                let [ours, theirs] = self.rows(recorded.as_ref());
+                let found = [only(&ours, &theirs), only(&theirs, &ours)];
                 let decided = match expect {
                     Expect::Differ { ours, theirs } => [ours.clone(), theirs.clone()],
                     _ => Default::default(),
                 };
                 if good && found == decided {
-                    return last[0].clone();
+                    return (last.swap_remove(0), theirs);
                 }
                 let [ours, theirs] = found;
                 let moved = if last[0] == self.before { "has not changed" } else { "has changed" };
@@ -378,13 +403,11 @@ impl Stage {
         }
     }
 
-    /// The lines of `ipvsadm -Sn` that only we have, and those that only they have.
-    fn differences(&self) -> [Vec<String>; 2] {
-        let saved = self.hosts().map(|(host, _)| lab::saved(host));
-        let only = |one: &Vec<String>, other: &Vec<String>| -> Vec<String> {
-            one.iter().filter(|line| !other.contains(line)).cloned().collect()
-        };
-        [only(&saved[0], &saved[1]), only(&saved[1], &saved[0])]
+    /// The lines of `ipvsadm -Sn` on both hosts.
+    fn rows(&self, recorded: Option<&Vec<String>>) -> [Vec<String>; 2] {
+        let theirs = self.incumbent.as_ref().map(lab::saved);
+        let theirs = theirs.or_else(|| recorded.cloned()).expect("theirs plays or is recorded");
+        [lab::saved(&self.site.director), theirs]
     }
 }
 
@@ -424,6 +447,11 @@ fn table(host: &Host) -> Table {
             Table { services: known.collect() }
         })
     })
+}
+
+/// The lines that only the one has.
+fn only(one: &[String], other: &[String]) -> Vec<String> {
+    one.iter().filter(|line| !other.contains(line)).cloned().collect()
 }
 
 /// A script's `\n` and `\t` as what they stand for.

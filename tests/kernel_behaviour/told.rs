@@ -12,27 +12,54 @@ const STILL: Duration = Duration::from_millis(1200);
 
 /// The mails of both.
 pub struct Mails {
-    boxes: [Mailbox; 2],
+    ours: Mailbox,
+    theirs: Theirs,
     /// How many were compared already.
     read: [usize; 2],
     /// Subjects of reminders that only one of them sends, as decided.
     decided: [BTreeSet<String>; 2],
 }
 
+enum Theirs {
+    Comes(Mailbox),
+    Recorded(Vec<Mail>),
+}
+
 impl Mails {
-    pub fn of(hosts: [&Host; 2]) -> Mails {
-        let boxes = hosts.map(Mailbox::open);
-        Mails { boxes, read: [0, 0], decided: Default::default() }
+    /// Where theirs has no host its mails are those of the record.
+    pub fn of(ours: &Host, theirs: Option<&Host>) -> Mails {
+        let theirs = theirs.map(|host| Theirs::Comes(Mailbox::open(host)));
+        let theirs = theirs.unwrap_or_else(|| Theirs::Recorded(Vec::new()));
+        Mails { ours: Mailbox::open(ours), theirs, read: [0, 0], decided: Default::default() }
+    }
+
+    /// All that the record knows until the end of the step at hand.
+    pub fn theirs_are(&mut self, mails: Vec<Mail>) {
+        self.theirs = Theirs::Recorded(mails);
     }
 
     /// Whether both sent one with this subject.
     pub fn have(&self, subject: &str) -> bool {
-        self.boxes.iter().all(|mails| mails.mails().iter().any(|mail| mail.subject == subject))
+        self.mails().iter().all(|mails| mails.iter().any(|mail| mail.subject == subject))
+    }
+
+    fn mails(&self) -> [Vec<Mail>; 2] {
+        let theirs = match &self.theirs {
+            Theirs::Comes(mailbox) => mailbox.mails(),
+            Theirs::Recorded(mails) => mails.clone(),
+        };
+        [self.ours.mails(), theirs]
     }
 
     /// Waits until both have sent the same since the last step, but for what is decided. Reminders
     /// count once, and from the beginning: the one may send its first when the other has sent two.
-    pub fn compare(&mut self, event: &str, told: &[Vec<String>; 2], patience: Duration) {
+    /// Gives all that theirs sent so far.
+    pub fn compare(
+        &mut self,
+        event: &str,
+        told: &[Vec<String>; 2],
+        patience: Duration,
+    ) -> Vec<Mail> {
         for (decided, told) in self.decided.iter_mut().zip(told) {
             decided.extend(told.iter().filter(|subject| is_reminder(subject)).cloned());
         }
@@ -47,10 +74,12 @@ impl Mails {
         };
         let is_decided = |only: &[Vec<Mail>; 2]| only.each_ref().map(subjects) == told;
         let mails = until_decided(event, patience, is_decided, || {
-            let mails = self.boxes.each_ref().map(Mailbox::mails);
+            let mails = self.mails();
             (apart(&[0, 1].map(|side: usize| self.news(side, &mails[side]))), mails)
         });
-        self.read = mails.map(|mails| mails.len());
+        self.read = mails.each_ref().map(Vec::len);
+        let [_, theirs] = mails;
+        theirs
     }
 
     fn news(&self, side: usize, mails: &[Mail]) -> Vec<Mail> {

@@ -1,0 +1,122 @@
+//! What ldirectord showed in a case that both played and that was found good.
+//!
+//! It shows the same again as long as nothing it stands on has changed: the case, the stage, the
+//! packages of this machine. So it is written down in the target folder, in
+//! `tmp/ldirectord/CASE.json`, and the next run plays ours alone against it, which takes a tenth
+//! of the time. A fresh checkout has no records, and plays both. So does `DIRECTORD_LIVE=1`, and a
+//! case that failed against its record: that is thrown away.
+
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use directord::model::Digest;
+use serde::{Deserialize, Serialize};
+
+use crate::mailbox::Mail;
+
+/// Everything that decides what ldirectord is asked, and how it is looked at.
+const STAGE: [&str; 9] = [
+    include_str!("mailbox.rs"),
+    include_str!("main.rs"),
+    include_str!("record.rs"),
+    include_str!("script.rs"),
+    include_str!("speaker.rs"),
+    include_str!("stage.rs"),
+    include_str!("told.rs"),
+    include_str!("../lab/server.rs"),
+    include_str!("../lab/site.rs"),
+];
+
+/// Changes with every package that is installed or upgraded: ldirectord, Perl and its modules,
+/// ipvsadm, the guest's kernel.
+const PACKAGES: &str = "/var/lib/dpkg/status";
+
+/// What there was to see after one step.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Shown {
+    /// Its table, as `ipvsadm -Sn` prints it; empty where nobody looked.
+    pub rows: Vec<String>,
+    /// All mails from the start of the case.
+    pub mails: Vec<Mail>,
+}
+
+/// The record of one case, while it is played or made.
+pub struct Record {
+    path: PathBuf,
+    digest: u64,
+    /// Where it is played; otherwise it is made.
+    played: Option<std::vec::IntoIter<Shown>>,
+    made: Vec<Shown>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct File {
+    digest: u64,
+    steps: Vec<Shown>,
+}
+
+impl Record {
+    /// Of a case with this text and so many steps.
+    pub fn of(name: &str, text: &[u8], steps: usize) -> Record {
+        let packages = std::fs::metadata(PACKAGES).expect("a Debian system");
+        let digest = STAGE.iter().fold(Digest::EMPTY, |digest, source| digest.text(source));
+        let digest = digest.number(packages.size()).number(packages.mtime().cast_unsigned());
+        let mut record = Record::none(name);
+        record.digest = digest.bytes(text).value();
+        if std::env::var_os("DIRECTORD_LIVE").is_none_or(|word| word.is_empty() || word == "0") {
+            let known = read(&record.path).filter(|file| file.digest == record.digest);
+            record.played =
+                known.filter(|file| file.steps.len() == steps).map(|file| file.steps.into_iter());
+        }
+        let how = if record.is_played() { "as recorded" } else { "plays" };
+        eprintln!("{name}: ldirectord {how}");
+        record
+    }
+
+    /// For a case that ldirectord plays each time.
+    pub fn none(name: &str) -> Record {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ldirectord");
+        let path = folder.join(name).with_extension("json");
+        Record { path, digest: 0, played: None, made: Vec::new() }
+    }
+
+    pub fn is_played(&self) -> bool {
+        self.played.is_some()
+    }
+
+    /// What there is to see after the next step, where it is played.
+    pub fn next(&mut self) -> Option<Shown> {
+        self.played.as_mut().map(|steps| steps.next().expect("as many steps as the case has"))
+    }
+
+    /// What there was to see after a step.
+    pub fn add(&mut self, shown: Shown) {
+        self.made.push(shown);
+    }
+
+    /// The case was good to its end.
+    pub fn keep(&mut self) {
+        if self.is_played() {
+            return;
+        }
+        let steps = std::mem::take(&mut self.made);
+        let text = serde_json::to_vec(&File { digest: self.digest, steps }).expect("JSON");
+        std::fs::create_dir_all(self.path.parent().expect("a folder")).unwrap();
+        // Whole or not at all: a guest may be ended at any time.
+        let new = self.path.with_extension("new");
+        std::fs::write(&new, text).unwrap();
+        std::fs::rename(&new, &self.path).unwrap();
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            std::fs::remove_file(&self.path).ok();
+        }
+    }
+}
+
+fn read(path: &Path) -> Option<File> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+}
