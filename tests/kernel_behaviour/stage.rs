@@ -22,8 +22,9 @@ use crate::told::Mails;
 const STILL: Duration = Duration::from_millis(1200);
 /// The same where nothing is expected to happen: longer than any check of the cases needs.
 const STILL_SAME: Duration = Duration::from_millis(4500);
-/// ldirectord forks ipvsadm some 17 times for a server, and forks are slow here.
-const PATIENCE: Duration = Duration::from_secs(180);
+/// ldirectord forks ipvsadm some 17 times for a server, and forks are slow here: 13 services took
+/// 180 s on a machine that was compiling as well.
+const PATIENCE: Duration = Duration::from_secs(600);
 
 const INCUMBENT: &str = "/usr/sbin/ldirectord";
 

@@ -3,15 +3,12 @@
 use super::*;
 use crate::lab::{Forward, Site};
 
-/// Longer than the longest time between two surveys.
-const A_WHILE: std::time::Duration = std::time::Duration::from_secs(10);
-
 /// The site's servers as a `.cf` file has them; `more` are further members of the service.
 fn cf(site: &Site, more: &str) -> String {
     let real = |i| format!("\treal = {}:80 {} 1\n", site.server(i), site.forward.word());
     let real: String = (0..site.servers.len()).map(real).collect();
     format!(
-        "checkinterval = 1\nchecktimeout = 1\nvirtual = {VIP}:80\n\tscheduler = rr\n{real}\
+        "checkinterval = 1\nchecktimeout = 5\nvirtual = {VIP}:80\n\tscheduler = rr\n{real}\
          \trequest = \"/\"\n\treceive = \"server\"\n{more}"
     )
 }
@@ -35,7 +32,7 @@ fn k03_k04_what_ipvsadm_did_stays_as_under_ldirectord() {
     let (service, server) = (format!("{VIP}:80"), format!("{}:80", site.server(0)));
     let row = ["-t", &service, "-r", &server];
     site.director.must("ipvsadm", &[&["-e"], &row[..], &["-w", "0"]].concat());
-    eventually_true("it is seen", A_WHILE, || held(&director));
+    eventually_true("it is seen", PATIENCE, || held(&director));
     webs[1].kill();
     settles(&site, WEB, &[at(&site, 0, 0), at(&site, 1, 0)]);
     let masq = |line: &String| line.contains(&server) && line.contains("-m -w 0");
@@ -46,7 +43,7 @@ fn k03_k04_what_ipvsadm_did_stays_as_under_ldirectord() {
     // A quiesced server that is deleted stays deleted until it changes.
     let dead = format!("{}:80", site.server(1));
     site.director.must("ipvsadm", &["-d", "-t", &service, "-r", &dead]);
-    eventually_true("it is seen", A_WHILE, || director.log().contains("stays removed"));
+    eventually_true("it is seen", PATIENCE, || director.log().contains("stays removed"));
     settles(&site, WEB, &[at(&site, 0, 0)]);
     webs[1].revive(&site.servers[1]);
     settles(&site, WEB, &[at(&site, 0, 0), at(&site, 1, 1)]);
@@ -55,7 +52,7 @@ fn k03_k04_what_ipvsadm_did_stays_as_under_ldirectord() {
     director.reload(&[]);
     settles(&site, WEB, &[at(&site, 0, 1), at(&site, 1, 1)]);
     site.director.must("ipvsadm", &[&["-e"], &row[..], &["-m", "-w", "3"]].concat());
-    eventually_true("it is seen", A_WHILE, || held(&director));
+    eventually_true("it is seen", PATIENCE, || held(&director));
     director.crash();
     director.run(&site.director);
     settles(&site, WEB, &[at(&site, 0, 1), at(&site, 1, 1)]);

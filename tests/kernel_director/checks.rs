@@ -61,7 +61,7 @@ fn each_check_tells_the_well_from_the_wrong_and_the_silent() {
         );
     }
     let director = Director::start(&site.director, &[("checks.yaml", &text)]);
-    eventually_true("every check has its verdict", secs(20), || {
+    eventually_true("every check has its verdict", PATIENCE, || {
         let Some(status) = director.status() else { return false };
         let services = status["services"].as_array().unwrap();
         services.len() == CHECKS.len()
@@ -133,7 +133,7 @@ fn one_silent_server_delays_no_other_check() {
         })
         .collect();
     director.write("hang.yaml", &text);
-    eventually_true("the hanging checks run", secs(10), || hanging.connections() >= 10);
+    eventually_true("the hanging checks run", PATIENCE, || hanging.connections() >= 10);
 
     let start = std::time::Instant::now();
     webs[0].kill();

@@ -104,7 +104,7 @@ fn fwmark_serves_two_ports_as_one_service() {
          real: ['[2001:db8:2::21]:0', '[2001:db8:2::22]:0']\n  {check}\n"
     );
     let _director = Director::start(&site.director, &[("mark.yaml", &text)]);
-    eventually_true("both services are whole", secs(15), || {
+    eventually_true("both services are whole", PATIENCE, || {
         let saved = lab::saved(&site.director);
         saved.iter().filter(|line| line.starts_with("-a -f 7")).count() == 4
     });
@@ -209,10 +209,10 @@ fn udp_datagrams_move_to_the_server_that_lives() {
         let n = socket.recv(&mut answer).ok()?;
         Some(String::from_utf8_lossy(&answer[..n]).into_owned())
     };
-    let first = lab::eventually("an answer", secs(5), || asked(&socket));
+    let first = lab::eventually("an answer", PATIENCE, || asked(&socket));
     let dead = usize::from(first == "server1");
     site.cable(dead, false);
     settles(&site, service, &[(format!("10.1.0.{}:53", 22 - dead), 1)]);
-    let second = lab::eventually("an answer of the other", secs(5), || asked(&socket));
+    let second = lab::eventually("an answer of the other", PATIENCE, || asked(&socket));
     assert_eq!(second, format!("server{}", 1 - dead));
 }

@@ -112,7 +112,7 @@ fn clients_of_a_failed_server_are_reset_not_left_hanging() {
         stream.set_read_timeout(Some(secs(10))).unwrap();
         stream
     });
-    eventually_true("the connection is taken", secs(5), || webs[0].connections() > 0);
+    eventually_true("the connection is taken", PATIENCE, || webs[0].connections() > 0);
     site.cable(0, false);
     settles(&site, WEB, &[]);
 
@@ -142,7 +142,7 @@ fn a_director_that_cannot_ask_keeps_its_servers() {
     let (site, _webs, director) = running(2, "");
     // The director's own interface towards the servers goes down, and its routes with it.
     site.director.link("eth1", false);
-    eventually_true("the status says so", secs(10), || {
+    eventually_true("the status says so", PATIENCE, || {
         director.status().is_some_and(|status| {
             let check = &status["services"][0]["servers"][0]["check"];
             check["local_error"].is_string()
@@ -151,7 +151,7 @@ fn a_director_that_cannot_ask_keeps_its_servers() {
     std::thread::sleep(secs(2));
     settles(&site, WEB, &[at(&site, 0, 1), at(&site, 1, 1)]);
     site.director.link("eth1", true);
-    eventually_true("it asks again", secs(10), || {
+    eventually_true("it asks again", PATIENCE, || {
         director.status().is_some_and(|status| {
             status["services"][0]["servers"][0]["check"]["local_error"].is_null()
         })

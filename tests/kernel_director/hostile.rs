@@ -18,7 +18,7 @@ fn hostile_servers_fail_their_checks_and_harm_nobody() {
     webs[3].behave(Manner::Floods);
     let director = Director::start(&site.director, &[("web.yaml", &web(&site, ""))]);
     settles(&site, WEB, &[at(&site, 0, 1)]);
-    eventually_true("every server has its verdict", secs(15), || {
+    eventually_true("every server has its verdict", PATIENCE, || {
         director.status().is_some_and(|status| {
             let servers = status["services"][0]["servers"].as_array().unwrap();
             servers.iter().all(|server| server["verdict"] != "unknown")

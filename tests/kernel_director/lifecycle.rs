@@ -99,7 +99,7 @@ fn what_left_the_files_while_the_director_was_down_is_removed() {
     std::fs::remove_file(director.conf_d().join("other.yaml")).unwrap();
     site.director.must("ipvsadm", &["-A", "-t", "192.0.2.77:80", "-s", "rr"]);
     director.run(&site.director);
-    eventually_true("ours is gone, the foreign one is not", secs(10), || {
+    eventually_true("ours is gone, the foreign one is not", PATIENCE, || {
         let table = Table::of(&site.director);
         let names: Vec<&String> = table.0.keys().collect();
         names == [WEB, "TCP 192.0.2.77:80"]

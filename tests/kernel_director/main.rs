@@ -15,7 +15,7 @@ mod traps;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use lab::{Director, Site, Table, VIP, VIP6, Web, eventually_true, secs};
+use lab::{Director, PATIENCE, Site, Table, VIP, VIP6, Web, eventually_true, secs};
 
 /// The service of most tests, as the kernel names it.
 const WEB: &str = "TCP 192.0.2.100:80";
@@ -51,7 +51,7 @@ fn settles(site: &Site, service: &str, weights: &[(String, u32)]) {
     let mut last = None;
     let start = std::time::Instant::now();
     while last.as_ref() != Some(&wanted) {
-        assert!(start.elapsed() < secs(20), "{service} should be {wanted:?}, is {last:?}");
+        assert!(start.elapsed() < PATIENCE, "{service} should be {wanted:?}, is {last:?}");
         std::thread::sleep(std::time::Duration::from_millis(150));
         last = Table::of(&site.director).weights(service);
     }
@@ -74,7 +74,7 @@ fn running(servers: usize, more: &str) -> (Site, Vec<Web>, Director) {
 
 /// Waits until the director says that the kernel agrees with it.
 fn in_sync(director: &Director) {
-    eventually_true("the kernel is in sync", secs(10), || {
+    eventually_true("the kernel is in sync", PATIENCE, || {
         director.status().is_some_and(|s| s["kernel"]["out_of_sync"] == 0)
     });
 }

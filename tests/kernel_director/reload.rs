@@ -62,7 +62,7 @@ fn services_that_come_and_go_fail_no_request_of_another() {
     }
     std::fs::remove_file(director.conf_d().join("other.yaml")).unwrap();
     director.reload(&["--confirm"]);
-    eventually_true("one is left", secs(10), || Table::of(&site.director).0.len() == 1);
+    eventually_true("one is left", PATIENCE, || Table::of(&site.director).0.len() == 1);
     let answers = traffic.stop();
     assert_eq!(answers.failures, Vec::<String>::new());
     assert!(answers.total() > 50, "{answers:?}");
@@ -99,7 +99,7 @@ fn one_changed_service_among_many_sends_its_own_messages_only() {
     let files: Vec<(&str, &str)> =
         files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let director = Director::start(&site.director, &files);
-    eventually_true("all are there", secs(20), || Table::of(&site.director).0.len() == 200);
+    eventually_true("all are there", PATIENCE, || Table::of(&site.director).0.len() == 200);
     in_sync(&director);
     let before = writes(&director);
 
@@ -175,7 +175,7 @@ fn a_reload_that_removes_too_much_waits_for_a_word() {
     assert!(!director.tell("reload", &[]).status.success(), "half of the services is too much");
     settles(&site, &format!("TCP {VIP}:81"), &[at(&site, 0, 1)]);
     director.reload(&["--confirm"]);
-    eventually_true("it is gone", secs(10), || Table::of(&site.director).0.len() == 1);
+    eventually_true("it is gone", PATIENCE, || Table::of(&site.director).0.len() == 1);
     settles(&site, WEB, &[at(&site, 0, 1)]);
 }
 
@@ -198,14 +198,14 @@ fn drift_is_repaired_within_10_s() {
         let start = std::time::Instant::now();
         settles(&site, WEB, &[at(&site, 0, 1), at(&site, 1, 1)]);
         assert!(start.elapsed() < secs(10), "{edit:?}: {:?}", start.elapsed());
-        eventually_true("it is counted", secs(5), || {
+        eventually_true("it is counted", PATIENCE, || {
             let repaired = director.status().map(|s| s["kernel"]["drift_repaired"].as_u64());
             repaired.flatten().is_some_and(|n| n as usize > count)
         });
     }
     // An edited service is drift too.
     site.director.must("ipvsadm", &["-E", "-t", &service, "-s", "wlc"]);
-    eventually_true("the scheduler is back", secs(10), || {
+    eventually_true("the scheduler is back", PATIENCE, || {
         lab::saved(&site.director).iter().any(|line| line.contains("-s rr"))
     });
 }
@@ -219,7 +219,7 @@ fn foreign_services_are_left_alone() {
     site.director.must("ipvsadm", &["-A", "-t", "192.0.2.77:80", "-s", "sh"]);
     site.director.must("ipvsadm", &["-a", "-t", "192.0.2.77:80", "-r", "10.1.0.5:80", "-m"]);
     director.reload(&[]);
-    eventually_true("it is seen", secs(15), || {
+    eventually_true("it is seen", PATIENCE, || {
         director.status().is_some_and(|status| status["kernel"]["foreign"] == 1)
     });
     director.stop();
@@ -244,10 +244,10 @@ fn a_flushed_table_is_repaired_however_many_services_it_had() {
         let table = Table::of(&site.director);
         table.0.len() == 700 && table.0.values().all(|rows| rows.len() == 1)
     };
-    eventually_true("all are there", secs(20), whole);
+    eventually_true("all are there", PATIENCE, whole);
     in_sync(&director);
     site.director.must("ipvsadm", &["-C"]);
-    eventually_true("all are back", secs(15), whole);
+    eventually_true("all are back", PATIENCE, whole);
     in_sync(&director);
 }
 

@@ -76,7 +76,7 @@ fn an_edited_service_keeps_its_connections() {
             |name: &str| plain(80, "").replace("scheduler: rr", &format!("scheduler: {name}"));
         director.write("a.yaml", &scheduler(to));
         director.reload(&[]);
-        eventually_true(&format!("{from} became {to}"), secs(10), || {
+        eventually_true(&format!("{from} became {to}"), PATIENCE, || {
             lab::saved(&site.director).iter().any(|line| line.contains(&format!("-s {to}")))
         });
     }
@@ -118,10 +118,10 @@ fn a_service_works_although_lo_was_down_at_the_start() {
     let host = Host::new("bare");
     let text = "virtual: 192.0.2.100:80\nforward: gate\nreal: ['192.0.2.21:80']\ncheck: on\n";
     let director = Director::start(&host, &[("a.yaml", text)]);
-    eventually_true("the daemon answers", secs(15), || director.status().is_some());
+    eventually_true("the daemon answers", PATIENCE, || director.status().is_some());
     std::thread::sleep(secs(1));
     host.link("lo", true);
-    eventually_true("the destination is there", secs(30), || {
+    eventually_true("the destination is there", PATIENCE, || {
         Table::of(&host).weight(WEB, "192.0.2.21:80") == Some(1)
     });
 }
@@ -138,7 +138,7 @@ fn an_unknown_scheduler_harms_only_its_own_service() {
     let director = Director::start(&site.director, &files);
     settles(&site, WEB, &[at(&site, 0, 1)]);
     // Either the reader knows the schedulers and keeps the file out, or the kernel says no.
-    eventually_true("the status says why", secs(10), || {
+    eventually_true("the status says why", PATIENCE, || {
         director.status().is_some_and(|status| status.to_string().contains("nosuch"))
     });
 }

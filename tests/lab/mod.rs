@@ -53,6 +53,10 @@ pub fn inside() -> bool {
     false
 }
 
+/// How long to wait for what is sure to come, where how soon is not the question: a guest that
+/// shares its processor has been seen to take twenty times what it takes alone.
+pub const PATIENCE: Duration = secs(60);
+
 /// Waits until `found` gives something; fails the test with `what` after `limit`.
 pub fn eventually<T>(what: &str, limit: Duration, mut found: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
