@@ -168,9 +168,13 @@ fn the_cost_of_ten_thousand_services() {
             cpu
         };
         let now = || (Instant::now(), thread_cpu());
+        let (first, rest) = steps.split_at(1_000);
         let start = now();
-        assert!(kernel.apply(&steps).is_empty());
-        let build = timed("build (30,000 steps)", start);
+        assert!(first.iter().all(|step| kernel.apply(std::slice::from_ref(step)).is_empty()));
+        let one_by_one = timed("one request at a time (1,000 steps)", start);
+        let start = now();
+        assert!(kernel.apply(rest).is_empty());
+        let build = timed("build (29,000 steps)", start);
         let start = now();
         let survey = kernel.survey().unwrap();
         timed("survey", start);
@@ -184,8 +188,8 @@ fn the_cost_of_ten_thousand_services() {
         let start = now();
         assert!(kernel.apply(&clear).is_empty());
         timed("remove (10,000 steps)", start);
-        // One request at a time takes almost three seconds here.
-        assert!(build < Duration::from_secs(1), "{build:?}");
+        // A third was measured; the guest's pace varies, and so does the ratio.
+        assert!(build < 29 * one_by_one * 2 / 3, "{build:?}, {one_by_one:?} for 1,000");
     });
 }
 
