@@ -14,7 +14,7 @@ use crate::config::{Diagnostic, Severity, render};
 /// Read the files and print every mistake in them; change nothing.
 ///
 /// Each mistake comes with its file, line and column, the line itself, and what to do about it.
-/// Warnings and parts that are accepted but not acted on yet are printed too.
+/// Warnings and notes are printed too.
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {

@@ -227,7 +227,7 @@ fn what(spec: &CheckSpec, check: &Check) -> String {
     let whole = format!("{} {}", spec.probe.name(), check.endpoint);
     match &spec.between {
         None => whole,
-        Some(Between { times, probe: Probe::Connect, .. }) => {
+        Some(Between { times, probe, .. }) if probe.is_connect() => {
             format!("{whole}, {times} connects between")
         }
         Some(Between { times, .. }) => {

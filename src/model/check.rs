@@ -44,7 +44,7 @@ impl CheckSpec {
 pub struct Between {
     /// How many, at least 1.
     pub times: u16,
-    /// [`Probe::Connect`], or [`Probe::On`], which asks nothing and passes.
+    /// A [connection](Probe::is_connect), or [`Probe::On`], which asks nothing and passes.
     pub probe: Probe,
     /// As [`CheckSpec::timeout`].
     pub timeout: Duration,

@@ -132,6 +132,7 @@ fn add_probe(digest: Digest, probe: &Probe) -> Digest {
         Probe::Mysql(sql) => add_sql(digest.number(17), sql),
         Probe::Pgsql(sql) => add_sql(digest.number(18), sql),
         Probe::AsFound => digest.number(19),
+        Probe::Associate => digest.number(20),
     }
 }
 
@@ -273,6 +274,7 @@ mod tests {
             CheckSpec { rise: 3, fall: 2, ..base.clone() },
             between(2, Probe::Connect, 5),
             between(3, Probe::Connect, 5),
+            between(3, Probe::Associate, 5),
             between(3, Probe::On, 5),
             between(3, Probe::Connect, 4),
             with(|h| h.method = "HEAD".into()),
@@ -297,6 +299,7 @@ mod tests {
             spec(Probe::Off),
             spec(Probe::AsFound),
             spec(Probe::Connect),
+            spec(Probe::Associate),
             spec(Probe::Ping(PingProbe { count: 1 })),
             spec(Probe::Ping(PingProbe { count: 2 })),
             ftp(Some("x"), None),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 
-use super::Endpoint;
+use super::{Endpoint, Protocol};
 
 /// What one probe does.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -19,6 +19,8 @@ pub enum Probe {
     Ping(PingProbe),
     /// A TCP connection is made and closed.
     Connect,
+    /// The same by SCTP: an association.
+    Associate,
     Http(Box<HttpProbe>),
     Ftp(Box<FtpProbe>),
     External(Box<ExternalProbe>),
@@ -46,6 +48,15 @@ pub enum Probe {
 }
 
 impl Probe {
+    /// What `connect` is for a service of this protocol, `None` for a firewall mark: an SCTP
+    /// association for one, a TCP connection for all others.
+    pub fn connect(protocol: Option<Protocol>) -> Probe {
+        match protocol {
+            Some(Protocol::Sctp) => Probe::Associate,
+            Some(Protocol::Tcp | Protocol::Udp) | None => Probe::Connect,
+        }
+    }
+
     /// The keyword of a configuration: `ping`, `https`, ...
     pub fn name(&self) -> &'static str {
         match self {
@@ -53,7 +64,7 @@ impl Probe {
             Probe::Off => "off",
             Probe::AsFound => "as_found",
             Probe::Ping(_) => "ping",
-            Probe::Connect => "connect",
+            Probe::Connect | Probe::Associate => "connect",
             Probe::Http(http) if http.tls.is_some() => "https",
             Probe::Http(_) => "http",
             Probe::Ftp(_) => "ftp",
@@ -88,7 +99,7 @@ impl Probe {
     pub fn is_by_tcp(&self) -> bool {
         match self {
             Probe::On | Probe::Off | Probe::AsFound => false,
-            Probe::Ping(_) | Probe::Connect => false,
+            Probe::Ping(_) | Probe::Connect | Probe::Associate => false,
             Probe::External(_) | Probe::Radius(_) => false,
             Probe::Sip(sip) => sip.transport == Transport::Tcp,
             Probe::Dns(dns) => dns.transport == Transport::Tcp,
@@ -96,6 +107,11 @@ impl Probe {
             Probe::Nntp | Probe::Tcp(_) | Probe::Ldap(_) => true,
             Probe::Mysql(_) | Probe::Pgsql(_) => true,
         }
+    }
+
+    /// Whether it asks for a connection and no more.
+    pub fn is_connect(&self) -> bool {
+        matches!(self, Probe::Connect | Probe::Associate)
     }
 
     /// Whether there is anything to ask.

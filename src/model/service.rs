@@ -88,6 +88,14 @@ impl ServiceKey {
         }
     }
 
+    /// What clients speak; `None` for a firewall mark.
+    pub const fn protocol(&self) -> Option<Protocol> {
+        match self {
+            ServiceKey::Address { protocol, .. } => Some(*protocol),
+            ServiceKey::Fwmark { .. } => None,
+        }
+    }
+
     /// The port clients use; `None` for a firewall mark.
     pub const fn port(&self) -> Option<u16> {
         match self {

@@ -32,25 +32,28 @@ pub(super) async fn open(endpoint: Endpoint, progress: &Progress) -> Result<TcpS
     }
 }
 
-/// Sends the SYN. Whatever fails here failed without the server, but for the three answers that
-/// can come from it when it is near enough to answer within the call.
+/// Sends the SYN.
 fn start(endpoint: Endpoint) -> Result<TcpStream, Miss> {
     let address = SocketAddr::from(endpoint);
     let socket =
         Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))
             .map_err(|error| local(&error))?;
     socket.set_linger(Some(Duration::ZERO)).map_err(|error| local(&error))?;
-    match socket.connect(&SockAddr::from(address)) {
-        Ok(()) => {}
-        Err(error) => match error.raw_os_error().map(Errno::from_raw) {
-            Some(Errno::EINPROGRESS | Errno::EINTR) => {}
-            Some(Errno::ECONNREFUSED | Errno::ECONNRESET | Errno::ETIMEDOUT) => {
-                return Err(Miss::fail(Phase::Connect, &error));
-            }
-            _ => return Err(local(&error)),
-        },
-    }
+    begin(&socket, address)?;
     TcpStream::from_std(socket.into()).map_err(|error| local(&error))
+}
+
+/// Has a socket that does not block connect. Whatever fails here failed without the server, but
+/// for the three answers that can come from it when it is near enough to answer within the call.
+pub(super) fn begin(socket: &Socket, address: SocketAddr) -> Result<(), Miss> {
+    let Err(error) = socket.connect(&SockAddr::from(address)) else { return Ok(()) };
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::EINPROGRESS | Errno::EINTR) => Ok(()),
+        Some(Errno::ECONNREFUSED | Errno::ECONNRESET | Errno::ETIMEDOUT) => {
+            Err(Miss::fail(Phase::Connect, &error))
+        }
+        _ => Err(local(&error)),
+    }
 }
 
 /// An error that no server had a part in.

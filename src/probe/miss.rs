@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 
-use super::{evidence, room, stretch, tls};
+use super::{associate, evidence, room, stretch, tls};
 use crate::model::Outcome;
 
 /// What a probe that did not pass found; becomes an [`Outcome`].
@@ -94,10 +94,12 @@ pub(super) enum Phase {
     Turn,
     /// Waiting for a file of roots.
     Roots,
+    /// Waiting for the kernel's first SCTP socket.
+    SctpSocket,
 }
 
 impl Phase {
-    const ALL: [Phase; 31] = [
+    const ALL: [Phase; 32] = [
         Phase::Connect,
         Phase::Resolve,
         Phase::Tls,
@@ -129,6 +131,7 @@ impl Phase {
         Phase::Room,
         Phase::Turn,
         Phase::Roots,
+        Phase::SctpSocket,
     ];
 
     pub const fn name(self) -> &'static str {
@@ -164,6 +167,7 @@ impl Phase {
             Phase::Room => "room",
             Phase::Turn => "turn",
             Phase::Roots => "roots",
+            Phase::SctpSocket => "sctp socket",
         }
     }
 }
@@ -200,6 +204,7 @@ impl Progress {
             Phase::Room => room::none_left(limit),
             Phase::Turn => stretch::no_turn(limit),
             Phase::Roots => tls::no_roots(limit),
+            Phase::SctpSocket => associate::no_socket(limit),
             phase => {
                 let limit = evidence::duration(limit);
                 Miss::Fail(format!("{}: timed out after {limit}", phase.name()))

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Prober::probe --> connect --> Pass | Fail(reason) | Local(reason)
+//!      |             associate: the same by SCTP
 //!      |             http ----> connect, tls, reader, patterns
 //!      |             ftp  ----> connect, dialogue, patterns
 //!      |             lines ---> connect, tls, session: smtp, pop, imap, nntp
@@ -21,6 +22,7 @@
 
 #![forbid(unsafe_code)]
 
+mod associate;
 mod base64;
 mod connect;
 mod datagram;
@@ -123,6 +125,7 @@ impl Prober {
             Probe::Connect => {
                 Box::pin(async move { connect::open(endpoint, progress).await.map(drop) })
             }
+            Probe::Associate => Box::pin(associate::run(endpoint, progress)),
             Probe::Http(probe) => Box::pin(http::run(shared, endpoint, probe, progress)),
             Probe::Ftp(probe) => Box::pin(ftp::run(shared, endpoint, probe, limit, progress)),
             Probe::Smtp => Box::pin(lines::smtp(shared, endpoint, limit, progress)),

@@ -1,7 +1,7 @@
 //! Every kind of check, against daemons that are well, wrong and silent.
 
 use super::*;
-use crate::lab::{Forward, Ftp, Manner, Nginx, Site};
+use crate::lab::{Forward, Ftp, Manner, Nginx, Sctp, Site};
 
 /// One service per check, on ports 9001 and up; its name and the check as the file has it, and
 /// which of the three servers are well by it.
@@ -139,4 +139,54 @@ fn one_silent_server_delays_no_other_check() {
     webs[0].kill();
     settles(&site, WEB, &[at(&site, 1, 1)]);
     assert!(start.elapsed() < secs(3), "{:?}", start.elapsed());
+}
+
+/// The three ways to be down (refused, silent, and listening by TCP alone), and back; in both
+/// dialects, by both families.
+#[test]
+fn an_sctp_service_is_connected_to_by_sctp() {
+    if !lab::inside() {
+        return;
+    }
+    let site = Site::new(Forward::Masq, 3);
+    let mut servers: Vec<Sctp> =
+        site.servers[..2].iter().map(|host| Sctp::start(host, 3868)).collect();
+    let _by_tcp_alone = Web::start(&site.servers[2], 3868);
+    let native = |virt: &str, real: &str| {
+        format!(
+            "- virtual: '{virt}:3868'\n  protocol: sctp\n  forward: masq\n  real: [{real}]\n  \
+             check: {{connect: {{}}, interval: 500ms, timeout: 400ms}}\n"
+        )
+    };
+    let four = native(VIP, "'10.1.0.21', '10.1.0.22', '10.1.0.23'");
+    let six =
+        native(&format!("[{VIP6}]"), "'[2001:db8:2::21]', '[2001:db8:2::22]', '[2001:db8:2::23]'");
+    let cf = format!(
+        "checkinterval=1\nchecktimeout=1\nvirtual={VIP}:3869\n\treal=10.1.0.21:3868 masq\n\
+         \treal=10.1.0.22:3868 masq\n\treal=10.1.0.23:3868 masq\n\tprotocol=sctp\n\
+         \tchecktype=connect\n"
+    );
+    let files = [("sctp.yaml", &*(four + &six)), ("sctp.cf", &cf)];
+    let director = Director::start(&site.director, &files);
+    let settle = |up: &[usize]| {
+        let rows = |net: &str, end: &str| -> Vec<(String, u32)> {
+            up.iter().map(|i| (format!("{net}{}{end}", 21 + i), 1)).collect()
+        };
+        settles(&site, &format!("SCTP {VIP}:3868"), &rows("10.1.0.", ":3868"));
+        settles(&site, &format!("SCTP {VIP}:3869"), &rows("10.1.0.", ":3868"));
+        settles(&site, &format!("SCTP [{VIP6}]:3868"), &rows("[2001:db8:2::", "]:3868"));
+    };
+    settle(&[0, 1]);
+    assert!(servers.iter().all(|server| server.associations() >= 3));
+    let status = director.status().expect("a status").to_string();
+    assert!(status.contains("connect: connection refused"), "{status}");
+
+    servers[0].kill();
+    settle(&[1]);
+    servers[0].revive(&site.servers[0]);
+    settle(&[0, 1]);
+    site.cable(1, false);
+    settle(&[0]);
+    site.cable(1, true);
+    settle(&[0, 1]);
 }

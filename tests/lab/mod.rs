@@ -21,6 +21,7 @@
 mod client;
 mod director;
 mod host;
+mod sctp;
 mod server;
 mod site;
 mod table;
@@ -32,6 +33,7 @@ use std::time::{Duration, Instant};
 pub use client::{Answers, Traffic, ask, fetch};
 pub use director::Director;
 pub use host::Host;
+pub use sctp::Sctp;
 pub use server::{Daemon, Ftp, Manner, Nginx, Web};
 pub use site::{Forward, Site, VIP, VIP6};
 pub use table::{Row, Table, saved};

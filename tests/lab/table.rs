@@ -32,6 +32,7 @@ impl Table {
             let kind = match kind {
                 "-t" => "TCP",
                 "-u" => "UDP",
+                "--sctp-service" => "SCTP",
                 "-f" => "FWM",
                 other => other.trim_start_matches("--"),
             };

@@ -30,7 +30,7 @@ pub enum Severity {
     Error,
     /// The file is taken; it may not mean what its owner thinks.
     Warning,
-    /// The file is taken; this part of it is kept but not acted on yet, or not by everybody.
+    /// The file is taken, and there is something to know about it.
     Note,
 }
 

@@ -12,7 +12,7 @@ use super::scalar;
 use super::tree::Value;
 use super::walk::{Entry, Fields, Walk};
 use crate::config::diagnostic::quoted;
-use crate::model::{Between, CheckSpec, Probe};
+use crate::model::{Between, CheckSpec, Probe, Protocol};
 
 /// A check as far as it is written; the rest comes from the service, the defaults and the
 /// catalogue.
@@ -34,13 +34,19 @@ const INTERVAL: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The check that the first of these drafts to say anything wants; `automatic` is done where
-/// none names a probe.
-pub(super) fn resolve(drafts: &[&CheckDraft], automatic: &Probe) -> CheckSpec {
+/// none names a probe. To connect is to connect by the service's protocol.
+pub(super) fn resolve(
+    drafts: &[&CheckDraft],
+    automatic: &Probe,
+    protocol: Option<Protocol>,
+) -> CheckSpec {
+    let connect = Probe::connect(protocol);
     let interval = drafts.iter().find_map(|draft| draft.interval).unwrap_or(INTERVAL);
     let timeout = drafts.iter().find_map(|draft| draft.timeout).unwrap_or(TIMEOUT);
     let probe = drafts.iter().find_map(|d| d.probe.clone()).unwrap_or_else(|| automatic.clone());
     let connects = drafts.iter().find_map(|draft| draft.connects_between).unwrap_or(0);
-    let between = Between { times: connects, probe: Probe::Connect, timeout };
+    let probe = if probe.is_connect() { connect.clone() } else { probe };
+    let between = Between { times: connects, probe: connect, timeout };
     CheckSpec {
         between: (connects > 0 && probe.is_by_tcp()).then_some(between),
         probe,
@@ -158,7 +164,7 @@ mod tests {
         assert_eq!(said(&keys::INTERVAL), Some(INTERVAL));
         assert_eq!(said(&keys::TIMEOUT), Some(TIMEOUT));
         let number = |key: &keys::Key| scalar::integer(key.default.unwrap_or_default());
-        let spec = resolve(&[], &Probe::Connect);
+        let spec = resolve(&[], &Probe::Connect, None);
         assert_eq!(number(&keys::RISE), Some(spec.rise.into()));
         assert_eq!(number(&keys::FALL), Some(spec.fall.into()));
     }

@@ -315,7 +315,7 @@ impl<'a> Walk<'a> {
         let asked = drafts.iter().find_map(|draft| draft.port);
         let asked_address = drafts.iter().find_map(|draft| draft.address);
         let automatic = automatic(frame.protocol, asked.unwrap_or(written.port));
-        let mut check = check::resolve(&drafts, &automatic);
+        let mut check = check::resolve(&drafts, &automatic, frame.protocol);
         if let (Probe::External(external), Some(key)) = (&mut check.probe, frame.key) {
             (external.virtual_address, external.virtual_port) = virtual_words(key);
         }
@@ -323,7 +323,7 @@ impl<'a> Walk<'a> {
             0 => probe::usual_port(&check.probe),
             port => port,
         });
-        if port == 0 && matches!(check.probe, Probe::Connect | Probe::Tcp(_)) {
+        if port == 0 && (check.probe.is_connect() || matches!(check.probe, Probe::Tcp(_))) {
             let name = check.probe.name();
             let hint =
                 format!("write the port with the address, or check: {{{name}: true, port: 80}}");
@@ -459,7 +459,8 @@ impl<'a> Walk<'a> {
 }
 
 /// The check of a server for which nobody named one. A TCP connection tells nothing about a UDP
-/// or an SCTP service, and where there is no port there is nothing to connect to.
+/// service, where there is no port there is nothing to connect to, and not every kernel can
+/// connect by SCTP: who wishes for that writes it.
 fn automatic(protocol: Option<Protocol>, port: u16) -> Probe {
     match protocol {
         Some(Protocol::Tcp) | None if port != 0 => Probe::Connect,

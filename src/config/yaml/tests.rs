@@ -348,6 +348,25 @@ fn defaults_hold_where_a_service_says_nothing() {
 }
 
 #[test]
+fn to_connect_is_to_connect_by_the_services_protocol() {
+    let probe = |rest: &str| {
+        let parsed = parsed(&format!("virtual: 10.0.0.1:80\nreal: [192.168.0.1]\n{rest}"));
+        assert_eq!(parsed.diagnostics, []);
+        let check = &parsed.services[0].service.servers[0].check;
+        (check.probe.clone(), check.between.clone().map(|between| between.probe))
+    };
+    use crate::model::Probe::{Associate, Connect};
+    for (protocol, expected) in [("tcp", Connect), ("udp", Connect), ("sctp", Associate)] {
+        let with = |check: &str| probe(&format!("protocol: {protocol}\ncheck: {check}\n"));
+        assert_eq!(with("connect"), (expected.clone(), None));
+        let (_, between) = with("{http: {}, connects_between: 2}");
+        assert_eq!(between, Some(expected));
+    }
+    // Unasked nobody connects by SCTP: not every kernel can.
+    assert_eq!(probe("protocol: sctp\n").0, super::probe::ping());
+}
+
+#[test]
 fn one_reading_tells_every_mistake() {
     let parsed = parsed("virtual: x y\nprotocol: z\nreal: [a b, {weight: -1}]\nchekc: http\n");
     let errors = parsed.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();

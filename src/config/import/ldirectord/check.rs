@@ -27,6 +27,8 @@ pub(super) struct Plan {
     kind: Kind,
     /// The service's standard port; 0 when it has none.
     standard_port: u16,
+    /// What there is to connect by.
+    protocol: Option<Protocol>,
     service_port: Option<u16>,
     checkport: Option<u16>,
     interval: Duration,
@@ -71,6 +73,7 @@ impl Plan {
         let plan = Plan {
             kind,
             standard_port: application.port,
+            protocol: key.protocol(),
             service_port: key.port(),
             checkport: draft.checkport,
             interval: Duration::from_secs(interval(draft, resolver).into()),
@@ -147,7 +150,7 @@ impl Plan {
                     .hint("add checkport, or a port to the real server");
                 Probe::Off
             }
-            Kind::Connect => Probe::Connect,
+            Kind::Connect => Probe::connect(self.protocol),
             Kind::Negotiate => {
                 let url = real.pair.and_then(|(request, _)| self.url(request));
                 if let Some(url) = &url
@@ -159,7 +162,7 @@ impl Plan {
             }
         };
         // Between connects there is no need for connects, and nothing between nothings.
-        let is_cheaper = probe.asks() && probe != Probe::Connect;
+        let is_cheaper = probe.asks() && !probe.is_connect();
         let spec = CheckSpec {
             between: self.between.clone().filter(|_| is_cheaper),
             probe,
@@ -285,13 +288,9 @@ fn kind(
         CheckType::On => Kind::On,
         CheckType::Off => Kind::Off,
         CheckType::Ping => Kind::Ping(pings),
-        CheckType::Connect => {
-            if let ServiceKey::Address { protocol: Protocol::Sctp, .. } = key {
-                let span = type_span.unwrap_or(draft.place.span());
-                report.not_yet(span, "connect by SCTP; until then a ping is the check");
-            }
-            connect(key, pings)
-        }
+        // By UDP there is no connection to make.
+        CheckType::Connect if key.protocol() == Some(Protocol::Udp) => Kind::Ping(pings),
+        CheckType::Connect => Kind::Connect,
         CheckType::External => Kind::External(vec![command(draft, type_span, resolver)]),
         CheckType::ExternalPerl => {
             let words = ["perl", "-e", EXTERNAL_PERL, "--"].map(str::to_owned);
@@ -301,9 +300,9 @@ fn kind(
             let span = type_span.unwrap_or(draft.place.span());
             let message = "there is no service to negotiate with: only the connects are done";
             report.warning(span, message).hint("add service = ..., or write checktype = connect");
-            match connect_between(key) {
-                Probe::Connect => Kind::Connect,
-                _ => Kind::On,
+            match connect_between(key).asks() {
+                true => Kind::Connect,
+                false => Kind::On,
             }
         }
         CheckType::Negotiate if application.speech == Speech::None => {
@@ -327,20 +326,12 @@ const EXTERNAL_PERL: &str = "sub directord_check { eval shift or die $@ } \
     my $check = directord_check(join \"\", \"sub {\\n#line 1 \\\"$file\\\"\\n\", <$text>, \"\\n}\"); \
     $check->()";
 
-/// What is asked between two negotiates. Without TCP there is no connection to make, and
-/// ldirectord counts it as made.
+/// What is asked between two negotiates. By UDP there is no connection to make, and ldirectord
+/// counts it as made.
 fn connect_between(key: ServiceKey) -> Probe {
-    match key {
-        ServiceKey::Address { protocol: Protocol::Udp | Protocol::Sctp, .. } => Probe::On,
-        _ => Probe::Connect,
-    }
-}
-
-/// There is no connection to make but by TCP.
-fn connect(key: ServiceKey, pings: u8) -> Kind {
-    match key {
-        ServiceKey::Address { protocol: Protocol::Udp | Protocol::Sctp, .. } => Kind::Ping(pings),
-        _ => Kind::Connect,
+    match key.protocol() {
+        Some(Protocol::Udp) => Probe::On,
+        protocol => Probe::connect(protocol),
     }
 }
 

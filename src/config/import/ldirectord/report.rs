@@ -68,11 +68,6 @@ impl Report {
         self.remark(Severity::Warning, span, message.into())
     }
 
-    /// A part that is kept but not acted on yet; `instead` says what happens.
-    pub(super) fn not_yet(&mut self, span: Range<usize>, instead: &str) -> Made<'_> {
-        self.remark(Severity::Note, span, format!("accepted, not acted on yet: {instead}"))
-    }
-
     /// Something to know that changes nothing.
     pub(super) fn note(&mut self, span: Range<usize>, message: &str) -> Made<'_> {
         self.remark(Severity::Note, span, message.to_owned())

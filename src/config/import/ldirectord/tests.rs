@@ -241,6 +241,7 @@ fn the_check_follows_type_service_and_protocol() {
     let with =
         |virt: &str, lines: &str| probe(&format!("virtual={virt}\n\treal=web1:80 masq\n{lines}"));
     assert_eq!(with("10.0.0.1:80", "\tchecktype=connect\n"), Probe::Connect);
+    assert_eq!(with("7", "\tchecktype=connect\n"), Probe::Connect);
     assert_eq!(with("10.0.0.1:80", "\tchecktype=\"on\"\n"), Probe::On);
     assert_eq!(with("10.0.0.1:80", "\tchecktype=off\n"), Probe::AsFound);
     assert_eq!(with("10.0.0.1:8080", ""), Probe::On);
@@ -419,13 +420,8 @@ fn twice_the_same_is_an_error_naming_both_places() {
 }
 
 #[test]
-fn what_is_not_acted_on_yet_is_said_at_its_place() {
-    let text = "supervised\nvirtual=10.0.0.1:25\n\treal=web1:25 gate\n\tprotocol=sctp\n\
-                \tchecktype=connect\n";
-    assert_eq!(
-        said(text, Severity::Note),
-        ["connect: accepted, not acted on yet: connect by SCTP; until then a ping is the check"]
-    );
+fn a_bare_supervised_is_taken_and_warned_of() {
+    let text = "supervised\nvirtual=10.0.0.1:25\n\treal=web1:25 gate\n\tchecktype=connect\n";
     assert!(!parse(text).has_errors());
     assert_eq!(
         warnings(text),

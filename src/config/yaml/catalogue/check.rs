@@ -6,7 +6,11 @@ use super::{DAY, Key, Kind, MAX_BODY, Section, ms};
 
 pub static PING: Key =
     Key::new("ping", Kind::Options(&PING_KEYS), "ICMP echo").example("{count: 3}");
-pub static CONNECT: Key = Key::new("connect", Kind::Nothing, "a TCP connection is made and closed");
+pub static CONNECT: Key = Key::new(
+    "connect",
+    Kind::Nothing,
+    "a connection is made and closed: by SCTP where the service is, else by TCP",
+);
 pub static HTTP: Key = Key::new("http", Kind::Options(&HTTP_KEYS), "an HTTP request")
     .example("{request: /.testpage, receive: \"test page\"}");
 pub static HTTPS: Key = Key::new("https", Kind::Options(&HTTPS_KEYS), "an HTTP request over TLS")
@@ -122,7 +126,7 @@ pub static CHECK_ADDRESS: Key = Key::new(
 pub static CONNECTS_BETWEEN: Key = Key::new(
     "connects_between",
     Kind::Integer(0, u16::MAX as u64),
-    "after a check that passed so many checks only connect; by TCP only",
+    "after a check that passed so many checks only connect; for checks by TCP only",
 )
 .default("0")
 .example("3");

@@ -244,7 +244,7 @@ fn options(probe: &Probe) -> Vec<(&'static str, String)> {
     let none = Options::default();
     let options = match probe {
         Probe::On | Probe::Off | Probe::AsFound => none,
-        Probe::Connect | Probe::Smtp | Probe::Nntp => none,
+        Probe::Connect | Probe::Associate | Probe::Smtp | Probe::Nntp => none,
         Probe::External(external) => {
             let ExternalProbe { argv, input, virtual_address: _, virtual_port: _ } = &**external;
             none.list("command", argv).maybe("input", input.as_ref())

@@ -292,6 +292,12 @@ fn server(
     (destination, port, mut check, going): (Destination, u16, CheckSpec, Going),
 ) -> RealServer {
     let family = key.family();
+    if check.probe.is_connect() {
+        check.probe = Probe::connect(key.protocol());
+    }
+    if let Some(between) = &mut check.between {
+        between.probe = Probe::connect(key.protocol());
+    }
     if let Probe::External(external) = &mut check.probe {
         external.virtual_address = match key {
             ServiceKey::Address { address: IpAddr::V6(address), .. } => format!("[{address}]"),
@@ -316,7 +322,7 @@ fn server(
     if let Some(port) = going.0 {
         target.port = port;
     }
-    if matches!(check.probe, Probe::Connect | Probe::Tcp(_)) && target.port == 0 {
+    if (check.probe.is_connect() || matches!(check.probe, Probe::Tcp(_))) && target.port == 0 {
         target.port = 1;
     }
     if let Some(other) = going.1 {
@@ -412,7 +418,8 @@ fn bare(mut service: VirtualService) -> VirtualService {
     for server in &mut service.servers {
         if !server.check.probe.asks() {
             let probe = server.check.probe.clone();
-            server.check = Arc::new(super::super::check::resolve(&[], &probe));
+            let protocol = service.key.protocol();
+            server.check = Arc::new(super::super::check::resolve(&[], &probe, protocol));
             server.check_endpoint = server.endpoint;
         }
     }

@@ -135,6 +135,15 @@ fn f25_real_without_port_in_an_address_service_has_the_services() {
 fn f29_sctp_one_packet_marks_and_ranges_of_ipv6_work() {
     let sctp = service("virtual=10.0.0.1:3868\n\tprotocol=sctp\n\treal=web1:3868 masq\n");
     assert_eq!(sctp.key.to_string(), "10.0.0.1:3868/sctp");
+    let connects = |lines: &str| {
+        let head = "virtual=10.0.0.1:3868\n\tprotocol=sctp\n\treal=web1:3868 masq\n";
+        let check = service(&format!("{head}{lines}")).servers[0].check.clone();
+        (check.probe.clone(), check.between.clone().map(|between| between.probe))
+    };
+    assert_eq!(connects("\tchecktype=connect\n"), (Probe::Associate, None));
+    assert_eq!(connects("\tchecktype=3\n"), (Probe::Associate, None));
+    let (_, between) = connects("\tchecktype=3\n\tservice=http\n");
+    assert_eq!(between, Some(Probe::Associate));
     let mark = service("virtual=7\n\tops=yes\n\treal=web1 gate\n");
     assert!(mark.settings.one_packet);
     let six = service("virtual6=[::1]:80\n\treal6=[fe80::1]->[fe80::9]:80 gate\n");
