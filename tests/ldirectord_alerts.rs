@@ -266,6 +266,39 @@ fn f19_mail_goes_to_sendmail_with_every_recipient() {
     place.good(&["www", "stop"]);
 }
 
+/// Two names, as there: in the environment stands the one that checks say, and mail has the
+/// system's.
+#[test]
+fn k11_mail_has_the_systems_name_of_the_host_and_checks_that_of_the_environment() {
+    let place = Place::new();
+    place.noting("sendmail", "mail");
+    let (first, port) = server();
+    let text = service(port, &[]);
+    place.write("etc/ha.d/www", &format!("emailalert = \"a@x.example\"\n{text}"));
+    let elsewhere =
+        |args: &[&str]| place.command(args).env("HOSTNAME", "elsewhere.example").output().unwrap();
+    assert!(elsewhere(&["www", "start"]).status.success());
+    place.until(LOG, "Added real server");
+    close(&first);
+    let mail = place.until("mail", "Daemon-Status: ");
+    let system = nix::unistd::gethostname().unwrap().into_string().unwrap();
+    let host = format!("ldirectord host: {system}");
+    assert!(mail.lines().any(|line| line == host), "{mail}");
+    assert!(mail.lines().next().unwrap().contains(&format!("@{system} -- ")), "{mail}");
+    place.good(&["www", "stop"]);
+
+    let sip = "virtual = 127.0.0.9:5060\n\treal = 127.0.0.1 masq\n\tservice = sip\n";
+    place.write("etc/ha.d/sip", sip);
+    let file = place.path("etc/ha.d/sip").display().to_string();
+    let converted = Command::new(env!("CARGO_BIN_EXE_directord"))
+        .args(["convert", &file])
+        .env("HOSTNAME", "elsewhere.example")
+        .output()
+        .unwrap();
+    let converted = String::from_utf8_lossy(&converted.stdout).into_owned();
+    assert!(converted.contains("ldirectord@elsewhere.example"), "{converted}");
+}
+
 #[test]
 fn a_changed_file_is_told_of_read_only_with_autoreload_and_the_callback_run() {
     let place = Place::new();

@@ -7,6 +7,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::{Input, Options};
 use crate::alert::{Courier, Manner, Policy};
 use crate::config::assemble::{Report, ReportKind};
+use crate::config::source::node;
 use crate::event::{Event, Level};
 use crate::model::Time;
 
@@ -19,8 +20,7 @@ pub struct Telling {
 impl Telling {
     /// What cannot be delivered comes back by `inputs`.
     pub fn new(options: &Options, inputs: UnboundedSender<Input>) -> Telling {
-        let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
-        let node = name.filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned());
+        let node = node::of_mail();
         let report = move |event| {
             let _ = inputs.send(Input::Told(event));
         };

@@ -6,6 +6,7 @@
 
 mod local;
 mod names;
+pub mod node;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;

@@ -8,6 +8,7 @@ use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use super::node;
 use crate::config::Names;
 use crate::model::{Family, Protocol};
 
@@ -82,18 +83,9 @@ impl Names for SystemNames {
         ports.iter().find(wanted).map(|(_, port)| *port)
     }
 
-    /// The variable HOSTNAME before the system's word, as with ldirectord.
     fn node(&self) -> String {
-        let own = std::env::var("HOSTNAME").ok();
-        let system = || nix::unistd::gethostname().ok()?.into_string().ok();
-        own.or_else(system).filter(|name| is_node(name)).unwrap_or_else(|| "localhost".to_owned())
+        node::of_checks()
     }
-}
-
-/// Whether it can stand behind the `@` of an address.
-fn is_node(name: &str) -> bool {
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-    (1..=253).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// Names to ports in the order of the file. Where there is no file (small containers have none)
@@ -147,13 +139,6 @@ mod tests {
         assert_eq!(names.port("http", None), Some(80));
         assert_eq!(names.port("http", Some(Protocol::Udp)), None);
         assert_eq!(names.port("sip", Some(Protocol::Udp)), Some(5060));
-    }
-
-    #[test]
-    fn a_node_has_a_name_that_can_be_said() {
-        assert!(is_node(&SystemNames::new().node()));
-        assert!(is_node("lvs-1.example.com") && is_node("lvs_1"));
-        assert!(!is_node("") && !is_node("a b") && !is_node("a\r\nQUIT") && !is_node("a<b"));
     }
 
     #[test]
