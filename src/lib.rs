@@ -36,5 +36,6 @@ pub mod api;
 pub mod cli;
 pub mod daemon;
 pub mod ipvs;
+mod mutex;
 pub mod probe;
 pub mod program;

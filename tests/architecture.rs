@@ -15,16 +15,20 @@ const WALLS: &[(&str, &[&str])] = &[
     ("target", &["model"]),
     ("plan", &["model"]),
     ("engine", &["model", "event", "health", "target", "plan"]),
-    ("ipvs", &["model", "plan"]),
+    ("mutex", &[]),
+    ("ipvs", &["model", "mutex", "plan"]),
     ("program", &[]),
-    ("probe", &["model", "pattern", "program"]),
-    ("alert", &["model", "event", "program"]),
+    ("probe", &["model", "mutex", "pattern", "program"]),
+    ("alert", &["model", "event", "mutex", "program"]),
     ("api", &["model", "event"]),
     (
         "daemon",
-        &["alert", "api", "config", "engine", "event", "ipvs", "model", "plan", "probe", "target"],
+        &[
+            "alert", "api", "config", "engine", "event", "ipvs", "model", "mutex", "plan", "probe",
+            "target",
+        ],
     ),
-    ("cli", &["alert", "api", "config", "daemon", "event", "model"]),
+    ("cli", &["alert", "api", "config", "daemon", "event", "model", "mutex"]),
 ];
 
 /// Rooms, and files of other rooms, that touch nothing: no clock, no file, no socket, no task.

@@ -9,6 +9,8 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, sleep};
 use std::time::Duration;
 
+use crate::mutex::lock;
+
 /// How long lines gather: no person sees it, and a burst is over by then.
 const GATHER: Duration = Duration::from_millis(5);
 
@@ -58,8 +60,7 @@ impl Spool {
 
 impl Shared {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        // The buffer is whole after every step; a panic elsewhere must not end the log.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     /// Writes what gathers, until closed and empty. What cannot be written is lost: there is

@@ -6,9 +6,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::net::IpAddr;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::mutex::lock;
 
 /// How long an answer is good for. Afterwards it holds until there is another.
 const GOOD_FOR: Duration = Duration::from_secs(600);
@@ -92,11 +94,6 @@ impl Known {
     fn is_good(&self) -> bool {
         Instant::now() < self.until
     }
-}
-
-fn lock(known: &Mutex<HashMap<IpAddr, Known>>) -> MutexGuard<'_, HashMap<IpAddr, Known>> {
-    // A map of answers is never half changed.
-    known.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks the system's resolver.

@@ -16,7 +16,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::lookout::Lookout;
 use crate::config::{Dialect, Scope};
+use crate::mutex;
 
 /// A burst of changes ends when nothing changed for this long: a `git checkout` of 500 files and
 /// an editor's write, rename and chmod are one change each.
@@ -166,8 +167,7 @@ impl News {
     }
 
     fn lock(&self) -> MutexGuard<'_, What> {
-        // Whatever panicked under the lock, a set of paths is never half changed.
-        let mut what = self.what.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut what = mutex::lock(&self.what);
         if what.everything {
             what.touched.clear();
         }

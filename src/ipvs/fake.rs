@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use nix::errno::Errno;
 
@@ -15,6 +15,7 @@ use crate::model::{
     Destination, Digests, Endpoint, Entry, Family, ForwardingMethod, KernelError, KernelErrorKind,
     ServiceKey, ServiceSettings, Survey, SurveyKey, Table, Tunnel, TunnelKind,
 };
+use crate::mutex::lock;
 use crate::plan::Step;
 
 /// An IPVS table in memory. Cheap to clone; all clones share the table.
@@ -135,7 +136,7 @@ impl Fake {
     /// A watcher that panics fails its test; the table it left is whole, for each step is done
     /// before the watcher sees it.
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

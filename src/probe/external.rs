@@ -11,7 +11,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::IpAddr;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -23,6 +23,7 @@ use tokio::time::{Instant, timeout_at};
 use super::evidence;
 use super::miss::{Miss, describe};
 use crate::model::{Endpoint, ExternalProbe};
+use crate::mutex::lock;
 use crate::program::{self, Group, Running};
 
 /// Programs running at once. More would only slow each other down, and a director's memory is
@@ -109,8 +110,7 @@ impl Slots {
 
 impl Turns {
     fn gate(&self, program: &OsStr) -> Arc<Gate> {
-        // A poisoned lock only means that another thread panicked between two whole states.
-        let mut gates = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut gates = lock(&self.0);
         if let Some(gate) = gates.get(program) {
             return gate.clone();
         }
@@ -138,12 +138,12 @@ impl Gate {
 
     /// Whether a start is under way that has outlived its check.
     fn hangs(&self) -> bool {
-        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let until = *lock(&self.until);
         until.is_some_and(|until| until <= Instant::now())
     }
 
     fn starts(&self, until: Option<Instant>) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+        *lock(&self.until) = until;
     }
 }
 

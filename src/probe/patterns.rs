@@ -1,10 +1,11 @@
 //! Match what a server sent against `receive`.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use super::evidence;
 use super::miss::{Miss, Phase, Progress};
+use crate::mutex::lock;
 use crate::pattern::Pattern;
 
 /// Compiled patterns kept. A site has few; compiling one costs as much as a hundred probes'
@@ -87,8 +88,7 @@ impl Patterns {
     }
 
     fn compiled(&self, text: &str) -> Result<Arc<Pattern>, Miss> {
-        // A poisoned lock only means that another thread panicked between two whole states.
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = lock(&self.0);
         if let Some(known) = kept.get(text) {
             return Ok(known.clone());
         }

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -29,6 +29,7 @@ use tokio_rustls::client::TlsStream;
 use super::evidence;
 use super::miss::{Miss, Phase, Progress, describe};
 use crate::model::{Endpoint, Tls};
+use crate::mutex::lock;
 
 /// Where Debian and its kin keep the roots of the system.
 const SYSTEM_ROOTS: &str = "/etc/ssl/certs/ca-certificates.crt";
@@ -216,11 +217,6 @@ impl Cache {
     fn known(&self, file: &str) -> Option<Arc<ClientConfig>> {
         lock(&self.0).get(&Some(file.to_owned())).map(|known| known.config.clone())
     }
-}
-
-/// A poisoned lock only means that another thread panicked between two whole states.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a probe whose roots were not read in time says nothing about its server.

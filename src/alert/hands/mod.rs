@@ -13,13 +13,14 @@ mod tests;
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
 use super::{Command, Delivery, Mail, Sink};
 use crate::event::Event;
+use crate::mutex::lock;
 
 use lines::Lines;
 pub use lines::open_log;
@@ -86,7 +87,8 @@ impl Courier {
     pub async fn farewell(&mut self, limit: Duration) {
         let end = tokio::time::Instant::now() + limit;
         if tokio::time::timeout_at(end, self.lanes.empty()).await.is_err() {
-            let left: usize = self.lanes.lock().values().map(|waiting| waiting.len() + 1).sum();
+            let left: usize =
+                lock(&self.lanes.waiting).values().map(|waiting| waiting.len() + 1).sum();
             tracing::warn!(
                 "{left} mails and commands had not ended before the stop: programs under way go \
                  on, the rest is lost"
@@ -182,7 +184,7 @@ struct Lanes {
 impl Lanes {
     /// Whether the lane is new, and what had to go for the job.
     fn add(&self, lane: &str, job: Job) -> (bool, Option<Job>) {
-        let mut waiting = self.lock();
+        let mut waiting = lock(&self.waiting);
         let all: usize = waiting.values().map(VecDeque::len).sum();
         let is_new = !waiting.contains_key(lane);
         let queue = waiting.entry(lane.to_owned()).or_default();
@@ -204,7 +206,7 @@ impl Lanes {
 
     /// The lane's next job; without one the lane is gone.
     fn next(&self, lane: &str) -> Option<Job> {
-        let mut waiting = self.lock();
+        let mut waiting = lock(&self.waiting);
         let job = waiting.get_mut(lane).and_then(VecDeque::pop_front);
         if job.is_none() {
             waiting.remove(lane);
@@ -219,15 +221,10 @@ impl Lanes {
             tokio::pin!(idle);
             // Listened for before looking, so that the last lane's end is not missed.
             idle.as_mut().enable();
-            if self.lock().is_empty() {
+            if lock(&self.waiting).is_empty() {
                 return;
             }
             idle.await;
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Job>>> {
-        // The queues are whole after every step.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

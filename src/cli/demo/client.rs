@@ -3,13 +3,14 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use super::stage::Place;
 use super::trouble;
 use crate::cli::exit::Failure;
+use crate::mutex::lock;
 
 /// From one request to the next: 50 a second.
 const PACE: Duration = Duration::from_millis(20);
@@ -58,11 +59,6 @@ impl Rotation {
         *turn -= total;
         Some(*address)
     }
-}
-
-/// The lock, whoever panicked while holding it: all that is behind it is whole at every moment.
-pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Asks until it is told to stop.

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use super::client::{Asked, Client, Rotation, Target, lock};
+use super::client::{Asked, Client, Rotation, Target};
 use super::director::{self, Director, INTERVAL, weight};
 use super::interrupt::Interrupt;
 use super::report::Story;
@@ -14,6 +14,7 @@ use crate::cli::args::TableArg;
 use crate::cli::exit::{self, Failure};
 use crate::cli::output::{Out, harmless};
 use crate::model::Snapshot;
+use crate::mutex::lock;
 
 /// How long each act lasts, from what happens in it.
 const ACT: Duration = Duration::from_secs(4);

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use nix::errno::Errno;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::wire::{self, Echo, Heard};
 use crate::model::Family;
+use crate::mutex::lock;
 
 /// Room for the answers of a burst, in bytes; the kernel counts about 800 for each, so this
 /// holds 10,000.
@@ -164,8 +165,7 @@ impl Drop for Call {
 
 impl Air {
     fn waiting(&self) -> MutexGuard<'_, HashMap<u64, Waiting>> {
-        // A poisoned lock only means that another thread panicked between two whole states.
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 
     fn cookie(&self, token: u64, address: IpAddr) -> u64 {

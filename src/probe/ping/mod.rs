@@ -8,7 +8,7 @@ pub(super) mod wire;
 
 use std::io;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use super::evidence;
 use super::miss::{Miss, describe};
 use crate::model::{Family, PingProbe};
+use crate::mutex::lock;
 use echoer::Echoer;
 
 /// Longer time limits are cut to this, so that points of time stay representable.
@@ -73,8 +74,7 @@ impl Engine {
             IpAddr::V4(_) => (Family::Ipv4, &self.v4),
             IpAddr::V6(_) => (Family::Ipv6, &self.v6),
         };
-        // A poisoned lock only means that another thread panicked between two whole states.
-        let mut place = place.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = lock(place);
         if let Some(echoer) = place.as_ref().filter(|echoer| echoer.is_alive()) {
             return Ok(echoer.clone());
         }
