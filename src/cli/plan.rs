@@ -13,7 +13,8 @@ use crate::model::{PlanView, Sign};
 ///
 /// Asks the running directord what a reload would do now. When none is running, it compares the
 /// files with the table as a start would. Either way the table is shown as it will be once the
-/// servers that nobody asked yet have answered well; those known to be dead stay out.
+/// servers that nobody asked yet have answered well; those known to be dead stay out, and so do
+/// those in maintenance.
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {

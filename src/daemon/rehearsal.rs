@@ -1,7 +1,9 @@
 //! What a start would do, without doing it: the engine, on a copy of the table.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::maintenance::{FIRST_LOOK, First, first_look, wanted};
 use super::state::StateFiles;
 use super::{Error, Options, TableChoice, clock, opening, recollect};
 use crate::config::Scope;
@@ -38,6 +40,10 @@ pub fn preview(options: &Options) -> Result<PlanView, Error> {
     let now = clock::Clock::start().now();
     let mut engine = Engine::new(memory.clone(), owned, 0, now);
     engine.spare_unclaimed(super::is_any_rejected(&files));
+    // As a start would, and no longer than that: a folder may be on a disk that hangs.
+    let First { notices, troubles, .. } = first_look(wanted(&desired), FIRST_LOOK);
+    troubles.iter().for_each(super::telling::tell);
+    engine.handle_maintenance(Arc::new(notices), now);
     engine.handle_config(desired, now);
     rehearse(&mut engine, &mut stage, &memory, now);
     let then = now + ALL_ASKED;
@@ -97,4 +103,67 @@ fn difference(before: &Table, after: &Table) -> Vec<PlanLine> {
     let lines =
         keys.flat_map(|key| plan::describe(key, before.services.get(key), after.services.get(key)));
     lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+    use crate::daemon::SYSLOG;
+
+    /// What a start would do to an empty table, with these texts for files.
+    fn planned(at: &Path, files: &[(&str, &str)]) -> Vec<String> {
+        let config = at.join("conf.d");
+        fs::create_dir(&config).unwrap();
+        files.iter().for_each(|(name, text)| fs::write(config.join(name), text).unwrap());
+        let options = Options {
+            config: vec![config],
+            table: TableChoice::Memory,
+            runtime_dir: at.join("run"),
+            state_dir: at.join("state"),
+            pid_file: None,
+            persona: None,
+            syslog: SYSLOG.into(),
+        };
+        preview(&options).unwrap().lines.into_iter().map(|line| line.text).collect()
+    }
+
+    #[test]
+    fn k10_a_server_posted_in_a_maintenance_folder_is_planned_as_out() {
+        let at = tempfile::tempdir().unwrap();
+        let posted = at.path().join("maintenance");
+        fs::create_dir(&posted).unwrap();
+        fs::write(posted.join("10.0.0.7"), "").unwrap();
+        let posted = posted.display();
+        let yaml = format!(
+            "virtual: 192.0.2.10:80\nmaintenance_dir: {posted}\n\
+             real: [10.0.0.7:80, 10.0.0.8:80]\n"
+        );
+        let cf = |virt: &str, quiescent: &str| {
+            format!(
+                "maintenancedir={posted}\nquiescent={quiescent}\nvirtual={virt}:80\n\
+                 \treal=10.0.0.7:80 gate\n\treal=10.0.0.8:80 gate\n\tchecktype=on\n"
+            )
+        };
+        let files = [
+            ("native.yaml", &*yaml),
+            ("removes.cf", &cf("192.0.2.11", "no")),
+            ("quiesces.cf", &cf("192.0.2.12", "yes")),
+        ];
+        let lines = planned(at.path(), &files);
+        let of = |virt: &str, server: &str| {
+            let (server, virt) = (format!(" {server}:80 "), format!(" {virt}:80/tcp "));
+            let found = lines.iter().find(|line| line.contains(&server) && line.contains(&virt));
+            found.map(|line| line.rsplit_once("weight=").map_or("none", |(_, weight)| weight))
+        };
+        for virt in ["192.0.2.10", "192.0.2.11", "192.0.2.12"] {
+            assert_eq!(of(virt, "10.0.0.8"), Some("1"), "{virt}: {lines:#?}");
+        }
+        // One that was never in the table is not put there to be held.
+        assert_eq!(of("192.0.2.10", "10.0.0.7"), Some("0"), "{lines:#?}");
+        assert_eq!(of("192.0.2.11", "10.0.0.7"), None, "{lines:#?}");
+        assert_eq!(of("192.0.2.12", "10.0.0.7"), Some("0"), "{lines:#?}");
+    }
 }
