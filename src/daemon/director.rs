@@ -396,7 +396,65 @@ fn rejected(files: &[Arc<FileView>]) -> Vec<RejectedFile> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc::{channel, unbounded_channel};
+
     use super::*;
+    use crate::daemon::last_good::LastGood;
+    use crate::daemon::state::StateFiles;
+    use crate::daemon::{Options, SYSLOG, scribe};
+    use crate::ipvs::Fake;
+    use crate::model::{Desired, Memory};
+
+    /// Without it the watcher of files begins all the same, some seconds later.
+    #[tokio::test]
+    async fn the_watcher_of_files_is_told_when_the_table_is_right() {
+        let at = tempfile::tempdir().unwrap();
+        let options = Options {
+            config: Vec::new(),
+            table: TableChoice::Memory,
+            runtime_dir: at.path().to_owned(),
+            state_dir: at.path().to_owned(),
+            pid_file: None,
+            persona: None,
+            syslog: SYSLOG.into(),
+        };
+        let (inputs, mut from_inputs) = unbounded_channel();
+        let (_requests, mut from_requests) = channel(1);
+        let clock = Clock::start();
+        let mut engine = Engine::new(Memory::default(), [], 1, clock.now());
+        engine.handle_config(Arc::new(Desired::default()), clock.now());
+        let loader = loader::Loader::new(&[], LastGood::load(at.path()).value);
+        let (notes, _) = scribe::start(StateFiles::new(at.path()), inputs.clone());
+        let (maintenance, _none) = mpsc::channel();
+        let (ready, is_ready) = oneshot::channel();
+        let mut director = Director {
+            clock,
+            engine,
+            table: TableChoice::Memory,
+            prober: Prober::new(),
+            kernel: kernel::start(Box::new(Fake::new()), inputs.clone()),
+            loader: loader::start(loader, inputs.clone()),
+            maintenance,
+            notes,
+            telling: Telling::new(&options, inputs.clone()),
+            inputs,
+            files: Vec::new(),
+            held_reload: None,
+            confirmed: false,
+            pending: Vec::new(),
+            told_ready: false,
+            ready: Some(ready),
+            woken: None,
+            stopping: None,
+        };
+        tokio::select! {
+            told = is_ready => assert_eq!(told, Ok(())),
+            () = director.run(Vec::new(), &mut from_inputs, &mut from_requests) => {
+                panic!("nobody asked for a stop");
+            }
+            () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nobody was told"),
+        }
+    }
 
     #[tokio::test]
     async fn probe_that_panics_is_answered_as_our_own_trouble() {

@@ -415,3 +415,36 @@ fn surroundings(table: TableChoice) -> Surroundings {
 fn startup(error: impl std::fmt::Display) -> Error {
     Error::Startup(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::sync_channel;
+
+    use super::*;
+
+    /// Lets everybody do what there is to do, on a clock that stands still.
+    async fn settle() {
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn files_are_looked_at_once_the_table_is_right_or_after_a_while() {
+        for is_told in [true, false] {
+            let (look, asked) = sync_channel(1);
+            let watcher = Watcher::from_parts(Arc::default(), look, Watcher::POLL);
+            let (ready, is_ready) = oneshot::channel();
+            let (inputs, _from_inputs) = unbounded_channel();
+            tokio::spawn(watch_files(watcher, is_ready, inputs));
+            settle().await;
+            assert!(asked.try_recv().is_err(), "not while the table is not right");
+            match is_told {
+                true => ready.send(()).unwrap(),
+                false => tokio::time::advance(Watcher::POLL).await,
+            }
+            settle().await;
+            assert_eq!(asked.try_recv(), Ok(()), "told: {is_told}");
+        }
+    }
+}

@@ -93,7 +93,7 @@ impl Watcher {
         Watcher::from_parts(news, look, poll)
     }
 
-    fn from_parts(news: Arc<News>, look: SyncSender<()>, poll: Duration) -> Watcher {
+    pub(super) fn from_parts(news: Arc<News>, look: SyncSender<()>, poll: Duration) -> Watcher {
         let mut poll = interval(poll);
         poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Watcher { news, poll, look, burst: None }
