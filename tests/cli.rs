@@ -377,6 +377,35 @@ fn last_good_copies_are_found_however_the_folder_is_spelled() {
     }
 }
 
+/// As when its time is up: a check that holds a session at a database can give it back.
+#[test]
+fn a_program_under_way_at_a_stop_is_told_to_end_before_it_is_killed() {
+    let at = TempDir::new().unwrap();
+    let (begun, tidied) = (at.path().join("begun"), at.path().join("tidied"));
+    let script = format!(
+        "trap 'sleep 0.2; echo done >{1}; exit 1' TERM; echo >{0}; sleep 60 & wait",
+        utf8(&begun),
+        utf8(&tidied)
+    );
+    let text = format!(
+        "virtual: 127.0.0.9:80\nreal: [127.0.0.1]\n\
+         check: {{external: [sh, -c, \"{script}\"], interval: 60s, timeout: 60s}}\n"
+    );
+    std::fs::create_dir(at.path().join("conf")).unwrap();
+    std::fs::write(at.path().join("conf/a.yaml"), text).unwrap();
+    let mut daemon = directord(&["run", "--table", "memory", "--config", "conf"]);
+    daemon.args(["--runtime-dir", "run", "--state-dir", "state"]).env("PATH", "/usr/bin:/bin");
+    let mut daemon = daemon.current_dir(at.path()).stderr(Stdio::null()).spawn().unwrap();
+    let end = Instant::now() + Duration::from_secs(20);
+    while !begun.exists() {
+        assert!(Instant::now() < end, "no check after 20 s");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(output(&["stop", "--runtime-dir", utf8(&at.path().join("run"))]).0, 0);
+    assert!(daemon.wait().unwrap().success());
+    assert!(tidied.exists(), "it was killed at once");
+}
+
 #[test]
 fn schema_is_json() {
     let (status, out, _) = output(&["schema"]);

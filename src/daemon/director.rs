@@ -36,8 +36,9 @@ const GRAIN: Duration = Duration::from_millis(4);
 /// Callers and checks have their own time to end after that.
 const STOP_LIMIT: Duration = Duration::from_millis(1200);
 
-/// How much longer mails and commands may take, those that the stop itself set off among them.
-/// Without any there is nothing to wait for, and what the stop did not use of its time is theirs.
+/// How much longer mails and commands may take, those that the stop itself set off among them, and
+/// programs of checks that it ends. Without any there is nothing to wait for, and what the stop did
+/// not use of its time is theirs.
 const FAREWELL: Duration = Duration::from_millis(300);
 
 /// The state of the loop: the engine, and the ways to those who act.
@@ -117,8 +118,9 @@ impl Director {
         for reply in stop.replies {
             let _ = reply.send(());
         }
-        let end = stop.deadline + FAREWELL;
-        self.telling.farewell(end.saturating_duration_since(Instant::now())).await;
+        let left = (stop.deadline + FAREWELL).saturating_duration_since(Instant::now());
+        // Side by side: whoever stops us waits 2 s for all of it.
+        tokio::join!(self.telling.farewell(left), self.prober.farewell(left));
     }
 
     fn is_over(&self) -> bool {

@@ -160,7 +160,7 @@ pub enum Input {
 /// Requests on the control socket that may wait for the loop.
 const WAITING_REQUESTS: usize = 64;
 
-/// How long tasks may take to end: those of external checks kill what they started.
+/// How long tasks may take to end.
 const FAREWELL: Duration = Duration::from_millis(250);
 
 /// How long a stop waits for the disk.

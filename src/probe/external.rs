@@ -18,7 +18,7 @@ use nix::errno::Errno;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::evidence;
 use super::miss::{Miss, describe};
@@ -40,11 +40,17 @@ const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 pub(super) struct Slots {
     places: Arc<Semaphore>,
     turns: Turns,
+    /// Closed at the stop; nobody ever gets in.
+    over: Semaphore,
 }
 
 impl Default for Slots {
     fn default() -> Slots {
-        Slots { places: Arc::new(Semaphore::new(AT_ONCE)), turns: Turns::default() }
+        Slots {
+            places: Arc::new(Semaphore::new(AT_ONCE)),
+            turns: Turns::default(),
+            over: Semaphore::new(0),
+        }
     }
 }
 
@@ -73,6 +79,27 @@ impl Slots {
     /// that did not get them, or lost more than a tenth of its time waiting for them and did not
     /// finish in the rest, is the director's trouble.
     pub async fn run(
+        &self,
+        endpoint: Endpoint,
+        probe: &ExternalProbe,
+        limit: Duration,
+    ) -> Result<(), Miss> {
+        tokio::select! {
+            biased;
+            _ = self.over.acquire() => Err(Miss::Local("external: the director stops".into())),
+            done = self.judge(endpoint, probe, limit) => done,
+        }
+    }
+
+    /// Has the programs under way told to end, and starts no others. Returns when they are gone
+    /// and their time for it is over, or `limit` is.
+    pub async fn farewell(&self, limit: Duration) {
+        self.over.close();
+        let all = u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
+        let _ = timeout(limit, self.places.acquire_many(all)).await;
+    }
+
+    async fn judge(
         &self,
         endpoint: Endpoint,
         probe: &ExternalProbe,
@@ -280,7 +307,6 @@ mod tests {
     use super::*;
 
     use tokio::task::{JoinSet, spawn_blocking};
-    use tokio::time::timeout;
 
     const LONG: Duration = Duration::from_secs(20);
 

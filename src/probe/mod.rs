@@ -54,6 +54,7 @@ mod tls;
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::time::timeout;
 
@@ -101,6 +102,13 @@ impl Prober {
         let progress = Progress::default();
         let outcome = self.carry_out(endpoint, spec, &progress).await;
         (outcome, progress.status())
+    }
+
+    /// Ends the programs of external checks as when their time is up: they are told to, and
+    /// killed a moment later. Returns when they are gone, and after `limit` in any case. Who asks
+    /// for an external check afterwards is told that the director stops.
+    pub async fn farewell(&self, limit: Duration) {
+        self.shared.slots.farewell(limit).await;
     }
 
     async fn carry_out(

@@ -55,8 +55,8 @@ pub(crate) fn own_environment(command: &mut Command) {
 }
 
 /// A running program and all it started. Dropped before the program has ended it tells them to
-/// end, and kills what has not a moment later; but for one that was [released](Group::release). What a program that ended by itself left running
-/// is its own affair.
+/// end, and kills what has not a moment later, or when the runtime ends; but for one that was
+/// [released](Group::release). What a program that ended by itself left running is its own affair.
 pub(crate) struct Group {
     /// There until the drop.
     running: Option<Running>,
