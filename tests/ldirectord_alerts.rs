@@ -353,7 +353,7 @@ fn k11_a_monitor_file_has_a_line_for_each_check() {
     let monitor = place.path("monitor").display().to_string();
     place.write("etc/ha.d/www", &service(port, &[&format!("monitorfile = \"{monitor}\"")]));
     place.good(&["www", "start"]);
-    let id = format!("connect tcp 127.0.0.1 {port} 1 masq /");
+    let id = format!("connect tcp 127.0.0.1 {port} 1 masq / ");
     let text = place.until("monitor", &format!("] {id} [up] -\n"));
     assert!(text.starts_with('['), "{text}");
     close(&first);

@@ -53,10 +53,21 @@ sub describe
     for my $r (@{$v->{real}}) {
         my @real = ("real", "$r->{server}:$r->{port}", $r->{forward}, $r->{weight},
             $r->{"l-threshold"} || 0, $r->{"u-threshold"} || 0, "check", check($v, $r),
-            "failures", $v->{failurecount});
+            "failures", $v->{failurecount}, monitor($v, $r));
         $text .= "@real\n";
     }
     return $text;
+}
+
+# What its monitor file calls the check.
+sub monitor
+{
+    my ($v, $r) = @_;
+    return () unless $v->{monitorfile};
+    my $name = get_real_id_str($r, $v);
+    $name =~ tr/:/ /s;
+    $name =~ s/\\//g;
+    return ("called", "<$name>");
 }
 
 # What is asked of a server, in our words, at which port, for how many seconds.

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use directord::config::assemble::{self, Report};
 use directord::config::source::{self, SystemNames};
 use directord::model::{
-    Endpoint, FailureAction, Family, Netmask, Probe, RealServer, ServiceKey, StopAction,
+    Desired, Endpoint, FailureAction, Family, Netmask, Probe, RealServer, ServiceKey, StopAction,
     VirtualService,
 };
 
@@ -54,12 +54,12 @@ pub fn ours(file: &Path) -> Reading {
         return None;
     }
     let mut services: Vec<String> =
-        desired.services.values().map(|service| described(service)).collect();
+        desired.services.values().map(|service| described(service, &desired)).collect();
     services.sort();
     Some(services)
 }
 
-fn described(service: &VirtualService) -> String {
+fn described(service: &VirtualService, desired: &Desired) -> String {
     let yes = |is: bool| if is { "yes" } else { "no" };
     let id = match service.key {
         ServiceKey::Address { protocol, address, port } => {
@@ -85,7 +85,11 @@ fn described(service: &VirtualService) -> String {
         yes(service.on_failure == FailureAction::Quiesce),
         yes(service.on_stop == StopAction::Remove),
     );
-    text.extend(service.servers.iter().map(real));
+    let monitor = desired.alerts.get(&service.key).and_then(|alerts| alerts.monitor.as_ref());
+    for (at, server) in service.servers.iter().enumerate() {
+        let called = monitor.map(|monitor| format!(" called <{}>", monitor.names[at]));
+        text += &format!("{}{}\n", real(server), called.unwrap_or_default());
+    }
     text
 }
 
@@ -112,7 +116,7 @@ fn real(real: &RealServer) -> String {
         format!(" then {} for {}", between.times, between.timeout.as_secs())
     });
     format!(
-        "real {} {} {} {} {} check {asked}{then} failures {}\n",
+        "real {} {} {} {} {} check {asked}{then} failures {}",
         real.written(),
         row.forward,
         row.weight,

@@ -13,8 +13,8 @@ use super::lines::Piece;
 use super::report::Report;
 use super::values::{is_digits, maybe_quoted, quoted};
 use crate::model::{
-    Alerts, Digest, Facility, Head, Hook, LogPlace, MailAlert, MailServer, Monitor, ServiceKey,
-    Stage, Stages,
+    Alerts, Digest, Endpoint, Facility, Head, Hook, LogPlace, MailAlert, MailServer, Monitor,
+    ServiceKey, Stage, Stages,
 };
 
 /// Further configurations one file may ask for.
@@ -327,7 +327,9 @@ fn maybe_quoted_all(value: Piece<'_>) -> Piece<'_> {
 }
 
 /// What the monitor file calls the check of a real server: what makes it a check of its own, with
-/// every run of colons turned into a blank, and no backslashes.
+/// every run of colons turned into a blank. A colon of the request's or of the pattern's is a blank
+/// of its own, and backslashes are left out: ldirectord quotes both before, and takes the quoting
+/// off afterwards. Where nothing has to be received the name ends in a blank.
 pub(super) fn monitor_name(
     draft: &Draft<'_>,
     check: &str,
@@ -339,29 +341,33 @@ pub(super) fn monitor_name(
         ServiceKey::Address { protocol, .. } => protocol.name(),
         ServiceKey::Fwmark { .. } => "fwm",
     };
-    let own = |at: fn((Piece<'_>, Piece<'_>)) -> String| real.pair.map(at);
     let text = |piece: Option<Piece<'_>>| piece.map(|piece| piece.value());
+    let (request, receive) = match real.pair {
+        Some((request, receive)) => (Some(request), Some(receive)),
+        None => (draft.request, draft.receive),
+    };
+    let request = text(request).unwrap_or_default();
+    let quoted = |text: &str| text.replace(':', "\\:");
     let parts = [
         check.to_owned(),
         protocol.to_owned(),
-        address.to_string(),
-        port.to_string(),
+        Endpoint::new(address, port).to_string(),
         text(draft.virtualhost).unwrap_or_default(),
         draft.checkport.map(|port| port.to_string()).unwrap_or_default(),
         real.weight.to_string(),
         real.forward.to_string(),
-        own(|(request, _)| request.value()).unwrap_or_else(|| {
-            let request = text(draft.request).unwrap_or_default();
-            format!("/{}", request.strip_prefix('/').unwrap_or(&request))
-        }),
-        own(|(_, receive)| receive.value()).or(text(draft.receive)).unwrap_or_default(),
+        format!("/{}", quoted(request.strip_prefix('/').unwrap_or(&request))),
+        quoted(&text(receive).unwrap_or_default()),
     ];
-    let mut name = String::new();
-    for c in parts.join(":").chars().filter(|c| *c != '\\') {
+    let (mut name, mut last) = (String::new(), None);
+    for c in parts.join(":").chars() {
         match c {
-            ':' if name.ends_with(':') => {}
+            ':' if last == Some(':') => {}
+            ':' => name.push(' '),
+            '\\' => {}
             c => name.push(c),
         }
+        last = Some(c);
     }
-    name.trim_end_matches(':').replace(':', " ")
+    name
 }

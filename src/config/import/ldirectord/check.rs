@@ -252,15 +252,15 @@ fn check_type(draft: &Draft<'_>) -> CheckType {
 pub(super) fn name(draft: &Draft<'_>, key: ServiceKey) -> String {
     match check_type(draft) {
         CheckType::Negotiate => format!("negotiate:{}", application(draft, key).name),
-        CheckType::Combined(times) => format!("{times}:{}", application(draft, key).name),
+        CheckType::Combined(_) => format!("combined:{}", application(draft, key).name),
         CheckType::Connect => "connect".to_owned(),
         CheckType::Ping => "ping".to_owned(),
         CheckType::On => "on".to_owned(),
         CheckType::Off => "off".to_owned(),
         kind @ (CheckType::External | CheckType::ExternalPerl) => {
             let word = if kind == CheckType::External { "external" } else { "external-perl" };
-            let command = draft.checkcommand.map(|piece| piece.value()).unwrap_or_default();
-            format!("{word}:{command}")
+            let command = written_command(draft).map(|piece| piece.value());
+            format!("{word}:{}", command.unwrap_or_else(|| NO_COMMAND.to_owned()))
         }
     }
 }
@@ -335,16 +335,23 @@ fn connect_between(key: ServiceKey) -> Probe {
     }
 }
 
+/// What is run where no command is written.
+const NO_COMMAND: &str = "/bin/true";
+
+fn written_command<'t>(draft: &Draft<'t>) -> Option<Piece<'t>> {
+    draft.checkcommand.filter(|piece| !piece.text.is_empty())
+}
+
 /// The program of an external check.
 fn command(
     draft: &Draft<'_>,
     type_span: Option<Range<usize>>,
     resolver: &mut Resolver<'_>,
 ) -> String {
-    let Some(piece) = draft.checkcommand.filter(|piece| !piece.text.is_empty()) else {
+    let Some(piece) = written_command(draft) else {
         let span = type_span.unwrap_or(draft.place.span());
         resolver.report.warning(span, "checkcommand is missing: its servers are always up");
-        return "/bin/true".to_owned();
+        return NO_COMMAND.to_owned();
     };
     if piece.text.contains(' ') {
         resolver

@@ -145,13 +145,19 @@ fn k11_a_monitor_file_calls_each_check_as_ldirectord_does() {
     assert_eq!(
         both,
         [
-            "negotiate http tcp 10.0.0.12 81 3 masq http //web1/b x.y",
+            "negotiate http tcp 10.0.0.12 81 3 masq /http //web1/b x.y",
             "negotiate http tcp 10.0.0.11 80 1 gate / OK"
         ]
     );
     let (file, connect) = names(&["monitorfile=m", "checktype=connect", "checkport=8080"]);
     assert_eq!(file, "/m");
-    assert_eq!(connect, ["connect tcp 10.0.0.11 80 8080 1 gate /"]);
+    // The blank stands before what was to be received.
+    assert_eq!(connect, ["connect tcp 10.0.0.11 80 8080 1 gate / "]);
+    let called = |lines: &[&str]| names(lines).1.swap_remove(0);
+    let combined = called(&["monitorfile=m", "checktype=5", "receive=\"a::b\""]);
+    assert_eq!(combined, "combined http tcp 10.0.0.11 80 1 gate / a  b");
+    let external = called(&["monitorfile=m", "checktype=external"]);
+    assert_eq!(external, "external /bin/true tcp 10.0.0.11 80 1 gate / ");
 }
 
 #[test]
