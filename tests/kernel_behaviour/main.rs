@@ -11,6 +11,8 @@
 //! status  dead            `status`, which must find it running; or not
 //! asks ACTION N           another action and its exit status; `asks stop 0 theirs 2` where
 //!                         they differ
+//! supervise               `start`, which does not come back: it must stay in the foreground, and
+//!                         say last at the `end` that it ends
 //! end  crash              SIGTERM, SIGKILL to both
 //! kill N  revive N        the servers' processes: refused connections
 //! sick N  well N          503 to whatever is asked, and back
@@ -18,7 +20,8 @@
 //! cut N  mend N           the cable: packets are swallowed
 //! edit A => B             edits the file
 //! replace A => B          and says `reload`; `rewrite` sends SIGHUP instead
-//! write NAME := TEXT      a program in the file's folder, which the file names `@/NAME`
+//! write NAME := TEXT      a program in the file's folder, which the file names `@/NAME`, or
+//!                         another file
 //! touch NAME  remove NAME a file there
 //! ipvsadm WORDS           by hand, on both
 //! mail SUBJECT            both have sent one, which may take its time
@@ -32,6 +35,11 @@
 //! Where a file has `emailalert` the mails of both are compared after each step. Those that one of
 //! them sends alone, as decided, stand below the step by their subject, behind `we say` or `they
 //! say`.
+//!
+//! What the programs and monitor files of a case write to `/run/told`, which each host has for
+//! itself, stands below each step line by line, in any order: behind `both write`, or `we write`
+//! and `they write` where it differs as decided. A line of a monitor file counts without its time
+//! and process, and when its check finds something else than before.
 //!
 //! ldirectord needs nearly all the time of a run. What it showed in a case that was found good is
 //! recorded, and the next run plays ours against the record: see `record`.
@@ -149,6 +157,10 @@ cases! {
     a_table_may_be_kept_at_the_stop: "cleanstop",
     a_reload_changes_what_changed: "reload",
     what_is_not_checked_any_more_stays: "off",
+    a_fallback_command_is_told_who_is_carried: "fallbackcommand",
+    monitor_files_and_callbacks_are_told_alike: "monitor",
+    further_files_live_as_long_as_this_one: "execute",
+    one_in_the_foreground_runs_further_files_too: "supervised",
     services_are_found_well_wrong_and_silent_alike: "services",
     mails_are_alike_from_start_to_stop: "mails",
     files_that_people_published_make_one_table: "wild",

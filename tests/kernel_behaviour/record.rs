@@ -38,6 +38,8 @@ pub struct Shown {
     pub rows: Vec<String>,
     /// All mails from the start of the case.
     pub mails: Vec<Mail>,
+    /// All lines that its programs and monitor files wrote from the start of the case.
+    pub lines: Vec<String>,
 }
 
 /// The record of one case, while it is played or made.

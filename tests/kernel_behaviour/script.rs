@@ -7,6 +7,8 @@ pub struct Step {
     pub expect: Expect,
     /// What only we say, and only they, by mail: the subjects.
     pub told: [Vec<String>; 2],
+    /// The lines that come by what we run, and by what they run: all of them.
+    pub written: [Vec<String>; 2],
 }
 
 /// What a step does to the tables.
@@ -35,18 +37,18 @@ pub struct Script {
 const QUIET: [&str; 9] =
     ["status", "dead", "asks", "edit", "write", "touch", "remove", "mail", "speak"];
 
+/// Who says or writes what: whether we do, whether they do.
+const SAYING: [(&str, [bool; 2]); 2] = [("we say ", [true, false]), ("they say ", [false, true])];
+const WRITING: [(&str, [bool; 2]); 3] =
+    [("both write ", [true, true]), ("we write ", [true, false]), ("they write ", [false, true])];
+
 /// Reads the `#!` lines of a file.
 pub fn parse(text: &str) -> Script {
     let mut script = Script::default();
     for line in text.lines().filter_map(|line| line.strip_prefix("#! ")) {
         if let Some(line) = line.strip_prefix("  ") {
             let last = script.steps.last_mut().expect("a step above");
-            if let Some(said) = line.strip_prefix("we say ") {
-                last.told[0].push(said.to_owned());
-                continue;
-            }
-            if let Some(said) = line.strip_prefix("they say ") {
-                last.told[1].push(said.to_owned());
+            if put(line, &SAYING, &mut last.told) || put(line, &WRITING, &mut last.written) {
                 continue;
             }
             let Expect::Differ { ours, theirs } = &mut last.expect else {
@@ -68,6 +70,16 @@ pub fn parse(text: &str) -> Script {
     script
 }
 
+/// Puts what the line says where it belongs; whether it was one of these.
+fn put(line: &str, words: &[(&str, [bool; 2])], to: &mut [Vec<String>; 2]) -> bool {
+    let found = words.iter().find_map(|(word, whose)| Some((line.strip_prefix(word)?, whose)));
+    let Some((rest, whose)) = found else { return false };
+    for (to, is_its) in to.iter_mut().zip(whose) {
+        to.extend(is_its.then(|| rest.to_owned()));
+    }
+    true
+}
+
 fn step(line: &str) -> Step {
     let (event, expect) = if let Some(event) = line.strip_suffix(" (same)") {
         (event, Expect::Same)
@@ -80,7 +92,7 @@ fn step(line: &str) -> Step {
     } else {
         (line, Expect::Change)
     };
-    Step { event: event.to_owned(), expect, told: Default::default() }
+    Step { event: event.to_owned(), expect, told: Default::default(), written: Default::default() }
 }
 
 #[test]
@@ -88,7 +100,7 @@ fn a_script_is_read_step_by_step() {
     let script = parse(
         "# words\n#! differs: F14 a fallback for marks\n#! start (differs)\n\
          #!   ours -a -f 7 -r 127.0.0.1:0 -g -w 1\n#!   they say Added: x\n#! kill 0\n\
-         #! asks stop 0\n#! end (same)\n",
+         #!   both write start\n#!   we write stop\n#! asks stop 0\n#! end (same)\n",
     );
     assert_eq!(script.differs.as_deref(), Some("F14"));
     let ours = vec!["-a -f 7 -r 127.0.0.1:0 -g -w 1".to_owned()];
@@ -98,9 +110,8 @@ fn a_script_is_read_step_by_step() {
         ("asks stop 0", Expect::Nothing),
         ("end", Expect::Same),
     ];
-    let step =
-        |(event, expect): (&str, _)| Step { event: event.into(), expect, told: [vec![], vec![]] };
-    let mut expected = expected.map(step);
+    let mut expected = expected.map(|(event, expect)| Step { expect, ..step(event) });
     expected[0].told[1].push("Added: x".to_owned());
+    expected[1].written = [vec!["start".into(), "stop".into()], vec!["start".into()]];
     assert_eq!(script.steps, expected);
 }

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use directord::ipvs::{Kernel, Netlink};
@@ -15,12 +15,13 @@ use crate::lab::{self, Forward, Host, Manner, Site, Web, eventually_true};
 use crate::record::{Record, Shown};
 use crate::script::{Expect, Step};
 use crate::speaker::{self, Pair, Speaker};
-use crate::told::Mails;
+use crate::told::{self, Lines, Mails};
 
 /// How long both tables must hold still, and be as they should, to count as settled. Longer than
 /// ldirectord's flapping at a start, when it adds each server and takes it out again.
 const STILL: Duration = Duration::from_millis(1200);
-/// The same where nothing is expected to happen: longer than any check of the cases needs.
+/// The same where nothing is expected to happen, or on one side alone: longer than any check of the
+/// cases needs.
 const STILL_SAME: Duration = Duration::from_millis(4500);
 /// ldirectord forks ipvsadm some 17 times for a server, and forks are slow here: 13 services took
 /// 180 s on a machine that was compiling as well.
@@ -43,6 +44,10 @@ pub struct Stage {
     before: Table,
     /// Where the file says that mail is sent.
     mails: Option<Mails>,
+    /// Where its programs or monitor files write.
+    lines: Option<Lines>,
+    /// Those that run in the foreground: ours, and theirs where it plays.
+    supervised: Vec<Child>,
     /// What the servers speak beside http, from the first `speak` on.
     speakers: Vec<Speaker>,
     /// The last known processes: theirs forgets itself when it finds a mistake in its file.
@@ -69,6 +74,8 @@ impl Stage {
             file,
             before: Table::default(),
             mails: None,
+            lines: None,
+            supervised: Vec::new(),
             speakers: Vec::new(),
             pids: Default::default(),
         }
@@ -78,6 +85,8 @@ impl Stage {
     pub fn take_up(&mut self, name: &str, text: &[u8]) {
         self.file = self.folder.path().join(format!("{name}.cf"));
         let folder = self.folder.path().display().to_string();
+        let writes = String::from_utf8_lossy(text).contains(told::LINES);
+        self.lines = writes.then(|| Lines::of(folder.clone()));
         // Without the script: an edit is not meant for it.
         let lines = text.split(|byte| *byte == b'\n');
         let lines = lines.map(|line| if line.starts_with(b"#! ") { &b"#"[..] } else { line });
@@ -96,6 +105,9 @@ impl Stage {
         if let (Some(mails), Some(shown)) = (&mut self.mails, &recorded) {
             mails.theirs_are(shown.mails.clone());
         }
+        if let (Some(lines), Some(shown)) = (&mut self.lines, &recorded) {
+            lines.theirs_are(shown.lines.clone());
+        }
         self.perform(step);
         let performed = begun.elapsed();
         self.remember();
@@ -108,6 +120,12 @@ impl Stage {
         }
         if let Some(mails) = &mut self.mails {
             shown.mails = mails.compare(&step.event, &step.told, PATIENCE);
+        }
+        if let Some(lines) = &mut self.lines {
+            let hosts = [Some(&self.site.director), self.incumbent.as_ref()];
+            shown.lines = lines.compare(&step.event, &step.written, hosts, PATIENCE);
+        } else {
+            assert!(step.written.iter().all(Vec::is_empty), "nothing writes to {}", told::LINES);
         }
         self.record.add(shown);
     }
@@ -175,6 +193,7 @@ impl Stage {
             "start" => self.command(verb, 0, 0),
             "status" => self.command(verb, 0, 0),
             "dead" => self.command("status", 3, 3),
+            "supervise" => self.supervise(),
             "stop" => {
                 self.command(verb, 0, 0);
                 // ldirectord's stop does not wait.
@@ -194,6 +213,7 @@ impl Stage {
             "end" => {
                 self.signal(Signal::SIGTERM);
                 self.gone();
+                self.supervised_are_done();
             }
             "crash" => {
                 self.signal(Signal::SIGKILL);
@@ -269,6 +289,42 @@ impl Stage {
         command
     }
 
+    /// `start` of a file with `supervised`: on both, without waiting for the end.
+    fn supervise(&mut self) {
+        let started = self.hosts().into_iter().enumerate().map(|(index, (host, program))| {
+            let output = std::fs::File::create(self.output(index)).unwrap();
+            let mut command = self.invocation(program, "start");
+            command.stdout(output);
+            host.run(move || command.spawn().expect("a program"))
+        });
+        self.supervised = started.collect();
+        let pids = self.supervised.iter().map(|child| Pid::from_raw(child.id().cast_signed()));
+        self.pids.iter().zip(pids).for_each(|(known, pid)| known.set(Some(pid)));
+    }
+
+    /// The log of those that run in the foreground.
+    fn output(&self, index: usize) -> PathBuf {
+        self.folder.path().join(format!("output-{index}"))
+    }
+
+    /// Those that ran in the foreground have ended well, and said so last.
+    fn supervised_are_done(&mut self) {
+        for (index, mut child) in std::mem::take(&mut self.supervised).into_iter().enumerate() {
+            let status = child.wait().expect("a child");
+            let log = std::fs::read_to_string(self.output(index)).unwrap();
+            let last = log.lines().last().and_then(|line| line.split_once("] "));
+            let farewell = "Linux Director Daemon terminated on signal: TERM";
+            assert!(status.success() && last.is_some_and(|(_, text)| text == farewell), "{log}");
+        }
+    }
+
+    /// The process of this number in [`Stage::hosts`]: one in the foreground, or by the pid file
+    /// that they both write.
+    fn pid_of(&self, index: usize, host: &Host) -> Option<Pid> {
+        let child = self.supervised.get(index).map(|child| Pid::from_raw(child.id().cast_signed()));
+        child.or_else(|| self.pid(host))
+    }
+
     /// The pid file they both write.
     fn pid(&self, host: &Host) -> Option<Pid> {
         let name = self.file.file_name()?.to_string_lossy();
@@ -278,8 +334,10 @@ impl Stage {
     }
 
     fn signal(&self, signal: Signal) {
-        for (host, program) in self.hosts() {
-            let pid = self.pid(host).unwrap_or_else(|| panic!("no pid of {}", program.display()));
+        for (index, (host, program)) in self.hosts().into_iter().enumerate() {
+            let pid = self
+                .pid_of(index, host)
+                .unwrap_or_else(|| panic!("no pid of {}", program.display()));
             kill(pid, signal).expect("a running director");
             if signal == Signal::SIGKILL {
                 let path = format!("/proc/{pid}/exe");
@@ -363,7 +421,10 @@ impl Stage {
         recorded: Option<Vec<String>>,
     ) -> (Table, Vec<String>) {
         let start = Instant::now();
-        let still = if *expect == Expect::Same { STILL_SAME } else { STILL };
+        let still = match expect {
+            Expect::Same | Expect::Differ { .. } => STILL_SAME,
+            Expect::Change | Expect::Nothing => STILL,
+        };
         let mut since = Instant::now();
         let mut last = self.tables();
         loop {
@@ -413,8 +474,8 @@ impl Stage {
 }
 
 impl Drop for Stage {
-    /// Daemons are not children: they end here, whatever became of the test. Their tables go with
-    /// their hosts.
+    /// Daemons are not children: they end here, whatever became of the test, and those of
+    /// `execute` with them. Their tables go with their hosts.
     fn drop(&mut self) {
         if std::thread::panicking() {
             let file = self.file.to_str().unwrap_or_default();
@@ -422,15 +483,28 @@ impl Drop for Stage {
             let name = self.file.file_name().unwrap_or_default().to_string_lossy();
             let ours = |line: &&str| line.contains(file) || line.contains(&*name);
             eprintln!("the log: {:#?}", log.lines().filter(ours).collect::<Vec<_>>());
+            for index in 0..self.supervised.len() {
+                let log = std::fs::read_to_string(self.output(index)).unwrap_or_default();
+                eprintln!("in the foreground: {:#?}", log.lines().collect::<Vec<_>>());
+            }
         }
         self.remember();
-        for pid in self.pids.iter().filter_map(Cell::take) {
+        let others = self.hosts().into_iter().flat_map(|(host, _)| host.run(pids));
+        for pid in self.pids.iter().filter_map(Cell::take).chain(others) {
             let named = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
             if named.windows(10).any(|word| word == b"ldirectord") {
                 kill(pid, Signal::SIGKILL).ok();
             }
         }
     }
+}
+
+/// All daemons with a pid file on this host.
+fn pids() -> Vec<Pid> {
+    let files = std::fs::read_dir("/run").into_iter().flatten().flatten().map(|file| file.path());
+    let files = files.filter(|path| path.extension().is_some_and(|word| word == "pid"));
+    let texts = files.filter_map(|path| std::fs::read_to_string(path).ok());
+    texts.filter_map(|text| text.trim().parse().ok().map(Pid::from_raw)).collect()
 }
 
 /// A host's table, read in this process: polled by ipvsadm, six cases at a time would be six

@@ -1,6 +1,6 @@
-//! What both told their owner, side by side.
+//! What both told their owner, side by side: by mail, and by what they run and write.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
@@ -101,6 +101,82 @@ fn is_reminder(subject: &str) -> bool {
     subject.contains("Inaccessible real server: ")
 }
 
+/// Where the programs and the monitor files of a case write, on each host's own `/run`.
+pub const LINES: &str = "/run/told";
+
+/// What the programs and monitor files of both wrote.
+pub struct Lines {
+    folder: String,
+    /// All that the record knows of theirs until the end of the step at hand.
+    recorded: Vec<String>,
+    /// How many were compared already.
+    read: [usize; 2],
+}
+
+impl Lines {
+    /// Of a case whose files are in this folder, which has another name each time: `@` here.
+    pub fn of(folder: String) -> Lines {
+        Lines { folder, recorded: Vec::new(), read: [0, 0] }
+    }
+
+    pub fn theirs_are(&mut self, lines: Vec<String>) {
+        self.recorded = lines;
+    }
+
+    /// Waits until both wrote since the last step just what they should, in any order: programs
+    /// of two services run side by side. Gives all that theirs wrote so far.
+    pub fn compare(
+        &mut self,
+        event: &str,
+        written: &[Vec<String>; 2],
+        hosts: [Option<&Host>; 2],
+        patience: Duration,
+    ) -> Vec<String> {
+        let is_decided = |amiss: &[Vec<String>; 2]| amiss.iter().all(Vec::is_empty);
+        let lines = until_decided(event, patience, is_decided, || {
+            let now = hosts.map(|host| host.map(|host| self.on(host)));
+            let now = now.map(|lines| lines.unwrap_or_else(|| self.recorded.clone()));
+            let amiss = [0, 1].map(|side: usize| {
+                let news = now[side].iter().skip(self.read[side]).cloned().collect();
+                let [more, missing] = apart(&[news, written[side].clone()]);
+                let missing = missing.iter().map(|line| format!("missing: {line}"));
+                more.into_iter().chain(missing).collect()
+            });
+            (amiss, now)
+        });
+        self.read = lines.each_ref().map(Vec::len);
+        let [_, theirs] = lines;
+        theirs
+    }
+
+    /// The lines on a host.
+    fn on(&self, host: &Host) -> Vec<String> {
+        let text = host.run(|| std::fs::read_to_string(LINES).unwrap_or_default());
+        once_a_change(&text.replace(&format!("{}/", self.folder), "@/"))
+    }
+}
+
+/// Lines as they count. Those of a monitor file, `[TIME] [PID] CHECK [up|down] WHY`, come with
+/// each check: here without their head, and those that repeat the last one of their check not at
+/// all.
+fn once_a_change(text: &str) -> Vec<String> {
+    let mut last = BTreeMap::new();
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        let found = line.strip_prefix('[').and_then(|line| line.splitn(3, "] ").nth(2));
+        let Some(found) = found else {
+            lines.push(line.to_owned());
+            continue;
+        };
+        let state = [" [up] ", " [down] "].iter().find_map(|state| found.split_once(state));
+        let check = state.map_or(found, |(check, _)| check);
+        if last.insert(check, found) != Some(found) {
+            lines.push(found.to_owned());
+        }
+    }
+    lines
+}
+
 /// Waits until what was found is as decided, and nothing more comes; gives what it was found in.
 fn until_decided<T: Debug, S: PartialEq>(
     event: &str,
@@ -151,4 +227,13 @@ fn apart<T: Ord + Clone>(both: &[Vec<T>; 2]) -> [Vec<T>; 2] {
 fn what_is_said_more_often_is_said_by_one_alone() {
     let both = [vec!["a", "b", "b"], vec!["b", "c", "a"]];
     assert_eq!(apart(&both), [vec!["b"], vec!["c"]]);
+}
+
+#[test]
+fn a_line_of_a_monitor_file_counts_when_its_check_finds_something_else() {
+    let text = "start\nstart\n[Mon 7] [12] a [b] [up] -\n[Mon 8] [12] a [c] [up] 200 OK\n\
+                [Mon 9] [12] a [b] [up] -\n[Mon 9] [13] a [b] [down] x\n[Mon 9] [13] a [b] [up] -\n";
+    let expected =
+        ["start", "start", "a [b] [up] -", "a [c] [up] 200 OK", "a [b] [down] x", "a [b] [up] -"];
+    assert_eq!(once_a_change(text), expected);
 }
