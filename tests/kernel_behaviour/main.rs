@@ -161,6 +161,8 @@ cases! {
     monitor_files_and_callbacks_are_told_alike: "monitor",
     further_files_live_as_long_as_this_one: "execute",
     one_in_the_foreground_runs_further_files_too: "supervised",
+    databases_are_asked_for_a_row: "databases",
+    services_are_found_alike_another_way: "variants",
     services_are_found_well_wrong_and_silent_alike: "services",
     mails_are_alike_from_start_to_stop: "mails",
     files_that_people_published_make_one_table: "wild",

@@ -15,12 +15,14 @@ use serde::{Deserialize, Serialize};
 use crate::mailbox::Mail;
 
 /// Everything that decides what ldirectord is asked, and how it is looked at.
-const STAGE: [&str; 9] = [
+const STAGE: [&str; 11] = [
     include_str!("mailbox.rs"),
     include_str!("main.rs"),
     include_str!("record.rs"),
     include_str!("script.rs"),
-    include_str!("speaker.rs"),
+    include_str!("speaker/lines.rs"),
+    include_str!("speaker/messages.rs"),
+    include_str!("speaker/mod.rs"),
     include_str!("stage.rs"),
     include_str!("told.rs"),
     include_str!("../lab/server.rs"),
