@@ -168,7 +168,8 @@ fn the_howto_file_of_2000_does_what_it_says() {
     // Within one interval of 10 s, and a margin for a slow kernel.
     second.kill();
     settles(&site, service, &[row(1)]);
-    assert_eq!(lab::ask(&site.client, "10.0.0.3:80".parse().unwrap(), 5).of("server0"), 5);
+    let answers = lab::ask(&site.client, "10.0.0.3:80".parse().unwrap(), 5);
+    assert_eq!(answers.of("server0"), 5, "{answers:?}");
     second.revive(&site.servers[1]);
     settles(&site, service, &[row(1), row(2)]);
 }
