@@ -56,6 +56,17 @@ pub(super) fn begin(socket: &Socket, address: SocketAddr) -> Result<(), Miss> {
     }
 }
 
+/// Why the server cannot even be asked now, if that is so. Sends nothing.
+pub(super) fn no_way(endpoint: Endpoint) -> Option<Miss> {
+    let address = SocketAddr::from(endpoint);
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, None).ok()?;
+    let error = socket.connect(&SockAddr::from(address)).err()?;
+    match error.raw_os_error().map(Errno::from_raw) {
+        Some(Errno::ENETUNREACH | Errno::EHOSTUNREACH | Errno::ENETDOWN) => Some(local(&error)),
+        _ => None,
+    }
+}
+
 /// An error that no server had a part in.
 pub(super) fn local(error: &io::Error) -> Miss {
     let what = match error.raw_os_error().map(Errno::from_raw) {

@@ -148,7 +148,12 @@ impl Prober {
             Probe::Mysql(probe) => Box::pin(mysql::run(shared, endpoint, probe, limit, progress)),
             Probe::Pgsql(probe) => Box::pin(pgsql::run(shared, endpoint, probe, limit, progress)),
         };
-        outcome(timeout(limit, work).await.unwrap_or_else(|_| Err(progress.timed_out(limit))))
+        let late = |_| match progress.timed_out(limit) {
+            // Where the way went away while it waited, that says nothing about the server.
+            Miss::Fail(reason) => Err(connect::no_way(endpoint).unwrap_or(Miss::Fail(reason))),
+            other => Err(other),
+        };
+        outcome(timeout(limit, work).await.unwrap_or_else(late))
     }
 }
 

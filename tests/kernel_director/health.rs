@@ -1,5 +1,7 @@
 //! Servers die and return; the table follows.
 
+use std::io::{Read, Write};
+
 use super::*;
 use crate::lab::{Forward, Nginx, Site};
 
@@ -156,6 +158,42 @@ fn a_director_that_cannot_ask_keeps_its_servers() {
             status["services"][0]["servers"][0]["check"]["local_error"].is_null()
         })
     });
+}
+
+#[test]
+fn a_probe_whose_way_goes_away_fails_nobody() {
+    if !lab::inside() {
+        return;
+    }
+    let site = Site::new(Forward::Masq, 1);
+    // Answers late enough for the link to go down in between.
+    let late = site.servers[0].run(|| std::net::TcpListener::bind("0.0.0.0:80").unwrap());
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = asked.clone();
+    site.servers[0].spawn(move || {
+        while let Ok((mut stream, _)) = late.accept() {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            std::thread::spawn(move || {
+                stream.read(&mut [0; 512]).ok();
+                std::thread::sleep(secs(2));
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nserver").ok();
+            });
+        }
+    });
+    let text = web(&site, "").replace("timeout: 1s", "timeout: 5s");
+    let director = Director::start(&site.director, &[("web.yaml", &text)]);
+    settles(&site, WEB, &[at(&site, 0, 1)]);
+    let before = asked.load(std::sync::atomic::Ordering::Relaxed);
+    eventually_true("it is asked again", PATIENCE, || {
+        asked.load(std::sync::atomic::Ordering::Relaxed) > before
+    });
+    site.director.link("eth1", false);
+    eventually_true("the status says so", PATIENCE, || {
+        director.status().is_some_and(|status| {
+            status["services"][0]["servers"][0]["check"]["local_error"].is_string()
+        })
+    });
+    settles(&site, WEB, &[at(&site, 0, 1)]);
 }
 
 #[test]
