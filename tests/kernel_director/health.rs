@@ -174,7 +174,7 @@ fn a_probe_whose_way_goes_away_fails_nobody() {
         while let Ok((mut stream, _)) = late.accept() {
             count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
             std::thread::spawn(move || {
-                stream.read(&mut [0; 512]).ok();
+                stream.read_exact(&mut [0; 16]).ok();
                 std::thread::sleep(secs(2));
                 stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nserver").ok();
             });
