@@ -19,6 +19,6 @@ test:
 kernel-test:
 	@tests/lab/test --kernel-only $(FILTER)
 
-# Against keepalived, ipvsadm, fping and ldirectord, in one run.
+# Against keepalived, ipvsadm, fping, ldirectord and mon, in one run.
 bench:
 	@tests/lab/bench

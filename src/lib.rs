@@ -15,9 +15,9 @@
 //! ```
 //!
 //! Three rings, arrows pointing inwards. **Nouns** ([`model`], [`event`]) know nobody.
-//! **Reasoning** ([`config`], [`pattern`], [`health`], [`target`], [`plan`], [`engine`] and the
-//! netlink codec) knows the nouns, reads no clock, opens no file and no socket. **Hands**
-//! ([`probe`], [`ipvs`], [`alert`], [`program`], [`api`], [`daemon`], [`cli`]) touch the world and decide nothing.
+//! **Reasoning** ([`config`], [`pattern`], [`health`], [`target`], [`plan`], [`engine`],
+//! [`watch`] and the netlink codec) knows the nouns, reads no clock, opens no file and no socket. **Hands**
+//! ([`probe`], [`ipvs`], [`alert`], [`program`], [`api`], [`mon`], [`daemon`], [`cli`]) touch the world and decide nothing.
 //! `tests/architecture.rs` keeps the walls; ARCHITECTURE.md tells the story.
 
 pub mod model;
@@ -30,12 +30,14 @@ pub mod health;
 pub mod pattern;
 pub mod plan;
 pub mod target;
+pub mod watch;
 
 pub mod alert;
 pub mod api;
 pub mod cli;
 pub mod daemon;
 pub mod ipvs;
+pub mod mon;
 mod mutex;
 pub mod probe;
 pub mod program;

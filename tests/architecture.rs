@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Every room, and the rooms it may import besides itself. `ipvs` and `alert` are walled twice:
-/// the codec of the one and the policy of the other are pure.
+/// Every room, and the rooms it may import besides itself. `ipvs`, `alert` and `mon` are walled
+/// twice: the codec, the policy and the protocol in them are pure.
 const WALLS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("event", &["model"]),
@@ -15,17 +15,19 @@ const WALLS: &[(&str, &[&str])] = &[
     ("target", &["model"]),
     ("plan", &["model"]),
     ("engine", &["model", "event", "health", "target", "plan"]),
+    ("watch", &["model", "event"]),
     ("mutex", &[]),
     ("ipvs", &["model", "mutex", "plan"]),
     ("program", &[]),
     ("probe", &["model", "mutex", "pattern", "program"]),
     ("alert", &["model", "event", "mutex", "program"]),
     ("api", &["model", "event"]),
+    ("mon", &["model", "pattern"]),
     (
         "daemon",
         &[
-            "alert", "api", "config", "engine", "event", "ipvs", "model", "mutex", "plan", "probe",
-            "target",
+            "alert", "api", "config", "engine", "event", "ipvs", "model", "mon", "mutex", "plan",
+            "probe", "target", "watch",
         ],
     ),
     ("cli", &["alert", "api", "config", "daemon", "event", "model", "mutex"]),
@@ -41,8 +43,16 @@ const PURE: &[&str] = &[
     "src/target",
     "src/plan",
     "src/engine",
+    "src/watch",
     "src/ipvs/codec",
     "src/alert/policy",
+    "src/mon/protocol",
+    "src/probe/monitor/filter",
+    "src/probe/monitor/ldap",
+    "src/probe/monitor/plan",
+    "src/probe/monitor/record",
+    "src/probe/monitor/report",
+    "src/probe/monitor/zone",
 ];
 
 /// The one place in the pure rooms that reads files and asks the system for names.
@@ -55,8 +65,8 @@ const FORBIDDEN: &[(&str, &str)] = &[
     ("std::fs", "files are read in config::source and daemon"),
     ("std::process", "processes are started in probe, alert and cli"),
     ("std::thread", "threads are started in daemon"),
-    ("std::net::Tcp", "sockets live in probe, ipvs, alert and api"),
-    ("std::net::Udp", "sockets live in probe, ipvs, alert and api"),
+    ("std::net::Tcp", "sockets live in probe, ipvs, alert, api and mon"),
+    ("std::net::Udp", "sockets live in probe, ipvs, alert, api and mon"),
     ("std::env::", "the environment is read in cli"),
     ("tokio::", "the core waits for nobody"),
     ("tracing::", "the core returns events"),

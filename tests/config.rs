@@ -8,11 +8,30 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use directord::config::{Defaults, Dialect, Names, Parsed, Source, parse, render, schema};
-use directord::model::{Family, Protocol, VirtualService};
+use directord::config::mon::Files;
+use directord::config::{
+    Defaults, Dialect, MonMeans, Names, Parsed, Source, parse, render, schema,
+};
+use directord::model::{Family, Protocol, ServiceWatch, VirtualService};
 
-/// A resolver that knows two hosts and one service.
+/// A resolver that knows two hosts and one service, and a disk with three programs.
 struct Book;
+
+impl Files for Book {
+    fn is_program(&self, path: &Path) -> bool {
+        let own = Path::new("/usr/lib/directord/alert.d");
+        let known = [own.join("mail.alert"), own.join("file.alert"), "/opt/page.alert".into()];
+        known.iter().any(|known| known == path)
+    }
+
+    fn is_readable(&self, _: &Path) -> bool {
+        false
+    }
+
+    fn is_folder(&self, _: &Path) -> bool {
+        false
+    }
+}
 
 impl Names for Book {
     fn host(&self, name: &str, family: Family) -> Vec<IpAddr> {
@@ -32,6 +51,10 @@ impl Names for Book {
     fn node(&self) -> String {
         "localhost".to_owned()
     }
+
+    fn mon(&self) -> MonMeans<'_> {
+        MonMeans { files: &Book, ..MonMeans::default() }
+    }
 }
 
 fn source(path: &Path, text: &str) -> Source {
@@ -47,6 +70,12 @@ fn answer(parsed: &Parsed, text: &str) -> String {
     let mut out = String::new();
     for declared in &parsed.services {
         describe(&declared.service, &mut out);
+        if let Some(watch) = &declared.watch {
+            describe_watch(watch, &mut out);
+        }
+    }
+    if let Some(watching) = &parsed.watching {
+        writeln!(out, "{:#?}\n{:#?}", watching.groups, watching.services).unwrap();
     }
     if let (Some(settings), Some(defaults)) = (&parsed.settings, &parsed.defaults) {
         writeln!(out, "{settings:#?}\n{defaults:#?}").unwrap();
@@ -72,6 +101,18 @@ fn describe(service: &VirtualService, out: &mut String) {
     }
     if let Some(folder) = &service.maintenance_dir {
         writeln!(out, "  maintenance_dir {}", folder.display()).unwrap();
+    }
+    out.push('\n');
+}
+
+fn describe_watch(watch: &ServiceWatch, out: &mut String) {
+    writeln!(out, "  watched as {}: {}", watch.group, watch.hosts.join(" ")).unwrap();
+    for spec in &watch.specs {
+        let hosts = spec.hosts.as_ref().unwrap().join(" ");
+        writeln!(out, "    {} {hosts} unack_summary {}", spec.key, spec.unack_summary).unwrap();
+    }
+    for period in &watch.specs[0].periods {
+        writeln!(out, "    {period:?}").unwrap();
     }
     out.push('\n');
 }

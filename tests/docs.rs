@@ -159,13 +159,31 @@ fn every_directive_has_a_row() {
 }
 
 #[test]
-fn the_manual_page_is_well_formed() {
-    let page = top().join("packaging/man/ldirectord.8");
-    // Remarks on style depend on which other pages are installed.
-    let lint = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&page).output();
-    match lint {
-        Ok(lint) => assert!(lint.stdout.is_empty(), "{}", String::from_utf8_lossy(&lint.stdout)),
-        Err(_) => eprintln!("left out: mandoc is not installed (tests/lab/install does)"),
+fn the_manual_pages_are_well_formed() {
+    for page in ["ldirectord.8", "mon.8", "directord-alerts.7"] {
+        let page = top().join("packaging/man").join(page);
+        // Remarks on style depend on which other pages are installed.
+        let lint = Command::new("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&page).output();
+        match lint {
+            Ok(lint) => {
+                assert!(lint.stdout.is_empty(), "{}", String::from_utf8_lossy(&lint.stdout))
+            }
+            Err(_) => eprintln!("left out: mandoc is not installed (tests/lab/install does)"),
+        }
+    }
+}
+
+#[test]
+fn every_alert_is_in_its_manual_page_and_can_be_run() {
+    let page = fs::read_to_string(top().join("packaging/man/directord-alerts.7")).unwrap();
+    let mut alerts = Vec::new();
+    files(&top().join("alerts"), ".alert", &mut alerts);
+    assert!(alerts.len() > 5, "{alerts:?}");
+    for alert in alerts {
+        let name = alert.file_name().unwrap().to_string_lossy().into_owned();
+        assert!(page.contains(&format!(".It Nm {name} ")), "{name}");
+        let mode = fs::metadata(&alert).unwrap().permissions();
+        assert!(std::os::unix::fs::PermissionsExt::mode(&mode) & 0o111 == 0o111, "{name}");
     }
 }
 

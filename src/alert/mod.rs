@@ -32,6 +32,7 @@ pub enum Delivery {
     Line(Sink, String),
     Mail(Mail),
     Command(Command),
+    Call(Call),
 }
 
 /// Where a line goes, and so what is written before it.
@@ -42,6 +43,8 @@ pub enum Sink {
     /// Standard output.
     Output,
     Monitor(Arc<PathBuf>),
+    /// A file, with nothing before the line.
+    Bare(Arc<PathBuf>),
 }
 
 /// A mail, all but its transport.
@@ -65,4 +68,30 @@ pub struct Command {
     pub inherits: bool,
     /// After that it is killed.
     pub limit: Duration,
+}
+
+/// A program that tells somebody: called as mon calls its alerts, all but the forking.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Call {
+    /// Calls of one lane run one after the other, in their order, so that an alert and its
+    /// recovery cannot overtake each other.
+    pub lane: String,
+    /// The program and its arguments; not empty.
+    pub argv: Vec<String>,
+    /// What it sees: these variables besides the director's own, or these alone.
+    pub environment: Environment,
+    /// What it reads from its standard input.
+    pub input: Vec<u8>,
+    /// After that it is told to end, and killed.
+    pub limit: Duration,
+    /// Whose privileges it has; the director's own where nobody is named.
+    pub user: Option<String>,
+}
+
+/// What a called program sees.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Environment {
+    /// Besides the director's; of one name these hold.
+    Added(Vec<(String, String)>),
+    Whole(Vec<(String, String)>),
 }

@@ -111,6 +111,7 @@ impl Daemon {
             state_dir: self.state.state_dir,
             pid_file,
             persona: None,
+            mon: None,
             syslog: SYSLOG.into(),
         }
     }

@@ -8,8 +8,9 @@ use super::args;
 use super::exit::{self, Failure};
 use super::output::{Out, Paint, count};
 use crate::config::assemble::{self, Report};
-use crate::config::source::{self, SystemNames};
+use crate::config::source;
 use crate::config::{Diagnostic, Severity, render};
+use crate::daemon;
 
 /// Read the files and print every mistake in them; change nothing.
 ///
@@ -31,7 +32,7 @@ Exit statuses: 0 no mistakes (there may be warnings), 1 mistakes.";
 
 pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     let reading = source::read(&args.config.config);
-    let (desired, reports) = assemble::check(&reading, &SystemNames::new());
+    let (desired, reports) = assemble::check(&reading, &daemon::names(None));
     let paint = out.paint();
     for report in &reports {
         let text_of = |path: &Path| {

@@ -1,4 +1,4 @@
-//! `directord convert`: from ldirectord's dialect to the native one.
+//! `directord convert`: from ldirectord's dialect, or mon's, to the native one.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -6,19 +6,22 @@ use std::sync::Arc;
 
 use super::exit::{self, Failure};
 use super::output::{Out, count};
-use crate::config::source::{self, SystemNames};
+use crate::config::source;
 use crate::config::{self, Dialect, Severity, Source, render};
+use crate::daemon;
 
-/// Print a file of ldirectord's as YAML, comments and all.
+/// Print a file of ldirectord's, or of mon's, as YAML.
 ///
-/// The YAML asks for the same table and the same checks: it is read back and compared before it is
-/// printed. What it cannot say stands in it as a comment that begins with `# convert:`. The head's
-/// directives become keys of each service, so the file stands alone; ranges are written out, hosts
-/// keep their names, ports become numbers. Nothing is written but to standard output.
+/// The YAML asks for the same: it is read back and compared before it is printed. What it cannot
+/// say stands in it as a comment that begins with `# convert:`. Of a file of ldirectord's the
+/// comments are kept; the head's directives become keys of each service, so the file stands alone;
+/// ranges are written out, hosts keep their names, ports become numbers. Of a `mon.cf`, told by its
+/// first line, what holds for all watches is printed as a comment, to be put into global.yaml.
+/// Nothing is written but to standard output.
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// The file, in ldirectord's syntax whatever its name.
+    /// The file, in ldirectord's syntax or mon's whatever its name.
     #[arg(value_name = "FILE")]
     file: PathBuf,
 }
@@ -28,6 +31,7 @@ Example:
   directord convert /etc/ha.d/ldirectord.cf > www.yaml
   directord check --config www.yaml
   sudo directord plan --config www.yaml
+  directord convert /etc/mon/mon.cf > watches.yaml
 
 Exit statuses: 0 printed, 1 the file has mistakes or cannot be read.";
 
@@ -43,8 +47,9 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
         }
     };
     let path = Arc::new(args.file);
-    let source = Source { path, dialect: Dialect::Ldirectord, text: Arc::clone(&text) };
-    let converted = config::convert(&source, &SystemNames::new());
+    let dialect = Dialect::of_cf(&text);
+    let source = Source { path, dialect, text: Arc::clone(&text) };
+    let converted = config::convert(&source, &daemon::names(None));
     // Notes say what `# convert:` says where it matters.
     let told = converted.diagnostics.iter().filter(|d| d.severity != Severity::Note);
     let told: Vec<_> = told.cloned().collect();

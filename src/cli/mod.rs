@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod alert;
 mod args;
 mod check;
 mod convert;
@@ -13,6 +14,7 @@ mod drain;
 pub mod exit;
 pub mod ldirectord;
 mod logging;
+pub mod mon;
 mod output;
 mod plan;
 mod reload;
@@ -56,12 +58,23 @@ enum Command {
     Convert(convert::Args),
     Schema(schema::Args),
     Demo(demo::Args),
+    #[command(hide = true)]
+    Alert(alert::Args),
     /// Behave as the `ldirectord` command does.
     ///
     /// `directord ldirectord [OPTIONS] [CONFIG] start|stop|restart|reload|status...`; the same
     /// happens when the program is called by the name ldirectord.
     #[command(disable_help_flag = true)]
     Ldirectord {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<OsString>,
+    },
+    /// Behave as the `mon` daemon does.
+    ///
+    /// `directord mon [-f] [-c FILE]...`; the same happens when the program is called by the name
+    /// mon.
+    #[command(disable_help_flag = true)]
+    Mon {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<OsString>,
     },
@@ -109,6 +122,12 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> u8 {
         // The daemon is called by this name, or it would not be known for one.
         return ldirectord::run(args.iter().skip(2).cloned(), Path::new("ldirectord"));
     }
+    if programme.file_name() == Some(OsStr::new("mon")) {
+        return mon::run(args.iter().skip(1).cloned());
+    }
+    if args.get(1).is_some_and(|word| word == "mon") {
+        return mon::run(args.iter().skip(2).cloned());
+    }
     match Cli::try_parse_from(&args) {
         Ok(cli) => finish(dispatch(cli.command)),
         Err(error) => {
@@ -133,9 +152,11 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Convert(args) => convert::run(args, &mut out),
         Command::Schema(args) => schema::run(args, &mut out),
         Command::Demo(args) => demo::run(args, &mut out),
+        Command::Alert(args) => alert::run(args, &mut out),
         Command::Ldirectord { args } => {
             Ok(ldirectord::run(args.into_iter(), Path::new("ldirectord")))
         }
+        Command::Mon { args } => Ok(mon::run(args.into_iter())),
     };
     // What was printed before a failure is printed all the same.
     let flushed = out.flush();

@@ -13,16 +13,21 @@ mod nearest;
 mod reading;
 mod schema;
 pub mod source;
+pub mod watch;
 mod yaml;
 
 use std::ffi::OsStr;
 use std::net::IpAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use crate::model::{Alerts, Family, Head, Protocol, Settings, VirtualService};
+use crate::model::{
+    Alerts, Family, Head, MonFile, NativeMonitor, Protocol, ServiceWatch, Settings, VirtualService,
+    Watching,
+};
 
 pub use diagnostic::{Diagnostic, Lines, Place, Position, Severity, one_line, render};
+pub use import::mon;
 pub use reading::{FileRead, Reading, Scope, Unreadable};
 pub use schema::schema;
 pub use yaml::{Defaults, catalogue};
@@ -45,6 +50,8 @@ pub enum Dialect {
     Global,
     /// `*.cf`: ldirectord's.
     Ldirectord,
+    /// `*.cf` whose first line is one of mon's, and `*.m4`: mon's.
+    Mon,
 }
 
 impl Dialect {
@@ -58,6 +65,7 @@ impl Dialect {
             b"global.yaml" | b"global.yml" => Some(Dialect::Global),
             _ if ends(".yaml") || ends(".yml") => Some(Dialect::Yaml),
             _ if ends(".cf") => Some(Dialect::Ldirectord),
+            _ if ends(".m4") => Some(Dialect::Mon),
             _ => None,
         }
     }
@@ -72,7 +80,21 @@ impl Dialect {
         let after_word = first.trim_start_matches(word).trim_start();
         match first.starts_with(['-', '{', '[', '%']) || after_word.starts_with(':') {
             true => Dialect::Yaml,
-            false => Dialect::Ldirectord,
+            false => Dialect::of_cf(text),
+        }
+    }
+
+    /// The grammar of a file with `.cf` at the end of its name, which two programs use.
+    pub fn of_cf(text: &str) -> Dialect {
+        if mon::is_mon(text) { Dialect::Mon } else { Dialect::Ldirectord }
+    }
+
+    /// The grammar of a file whose name says this, and whose text is this.
+    pub fn told(by_name: Option<Dialect>, text: &str) -> Dialect {
+        match by_name {
+            None => Dialect::of_text(text),
+            Some(Dialect::Ldirectord) => Dialect::of_cf(text),
+            Some(dialect) => dialect,
         }
     }
 }
@@ -88,6 +110,28 @@ pub trait Names {
 
     /// What this host calls itself.
     fn node(&self) -> String;
+
+    /// What a `mon.cf` is read with besides, and alerts of any file.
+    fn mon(&self) -> MonMeans<'_> {
+        MonMeans::default()
+    }
+}
+
+/// What there is for the reading of a `mon.cf`: the disk, who carries out monitors, and mon's
+/// command line.
+pub struct MonMeans<'a> {
+    pub files: &'a dyn mon::Files,
+    /// Whether a monitor's words can be carried out without a program; if not, why.
+    pub native: fn(&NativeMonitor) -> Result<(), String>,
+    pub options: &'a mon::Options,
+}
+
+impl Default for MonMeans<'_> {
+    /// An empty disk, and every monitor's words are good.
+    fn default() -> Self {
+        static OPTIONS: LazyLock<mon::Options> = LazyLock::new(mon::Options::default);
+        MonMeans { files: &mon::NoFiles, native: |_| Ok(()), options: &OPTIONS }
+    }
 }
 
 /// A service as one file declares it, before the files are joined.
@@ -98,6 +142,8 @@ pub struct Declared {
     pub place: Place,
     /// Whom to tell of what happens to it.
     pub alerts: Option<Arc<Alerts>>,
+    /// Its real servers as what is watched, where anybody is told in mon's way.
+    pub watch: Option<Arc<ServiceWatch>>,
 }
 
 /// What one file says.
@@ -111,6 +157,10 @@ pub struct Parsed {
     pub defaults: Option<Defaults>,
     /// From an ldirectord file only: what it says of itself.
     pub head: Option<Arc<Head>>,
+    /// From a `mon.cf` only: all of it but its virtual services.
+    pub mon: Option<Arc<MonFile>>,
+    /// From a YAML file only: the groups it watches and what it asks of them.
+    pub watching: Option<Arc<Watching>>,
     /// Every mistake, warning and note, in the order of the file.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -122,7 +172,7 @@ impl Parsed {
     }
 }
 
-/// A `.cf` file in the native dialect.
+/// A file of another dialect in the native one.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Converted {
     /// YAML, one service or a list of them; empty when the file has mistakes.
@@ -133,9 +183,12 @@ pub struct Converted {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Writes a file in ldirectord's dialect in the native one, whatever dialect it says it is of.
+/// Writes a file of mon's in the native dialect; a file of any other is taken for ldirectord's.
 pub fn convert(source: &Source, names: &dyn Names) -> Converted {
-    import::ldirectord::convert::convert(source, names)
+    match source.dialect {
+        Dialect::Mon => mon::convert_for(source, names),
+        _ => import::ldirectord::convert::convert(source, names),
+    }
 }
 
 /// Reads one file's text. Never gives up: a file with mistakes yields all of them.
@@ -145,7 +198,8 @@ pub fn convert(source: &Source, names: &dyn Names) -> Converted {
 pub fn parse(source: &Source, defaults: &Defaults, names: &dyn Names) -> Parsed {
     match source.dialect {
         Dialect::Yaml => yaml::parse_services(source, defaults, names),
-        Dialect::Global => yaml::parse_global(source),
+        Dialect::Global => yaml::parse_global(source, names),
         Dialect::Ldirectord => import::ldirectord::parse(source, names),
+        Dialect::Mon => mon::parse_services(source, names),
     }
 }

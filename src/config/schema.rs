@@ -16,7 +16,10 @@ pub fn schema() -> Value {
         "title": "directord: a file of conf.d",
         "anyOf": [
             reference(&keys::SERVICE),
-            { "type": "array", "items": reference(&keys::SERVICE) },
+            reference(&keys::WATCH_KEYS),
+            { "type": "array", "items": {
+                "anyOf": [reference(&keys::SERVICE), reference(&keys::WATCH_KEYS)],
+            }},
             reference(&keys::GLOBAL),
             // global.yaml with nothing in it but comments.
             { "type": "null" },
@@ -133,10 +136,23 @@ fn value(kind: &Kind) -> Value {
         Kind::List(inner) => json!({ "type": "array", "items": value(inner) }),
         Kind::WordOr(words, section) => json!({ "anyOf": [{ "enum": words }, reference(section)] }),
         Kind::ArgvOr(section) => json!({ "anyOf": [argv(), reference(section)] }),
+        Kind::Lines => {
+            let line = json!({ "type": ["string", "number", "boolean"], "minLength": 1 });
+            json!({ "anyOf": [line, { "type": "array", "items": line }] })
+        }
+        Kind::Texts => json!({
+            "type": "object", "additionalProperties": { "type": ["string", "number", "boolean"] },
+        }),
+        Kind::Times => json!({ "type": ["string", "null"] }),
+        Kind::Wait => json!({ "type": "string", "pattern": WAIT }),
     }
 }
 
 const DURATION: &str = "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$";
+
+/// A duration, or a time of mon's.
+const WAIT: &str =
+    "^([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?([0-9]+ms)?$|^[0-9]+(\\.[0-9]+)?[smhdSMHD]$";
 
 /// `ADDRESS`, `ADDRESS:PORT`, `[IPV6]:PORT`; in a mapping IPv6 also without brackets.
 const ENDPOINT: &str =

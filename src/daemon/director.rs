@@ -10,6 +10,7 @@ use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender};
 use tokio::sync::oneshot;
 
 use super::clock::Clock;
+use super::desk::{Desk, Errand, News};
 use super::scribe::Note;
 use super::telling::Telling;
 use super::{
@@ -21,7 +22,8 @@ use crate::config::assemble::{self, Ask};
 use crate::engine::{Action, CheckId, Engine, Surroundings};
 use crate::event::Event;
 use crate::model::{
-    FileState, FileView, Outcome, Phase, PlanView, RejectedFile, ReloadReport, Snapshot, Time,
+    FileState, FileView, Outcome, Phase, PlanView, Probe, RejectedFile, ReloadReport, Snapshot,
+    Time,
 };
 use crate::probe::Prober;
 
@@ -47,6 +49,7 @@ pub struct Director {
     pub engine: Engine,
     pub table: TableChoice,
     pub prober: Prober,
+    pub desk: Desk,
     pub inputs: UnboundedSender<Input>,
     pub kernel: mpsc::Sender<kernel::Job>,
     pub loader: mpsc::Sender<loader::Job>,
@@ -108,12 +111,16 @@ impl Director {
             if self.telling.policy.poll_timeout().is_some_and(|at| at <= now) {
                 self.telling.policy.handle_timeout(now);
             }
+            if self.desk.poll_timeout().is_some_and(|at| at <= Instant::now()) {
+                self.desk.handle_timeout(now);
+            }
             self.carry_out();
             if self.engine.poll_timeout().is_some_and(|at| at <= now) {
                 // More is due than was started: those under way come first.
                 tokio::task::yield_now().await;
             }
         }
+        self.desk.close();
         let Some(stop) = self.stopping.take() else { return };
         for reply in stop.replies {
             let _ = reply.send(());
@@ -130,6 +137,7 @@ impl Director {
     fn deadline(&self) -> Option<Instant> {
         let timeouts = [self.engine.poll_timeout(), self.telling.policy.poll_timeout()];
         let timeout = timeouts.into_iter().flatten().min().map(|at| self.clock.instant(at));
+        let timeout = timeout.into_iter().chain(self.desk.poll_timeout()).min();
         let timeout = timeout.map(|at| self.woken.map_or(at, |woken| at.max(woken + GRAIN)));
         timeout.into_iter().chain(self.stopping.as_ref().map(|stop| stop.deadline)).min()
     }
@@ -141,6 +149,9 @@ impl Director {
                 if self.telling.policy.has_monitors() {
                     let subjects = self.engine.subjects(check);
                     self.telling.policy.handle_outcome(subjects, &outcome, status);
+                }
+                if self.desk.hears_checks() {
+                    self.desk.handle_outcome(self.engine.subjects(check), &outcome, now);
                 }
                 self.engine.handle_outcome(check, outcome, took, now);
             }
@@ -182,6 +193,28 @@ impl Director {
             }
             Input::NotesLost => self.engine.handle_notes_lost(now),
             Input::Told(event) => self.telling.tell(&event, now),
+            Input::Watched(news) => self.watched(news, now),
+        }
+    }
+
+    fn watched(&mut self, news: News, now: Time) {
+        match self.desk.handle(news, now) {
+            None => {}
+            Some(Errand::Reload) => {
+                self.telling.tell(&Event::ReloadAsked { cause: "a client of mon's" }, now);
+                let ask = Ask { resolve: true, ..Ask::default() };
+                self.reload(Scope::Everything, ask, None);
+            }
+            Some(Errand::Test(reply)) => {
+                let (plan, planned) = oneshot::channel();
+                let _ = self.loader.send(loader::Job::Preview { reply: plan });
+                tokio::spawn(async move {
+                    let mistakes = |text: String| text.lines().map(str::to_owned).collect();
+                    let tested = planned.await.unwrap_or_else(|_| Err("stopping".to_owned()));
+                    let _ = reply.send(tested.map(drop).map_err(mistakes));
+                });
+            }
+            Some(Errand::Stop) => self.stop("a client of mon's", false, None),
         }
     }
 
@@ -245,6 +278,7 @@ impl Director {
                     self.engine.overrule_hands(now);
                 }
                 let _ = self.maintenance.send(maintenance::wanted(&desired));
+                self.desk.handle_config(&desired, now);
                 let changed = !change.is_empty();
                 self.telling.policy.handle_config(&desired, &change.removed, changed, now);
                 if changed {
@@ -263,6 +297,7 @@ impl Director {
                     };
                     self.telling.tell(&event, now);
                 }
+                self.desk.handle_refusal(vec![text.clone()]);
                 self.held_reload = Some(text.clone());
                 report.held = Some(text);
             }
@@ -285,6 +320,11 @@ impl Director {
         while let Some(action) = self.engine.poll_action() {
             match action {
                 Action::Probe { check, endpoint, spec } => {
+                    if let Probe::Watched(keys) = &spec.probe {
+                        let answer = Answer::pending(check, self.inputs.clone());
+                        self.desk.ask(keys, endpoint, answer);
+                        continue;
+                    }
                     let (prober, inputs) = (self.prober.clone(), self.inputs.clone());
                     tokio::spawn(async move {
                         let mut answer = Answer::pending(check, inputs);
@@ -321,7 +361,7 @@ impl Director {
         if self.telling.policy.is_unsettled() && self.engine.is_settled() {
             self.telling.policy.handle_settled();
         }
-        self.telling.deliver();
+        self.telling.deliver(self.desk.deliveries());
         if !self.told_ready && self.engine.phase() == Phase::Running {
             self.told_ready = true;
             let _ = self.ready.take().map(|ready| ready.send(()));
@@ -346,9 +386,9 @@ impl Director {
 
 /// What a probe found, sent when it ends, however it ends: a check that never came back would
 /// never be asked again.
-struct Answer {
+pub struct Answer {
     check: CheckId,
-    outcome: Outcome,
+    pub outcome: Outcome,
     status: Option<u16>,
     started: Instant,
     inputs: UnboundedSender<Input>,
@@ -418,6 +458,7 @@ mod tests {
             state_dir: at.path().to_owned(),
             pid_file: None,
             persona: None,
+            mon: None,
             syslog: SYSLOG.into(),
         };
         let (inputs, mut from_inputs) = unbounded_channel();
@@ -425,15 +466,17 @@ mod tests {
         let clock = Clock::start();
         let mut engine = Engine::new(Memory::default(), [], 1, clock.now());
         engine.handle_config(Arc::new(Desired::default()), clock.now());
-        let loader = loader::Loader::new(&[], LastGood::load(at.path()).value);
+        let loader = loader::Loader::new(&[], LastGood::load(at.path()).value, None);
         let (notes, _) = scribe::start(StateFiles::new(at.path()), inputs.clone());
         let (maintenance, _none) = mpsc::channel();
         let (ready, is_ready) = oneshot::channel();
+        let prober = Prober::new();
         let mut director = Director {
             clock,
             engine,
             table: TableChoice::Memory,
-            prober: Prober::new(),
+            desk: Desk::new(&options, clock, prober.clone(), 1, inputs.clone()),
+            prober,
             kernel: kernel::start(Box::new(Fake::new()), inputs.clone()),
             loader: loader::start(loader, inputs.clone()),
             maintenance,

@@ -10,11 +10,11 @@ use std::thread;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use super::Input;
 use super::last_good::{LastGood, Text};
+use super::{Input, MonPersona, names};
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome, Store, Update};
-use crate::config::source::{self, Reader, SystemNames};
+use crate::config::source::{self, Reader};
 use crate::event::Event;
 use crate::model::{Desired, Digest, FileView, PlanView, ReloadReport};
 
@@ -43,6 +43,7 @@ pub struct Loaded {
 #[derive(Debug)]
 pub struct Loader {
     paths: Vec<PathBuf>,
+    mon: Option<MonPersona>,
     reader: Reader,
     store: Store,
     last_good: LastGood,
@@ -53,11 +54,12 @@ pub struct Loader {
 
 impl Loader {
     /// A loader of these paths that falls back on the copies in `last_good`.
-    pub fn new(paths: &[PathBuf], last_good: LastGood) -> Loader {
+    pub fn new(paths: &[PathBuf], last_good: LastGood, mon: Option<&MonPersona>) -> Loader {
         let store = Store::new(last_good.history());
         Loader {
             paths: paths.to_vec(),
-            reader: Reader::new(paths),
+            reader: Reader::new(paths).filtered_by(mon.and_then(|mon| mon.filter.as_deref())),
+            mon: mon.cloned(),
             store,
             last_good,
             news: Vec::new(),
@@ -68,7 +70,7 @@ impl Loader {
     /// Reads what is in `scope` and puts it in force.
     pub fn load(&mut self, scope: &Scope, ask: Ask) -> (Update, Vec<Arc<FileView>>) {
         self.reader.refresh(scope);
-        let mut update = self.store.update(&self.reader.reading(), &SystemNames::new(), ask);
+        let mut update = self.store.update(&self.reader.reading(), &names(self.mon.as_ref()), ask);
         self.news.append(&mut update.texts);
         (update, self.store.files())
     }
@@ -90,7 +92,8 @@ impl Loader {
         reader.refresh(&Scope::Everything);
         // As if confirmed: what a held reload would do is what its operator wants to see.
         let ask = Ask { confirm: true, resolve: true };
-        let update = self.store.clone().update(&reader.reading(), &SystemNames::new(), ask);
+        let names = names(self.mon.as_ref());
+        let update = self.store.clone().update(&reader.reading(), &names, ask);
         match update.outcome {
             Outcome::Applied { desired, .. } => Ok(desired),
             Outcome::Held(held) => Err(held.to_string()),
@@ -163,7 +166,7 @@ mod tests {
         std::fs::write(&file, text(80)).unwrap();
         let state = tempfile::tempdir().unwrap();
         let kept = LastGood::load(state.path()).value;
-        let mut loader = Loader::new(&[folder.path().to_owned()], kept);
+        let mut loader = Loader::new(&[folder.path().to_owned()], kept, None);
         loader.load(&Scope::Everything, Ask::default());
         std::fs::write(&file, text(81)).unwrap();
         assert_eq!(loader.preview().unwrap().services.len(), 1);

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod desk;
 mod director;
 pub mod disk;
 mod hosts;
@@ -47,17 +48,20 @@ use tokio::sync::oneshot;
 
 use crate::alert::Persona;
 use crate::api;
-use crate::config::Scope;
+use crate::config::source::SystemNames;
+use crate::config::{self, Scope};
 use crate::engine::{CheckId, Engine, Surroundings};
 use crate::event::Event;
 use crate::ipvs::{Fake, Kernel, Netlink};
 use crate::model::{
-    Desired, Digests, Entry, FileState, FileView, KernelError, Memory, Notices, PlanView,
-    ServiceKey, Survey,
+    Desired, Digests, Entry, FileState, FileView, KernelError, Memory, NativeMonitor, Notices,
+    PlanView, ServiceKey, Survey,
 };
 use crate::plan::Step;
 use crate::probe::Prober;
+use crate::probe::monitor::Plan;
 
+use desk::Desk;
 use director::Director;
 use lock::PidFile;
 use opening::{Found, Opened};
@@ -80,8 +84,30 @@ pub struct Options {
     pub pid_file: Option<PathBuf>,
     /// When it is run as ldirectord.
     pub persona: Option<Persona>,
+    /// When it is run as mon.
+    pub mon: Option<MonPersona>,
     /// Where syslog listens: [`SYSLOG`], but in tests.
     pub syslog: PathBuf,
+}
+
+/// The daemon behind the mon command: its port is open whatever the file says.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct MonPersona {
+    pub options: Arc<config::mon::Options>,
+    /// A command that the file is put through.
+    pub filter: Option<String>,
+    /// Nothing is asked until somebody says so.
+    pub stopped: bool,
+}
+
+/// Whether we carry out this monitor of mon's ourselves; if not, why.
+pub fn native(monitor: &NativeMonitor) -> Result<(), String> {
+    Plan::check(monitor)
+}
+
+/// The names of this system, for files of all dialects.
+pub fn names(mon: Option<&MonPersona>) -> SystemNames {
+    SystemNames::new().with_mon(native, mon.map(|mon| mon.options.clone()).unwrap_or_default())
 }
 
 /// Where syslog listens.
@@ -155,6 +181,8 @@ pub enum Input {
     /// What was to be noted is not on disk as it should be.
     NotesLost,
     Told(Event),
+    /// About what is watched.
+    Watched(desk::News),
 }
 
 /// Requests on the control socket that may wait for the loop.
@@ -241,12 +269,15 @@ async fn serve(
         let _ = inputs.send(input);
     }
     reports.iter().for_each(telling::tell_report);
-    if desired.services.is_empty() {
+    if desired.services.is_empty() && desired.mon.is_empty() && desired.watched.is_empty() {
         worth_starting(options, &files, &owned)?;
     }
     let mut telling = telling::Telling::new(options, inputs.clone());
     telling.policy.handle_config(&desired, &[], true, clock.now());
     reports.iter().for_each(|report| telling.hear_report(report, clock.now()));
+    let prober = Prober::new();
+    let mut desk = Desk::new(options, clock, prober.clone(), seed(), inputs.clone());
+    desk.handle_config(&desired, clock.now());
     let started = Event::Started {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
@@ -266,7 +297,8 @@ async fn serve(
         clock,
         engine,
         table: options.table,
-        prober: Prober::new(),
+        prober,
+        desk,
         kernel: kernel::start(kernel, inputs.clone()),
         loader: loader::start(loader, inputs.clone()),
         maintenance: maintenance::start(folders, notices, inputs.clone()),

@@ -12,7 +12,7 @@ use super::last_good::LastGood;
 use super::loader::Loader;
 use super::maintenance;
 use super::watch::Watcher;
-use super::{Error, Input, Options, is_any_rejected, startup, surroundings, telling};
+use super::{Error, Input, MonPersona, Options, is_any_rejected, startup, surroundings, telling};
 use crate::api::Request;
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome, Report, Update};
@@ -54,7 +54,9 @@ pub(super) async fn open(
     // Shown to whoever asks while files are read: it knows of nothing.
     let blank = Engine::new(Memory::default(), [], 0, clock.now());
     let (config, state_dir) = (options.config.clone(), options.state_dir.clone());
-    let mut reading = spawn_blocking(move || read(&config, &state_dir, engine, clock));
+    let mon = options.mon.clone();
+    let mut reading =
+        spawn_blocking(move || read(&config, &state_dir, mon.as_ref(), engine, clock));
     let (mut early, mut waiting) = (Vec::new(), Vec::new());
     loop {
         tokio::select! {
@@ -90,12 +92,13 @@ pub(super) async fn open(
 fn read(
     config: &[PathBuf],
     state_dir: &Path,
+    mon: Option<&MonPersona>,
     mut engine: Engine,
     clock: Clock,
 ) -> Result<Found, Error> {
     // Before the files are read, so that no change falls between the two.
     let watcher = Watcher::new(config);
-    let mut loader = Loader::new(config, last_good(state_dir));
+    let mut loader = Loader::new(config, last_good(state_dir), mon);
     let (update, files) = loader.load(&Scope::Everything, Ask::default());
     let Update { outcome: Outcome::Applied { desired, .. }, reports, .. } = update else {
         return Err(Error::Config("the first configuration was held back".into()));
@@ -140,6 +143,7 @@ mod tests {
             state_dir: folder.path().join("state"),
             pid_file: None,
             persona: None,
+            mon: None,
             syslog: SYSLOG.into(),
         };
         let clock = Clock::start();

@@ -24,7 +24,7 @@ use crate::plan;
 pub fn preview(options: &Options) -> Result<PlanView, Error> {
     let (owned, memory) = recollect(&StateFiles::new(&options.runtime_dir));
     let mut loader =
-        super::loader::Loader::new(&options.config, opening::last_good(&options.state_dir));
+        super::loader::Loader::new(&options.config, opening::last_good(&options.state_dir), None);
     let (update, files) = loader.load(&Scope::Everything, Ask { confirm: true, resolve: true });
     update.reports.iter().for_each(super::telling::tell_report);
     let Outcome::Applied { desired, .. } = update.outcome else {
@@ -125,6 +125,7 @@ mod tests {
             state_dir: at.join("state"),
             pid_file: None,
             persona: None,
+            mon: None,
             syslog: SYSLOG.into(),
         };
         preview(&options).unwrap().lines.into_iter().map(|line| line.text).collect()

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Input, Options};
-use crate::alert::{Courier, Manner, Policy};
+use crate::alert::{Courier, Delivery, Manner, Policy};
 use crate::config::assemble::{Report, ReportKind};
 use crate::config::source::node;
 use crate::event::{Event, Level};
@@ -47,8 +47,9 @@ impl Telling {
         }
     }
 
-    /// Hands on whatever is due.
-    pub fn deliver(&mut self) {
+    /// Hands on whatever is due, and this.
+    pub fn deliver(&mut self, more: Vec<Delivery>) {
+        more.into_iter().for_each(|delivery| self.courier.deliver(delivery));
         while let Some(delivery) = self.policy.poll_delivery() {
             self.courier.deliver(delivery);
         }

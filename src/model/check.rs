@@ -1,9 +1,10 @@
 //! Checks: what to ask a real server, and what the answer means.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::Probe;
+use super::{Probe, WatchKey};
 
 /// Everything about a check but the address it goes to.
 ///
@@ -28,7 +29,23 @@ pub struct CheckSpec {
     pub between: Option<Between>,
 }
 
+/// How soon after a result the check of a watched server waits for the next one.
+const AT_ONCE: Duration = Duration::from_millis(20);
+
 impl CheckSpec {
+    /// One that waits for what these are found to be.
+    pub fn watched(keys: Arc<[WatchKey]>, rise: u16, fall: u16) -> CheckSpec {
+        CheckSpec {
+            probe: Probe::Watched(keys),
+            interval: AT_ONCE,
+            retry: AT_ONCE,
+            timeout: AT_ONCE,
+            rise,
+            fall,
+            between: None,
+        }
+    }
+
     /// This check with one of its cheaper probes in place of its own.
     pub fn cheaper(&self, between: &Between) -> CheckSpec {
         let Between { probe, timeout, .. } = between;

@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Alerts, CheckSpec, Destination, Endpoint, Head, ServiceKey, ServiceSettings};
+use super::{
+    Alerts, CheckSpec, Destination, Endpoint, Head, MonFile, ServiceKey, ServiceSettings,
+    ServiceWatch, ViewItem, WatchSettings, Watching,
+};
 
 /// The whole configuration, resolved: every default filled in, every name looked up.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -16,8 +19,14 @@ pub struct Desired {
     pub origins: BTreeMap<ServiceKey, Origin>,
     /// Whom to tell of what happens to a service, for those where anybody is to be told.
     pub alerts: BTreeMap<ServiceKey, Arc<Alerts>>,
+    /// The services whose real servers are watched as mon watches, for those who are told so.
+    pub watches: BTreeMap<ServiceKey, Arc<ServiceWatch>>,
     /// What files say of themselves, by their paths.
     pub heads: BTreeMap<Arc<PathBuf>, Arc<Head>>,
+    /// What is watched besides real servers, by the files that say so.
+    pub mon: BTreeMap<Arc<PathBuf>, Arc<MonFile>>,
+    /// The same for files of the native dialect: groups and their services.
+    pub watched: BTreeMap<Arc<PathBuf>, Arc<Watching>>,
     pub settings: Settings,
 }
 
@@ -44,6 +53,9 @@ pub struct VirtualService {
     pub by_hand: ByHand,
     /// Whether every change of a row is an event of its own, as ldirectord's log has it.
     pub tells_rows: bool,
+    /// Whether the file says only who is in and who is out, as mon's alerts do: how the service is
+    /// set, and its rows for servers the file does not know, are as they are found.
+    pub is_partial: bool,
     /// A folder in which a file's name takes out real servers: see [`Notice`](super::Notice).
     pub maintenance_dir: Option<Arc<PathBuf>>,
 }
@@ -135,6 +147,10 @@ pub struct Settings {
     /// How long a verdict outlives a director that cannot ask; after that, not being able to ask
     /// counts as a failure.
     pub local_error_hold: Duration,
+    /// For what is watched, where no `mon.cf` says otherwise.
+    pub watching: WatchSettings,
+    /// As in [`Watching::views`].
+    pub views: BTreeMap<Arc<str>, Arc<[ViewItem]>>,
 }
 
 impl Default for Settings {
@@ -143,6 +159,8 @@ impl Default for Settings {
             remove_limit: 20,
             sysctl: SysctlPolicy::Set,
             local_error_hold: Duration::from_secs(60),
+            watching: WatchSettings::default(),
+            views: BTreeMap::new(),
         }
     }
 }

@@ -133,6 +133,10 @@ fn add_probe(digest: Digest, probe: &Probe) -> Digest {
         Probe::Pgsql(sql) => add_sql(digest.number(18), sql),
         Probe::AsFound => digest.number(19),
         Probe::Associate => digest.number(20),
+        Probe::Watched(keys) => {
+            let digest = digest.number(21).number(keys.len() as u64);
+            keys.iter().fold(digest, |digest, key| digest.text(&key.group).text(&key.service))
+        }
     }
 }
 

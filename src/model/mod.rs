@@ -6,22 +6,28 @@
 #![forbid(unsafe_code)]
 
 mod alerts;
+mod calendar;
 mod check;
 mod desired;
 mod digest;
 mod kernel;
 mod memory;
+mod mon;
 mod notice;
 mod probe;
 mod server;
 mod service;
+mod service_watch;
 mod table;
 mod time;
 mod view;
+mod watch;
+mod watched;
 
 pub use alerts::{
     Alerts, Facility, Head, Hook, LogPlace, MailAlert, MailServer, Monitor, Stage, Stages,
 };
+pub use calendar::{Calendar, CalendarWindows, WallTime, Window};
 pub use check::{Between, CheckSpec, Outcome, Verdict};
 pub use desired::{
     ByHand, Desired, FailureAction, Fallback, Origin, RealServer, Settings, StopAction,
@@ -30,6 +36,9 @@ pub use desired::{
 pub use digest::Digest;
 pub use kernel::{KernelError, KernelErrorKind};
 pub use memory::{Drain, Memory, Remembered};
+pub use mon::{
+    AuthType, Joined, JoinedServer, JoinedWatch, MonBind, MonFile, MonPlaces, PortSettings,
+};
 pub use notice::{Notice, Notices};
 pub use probe::{
     DnsProbe, ExternalProbe, FtpProbe, HttpProbe, LdapProbe, MailboxProbe, PingProbe, Probe,
@@ -40,9 +49,19 @@ pub use service::{
     Family, KernelName, KeyError, NameError, Netmask, Persistence, Protocol, SchedulerFlags,
     ServiceKey, ServiceSettings,
 };
+pub use service_watch::ServiceWatch;
 pub use table::{Destinations, Digests, Entry, Survey, SurveyKey, Table};
 pub use time::Time;
 pub use view::{
     CheckView, Command, CommandReport, FileState, FileView, KernelView, NameList, Phase, PlanLine,
     PlanView, RejectedFile, ReloadReport, ServerView, ServiceView, Sign, Snapshot,
+};
+pub use watch::{
+    Alert, AlertCall, AlertOn, Collapse, Dependency, Depends, ExitRange, Expression, MonitorCall,
+    MonitorKind, NativeMonitor, Period, Repeat, Throttle, ViewItem, WatchFolders, WatchKey,
+    WatchSettings, WatchSpec, Watching,
+};
+pub use watched::{
+    Acknowledged, AlertNote, Disabled, Disabling, FailureNote, Finding, OpStatus, Trap, WatchOrder,
+    WatchRefusal, WatchView,
 };

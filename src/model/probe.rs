@@ -3,8 +3,9 @@
 use std::fmt;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
-use super::{Endpoint, Protocol};
+use super::{Endpoint, Protocol, WatchKey};
 
 /// What one probe does.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -45,6 +46,9 @@ pub enum Probe {
     /// A login and a query that must yield a row.
     Mysql(Box<SqlProbe>),
     Pgsql(Box<SqlProbe>),
+    /// Nothing is asked of the server: it is well while all of these watched services are. One
+    /// result of any of them is one outcome.
+    Watched(Arc<[WatchKey]>),
 }
 
 impl Probe {
@@ -83,6 +87,7 @@ impl Probe {
             Probe::Ldap(_) => "ldap",
             Probe::Mysql(_) => "mysql",
             Probe::Pgsql(_) => "pgsql",
+            Probe::Watched(_) => "watch",
         }
     }
 
@@ -100,7 +105,7 @@ impl Probe {
         match self {
             Probe::On | Probe::Off | Probe::AsFound => false,
             Probe::Ping(_) | Probe::Connect | Probe::Associate => false,
-            Probe::External(_) | Probe::Radius(_) => false,
+            Probe::External(_) | Probe::Radius(_) | Probe::Watched(_) => false,
             Probe::Sip(sip) => sip.transport == Transport::Tcp,
             Probe::Dns(dns) => dns.transport == Transport::Tcp,
             Probe::Http(_) | Probe::Ftp(_) | Probe::Smtp | Probe::Pop(_) | Probe::Imap(_) => true,

@@ -193,6 +193,9 @@ impl KernelName {
     /// The kernel's word for no scheduler: the service refuses new connections.
     pub const NONE: KernelName = KernelName(*b"none\0\0\0\0\0\0\0\0\0\0\0\0");
 
+    /// The scheduler where nobody says another.
+    pub const WLC: KernelName = KernelName(*b"wlc\0\0\0\0\0\0\0\0\0\0\0\0\0");
+
     /// The name, if it is 1 to 15 ASCII letters, digits, `_` or `-`.
     pub fn new(name: &str) -> Result<KernelName, NameError> {
         let fits = (1..=Self::MAX_LEN).contains(&name.len());

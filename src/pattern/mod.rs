@@ -146,3 +146,20 @@ const UNSUPPORTED: &str = "this combination of constructs is not supported";
 
 #[cfg(test)]
 mod tests;
+
+/// The pattern for addresses that a word of mon's means: the whole address, and a point is a point
+/// but at the beginning and behind `[` or a backslash. `10.0.0.[1-9]` is what it looks like, and
+/// `.*` is everybody.
+pub fn of_address(word: &str) -> String {
+    let mut pattern = String::from("^(?:");
+    let mut before = None;
+    for c in word.chars() {
+        if c == '.' && !matches!(before, None | Some('[' | '\\')) {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+        before = Some(c);
+    }
+    pattern.push_str(")$");
+    pattern
+}

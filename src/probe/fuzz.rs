@@ -19,7 +19,8 @@ use super::session::{Act, Session, converse};
 use super::sip::{self, Options};
 use super::{Prober, Shared, dns, http, ldap, mysql, outcome, pgsql, ping, tcp};
 use crate::model::{
-    Endpoint, Family, FtpProbe, HttpProbe, LdapProbe, Outcome, Probe, RadiusProbe, SipProbe,
+    Endpoint, Family, FtpProbe, HttpProbe, LdapProbe, NativeMonitor, Outcome, Probe, RadiusProbe,
+    SipProbe,
 };
 
 /// Where everything happens.
@@ -65,6 +66,15 @@ pub async fn conversation<S: AsyncRead + AsyncWrite + Unpin>(
         }
         other => Err(no_such("conversation", other)),
     })
+}
+
+/// What one of mon's monitors makes of the host at the other end of this connection.
+pub async fn monitored<S: AsyncRead + AsyncWrite + Unpin>(
+    prober: &Prober,
+    native: &NativeMonitor,
+    stream: &mut S,
+) -> Outcome {
+    outcome(super::monitor::hear(&prober.shared, native, stream).await)
 }
 
 /// What a probe of PostgreSQL makes of the answer to the question for TLS, all that comes before

@@ -14,6 +14,7 @@
 //!   one deadline     radius --> datagram, packet
 //!   for it all       ping ----> one engine for all targets
 //!                    external -> a program in a process group of its own
+//! Monitors::run ---> monitor --> one question to each host of a group, or mon's own program
 //! ```
 //!
 //! Every probe is one future, and dropping it ends all it began. What a server
@@ -37,6 +38,7 @@ mod http;
 mod ldap;
 mod lines;
 mod miss;
+pub mod monitor;
 mod mysql;
 mod patterns;
 mod pgsql;
@@ -122,6 +124,8 @@ impl Prober {
         let work: Work<'_> = match &spec.probe {
             Probe::On => return Outcome::Pass,
             Probe::Off | Probe::AsFound => return Outcome::Fail("switched off".into()),
+            // The watcher's results are the outcomes; whoever asks here instead learns nothing.
+            Probe::Watched(_) => return Outcome::Local("watch: asked for elsewhere".into()),
             // These two say themselves what became of them when their time is up.
             Probe::Ping(probe) => {
                 let done = Box::pin(shared.ping.run(endpoint.address, probe, limit)).await;

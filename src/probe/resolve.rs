@@ -21,6 +21,24 @@ impl Default for Lookups {
     }
 }
 
+impl Lookups {
+    /// Every address the system's resolver knows for `name`, or why there is none.
+    pub async fn all_addresses(&self, name: &str) -> Result<Vec<IpAddr>, String> {
+        let places = self.0.clone();
+        let place = places.acquire_owned().await.map_err(|_| "the director is stopping")?;
+        let asked = name.to_owned();
+        let answer = tokio::task::spawn_blocking(move || {
+            // Held by the thread, not by the probe: a probe that gave up has not freed the thread.
+            let _place = place;
+            (asked.as_str(), 0).to_socket_addrs().map(|found| found.map(|one| one.ip()).collect())
+        });
+        match answer.await {
+            Ok(found) => found.map_err(|error| evidence::line(error.to_string().as_bytes())),
+            Err(_) => Err("the look-up was broken off".to_owned()),
+        }
+    }
+}
+
 /// The first address the system's resolver knows for `name`.
 ///
 /// A name that cannot be resolved is held against the director, not the server: the resolver
@@ -32,18 +50,6 @@ pub(super) async fn first_address(
 ) -> Result<IpAddr, Miss> {
     progress.enter(Phase::Resolve);
     let unresolved = |why: &str| Miss::Local(format!("resolve: {}: {why}", evidence::text(name)));
-    let places = shared.lookups.0.clone();
-    let place = places.acquire_owned().await.map_err(|_| unresolved("the director is stopping"))?;
-    let asked = name.to_owned();
-    let answer = tokio::task::spawn_blocking(move || {
-        // Held by the thread, not by the probe: a probe that gave up has not freed the thread.
-        let _place = place;
-        (asked.as_str(), 0).to_socket_addrs().map(|mut found| found.next())
-    });
-    match answer.await {
-        Ok(Ok(Some(found))) => Ok(found.ip()),
-        Ok(Ok(None)) => Err(unresolved("no address")),
-        Ok(Err(error)) => Err(unresolved(&evidence::line(error.to_string().as_bytes()))),
-        Err(_) => Err(unresolved("the look-up was broken off")),
-    }
+    let found = shared.lookups.all_addresses(name).await.map_err(|why| unresolved(&why))?;
+    found.first().copied().ok_or_else(|| unresolved("no address"))
 }

@@ -7,6 +7,8 @@
 
 #![forbid(unsafe_code)]
 
+mod output;
+
 use std::env;
 use std::io;
 use std::os::unix::process::ExitStatusExt;
@@ -18,6 +20,8 @@ use nix::unistd::Pid;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
+
+pub(crate) use output::Said;
 
 /// What programs of the system see of the director's environment.
 const PLAIN: [&str; 5] = ["HOME", "LANG", "LC_ALL", "PATH", "TZ"];

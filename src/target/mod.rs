@@ -57,7 +57,10 @@ pub enum Hand {
 /// `standings` are those of `service.servers`, in the same order; `present` is the record the
 /// kernel holds now.
 pub fn entry(service: &VirtualService, standings: &[Standing], present: Option<&Entry>) -> Entry {
-    let mut entry = Entry::empty(service.settings);
+    let mut entry = match present.filter(|_| service.is_partial) {
+        Some(present) => others(service, present),
+        None => Entry::empty(service.settings),
+    };
     for (server, standing) in service.servers.iter().zip(standings) {
         if let Some(destination) = row(server, *standing, service.on_failure) {
             entry.destinations.insert(server.endpoint, destination);
@@ -76,6 +79,17 @@ pub fn entry(service: &VirtualService, standings: &[Standing], present: Option<&
         entry.destinations.insert(endpoint, destination);
     }
     entry
+}
+
+/// What a partial service does not decide about.
+fn others(service: &VirtualService, present: &Entry) -> Entry {
+    let is_others = |(endpoint, _): &(&Endpoint, &Destination)| {
+        let is_ours = service.servers.iter().any(|server| server.endpoint == **endpoint);
+        !is_ours && service.fallback.is_none_or(|fallback| fallback.endpoint != **endpoint)
+    };
+    let rows = present.destinations.iter().filter(is_others);
+    let destinations = rows.map(|(endpoint, row)| (*endpoint, *row)).collect();
+    Entry { settings: present.settings, destinations }
 }
 
 /// Whether a server that has not answered yet may come to carry the service.

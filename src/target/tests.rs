@@ -47,6 +47,7 @@ fn service(servers: u8, on_failure: FailureAction) -> VirtualService {
         on_stop: StopAction::Remove,
         by_hand: ByHand::Repair,
         tells_rows: false,
+        is_partial: false,
         maintenance_dir: None,
     }
 }
@@ -85,6 +86,24 @@ fn unproven_server_keeps_the_weight_it_was_found_with_and_a_new_one_is_not_used(
     let found = |weight| Standing { found: Some(weight), ..standing(Verdict::Unknown) };
     assert_eq!(weights(&service, &[found(3), found(0), standing(Verdict::Unknown)]), "3 0 - -");
     assert_eq!(weights(&service, &[found(0), found(0), standing(Verdict::Unknown)]), "0 0 - 1");
+}
+
+#[test]
+fn partial_service_decides_about_its_own_servers_and_nothing_else() {
+    let service = VirtualService { is_partial: true, ..service(2, FailureAction::Remove) };
+    let found = Entry {
+        settings: ServiceSettings::plain(KernelName::new("wrr").unwrap()),
+        destinations: [1, 2, 7]
+            .map(|n| (at(n), Destination::plain(ForwardingMethod::Gate, 9)))
+            .into_iter()
+            .collect(),
+    };
+    let standings = [standing(Verdict::Up), standing(Verdict::Down)];
+    let wanted = entry(&service, &standings, Some(&found));
+    assert_eq!(wanted.settings, found.settings);
+    let rows: Vec<_> = wanted.destinations.iter().map(|(at, row)| (*at, row.weight)).collect();
+    assert_eq!(rows, [(at(1), 5), (at(7), 9)]);
+    assert_eq!(entry(&service, &standings, None).settings, service.settings);
 }
 
 #[test]

@@ -11,6 +11,7 @@
 
 mod driver;
 mod kernel;
+mod mon;
 mod probes;
 mod server;
 mod state;

@@ -1,8 +1,8 @@
 //! Servers' answers.
 
 use directord::model::{
-    DnsProbe, FtpProbe, HttpProbe, LdapProbe, MailboxProbe, Outcome, PingProbe, Probe, RadiusProbe,
-    SipProbe, SqlProbe, StatusRanges, TcpProbe, Transport,
+    DnsProbe, FtpProbe, HttpProbe, LdapProbe, MailboxProbe, NativeMonitor, Outcome, PingProbe,
+    Probe, RadiusProbe, SipProbe, SqlProbe, StatusRanges, TcpProbe, Transport,
 };
 use directord::probe::{Prober, fuzz as door};
 
@@ -98,8 +98,24 @@ fn is_fit(outcome: &Outcome) {
 fn conversations(target: &str, probes: &[Probe]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
     let prober = Prober::new();
-    let hear = |probe: &Probe, mut server: Server<'_>| {
-        let heard = runtime.block_on(door::conversation(&prober, probe, &mut server));
+    converse(target, probes, |probe: &Probe, mut server: Server<'_>| {
+        runtime.block_on(door::conversation(&prober, probe, &mut server))
+    });
+}
+
+/// The same, of mon's monitors.
+fn monitors(target: &str, name: &'static str, words: &[&str]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let prober = Prober::new();
+    let words = words.iter().map(|word| (*word).to_owned()).collect();
+    converse(target, &[NativeMonitor { name, words }], |native, mut server: Server<'_>| {
+        runtime.block_on(door::monitored(&prober, native, &mut server))
+    });
+}
+
+fn converse<P>(target: &str, probes: &[P], hear: impl Fn(&P, Server<'_>) -> Outcome) {
+    let hear = |probe: &P, server: Server<'_>| {
+        let heard = hear(probe, server);
         is_fit(&heard);
         heard
     };
@@ -159,6 +175,22 @@ fn ftp_replies() {
 #[test]
 fn smtp_lines() {
     conversations("smtp", &[Probe::Smtp]);
+}
+
+#[test]
+fn pages_mons_monitor_looks_at() {
+    monitors("monitor_http", "http", &["-m", "well"]);
+}
+
+#[test]
+fn lines_mons_monitors_hear() {
+    monitors("monitor_smtp", "smtp", &[]);
+    monitors("monitor_imap", "imap", &["-m", "INBOX"]);
+}
+
+#[test]
+fn entries_mons_monitor_looks_at() {
+    monitors("monitor_ldap", "ldap", &["--value", "person"]);
 }
 
 #[test]

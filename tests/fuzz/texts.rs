@@ -1,11 +1,12 @@
 //! What owners write: configuration and patterns.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use directord::config::{Defaults, Dialect, Names, Source, convert, parse, render};
-use directord::model::{Family, Protocol};
+use directord::config::{Defaults, Dialect, Names, Source, convert, mon, parse, render};
+use directord::model::{Family, NativeMonitor, Protocol};
 use directord::pattern::Pattern;
 
 use crate::driver::{answers, files, fuzz};
@@ -70,6 +71,45 @@ fn cf_texts() {
             let excused = again.text.is_empty() || !converted.differences.is_empty();
             assert!(taken || excused, "{}", again.text);
         }
+    });
+}
+
+/// Whatever a path is asked for, it is there or not by its length.
+struct Half;
+
+impl mon::Files for Half {
+    fn is_program(&self, path: &Path) -> bool {
+        path.as_os_str().len().is_multiple_of(2)
+    }
+
+    fn is_readable(&self, path: &Path) -> bool {
+        self.is_program(path)
+    }
+
+    fn is_folder(&self, path: &Path) -> bool {
+        self.is_program(path)
+    }
+}
+
+#[test]
+fn mon_texts() {
+    fuzz("mon", &files("mon/files", ".cf"), |bytes, _| {
+        let text: Arc<str> = String::from_utf8_lossy(bytes).into();
+        let path = Arc::new("fuzz".into());
+        let source = Source { path, dialect: Dialect::Ldirectord, text: text.clone() };
+        let native = |monitor: &NativeMonitor| match monitor.words.len() % 2 {
+            0 => Ok(()),
+            _ => Err("odd".to_owned()),
+        };
+        let options = mon::Options::default();
+        let around =
+            mon::Surroundings { files: &Half, names: &Book, native: &native, options: &options };
+        let began = Instant::now();
+        let parsed = mon::parse(&source, &around);
+        let shown = render(&parsed.diagnostics, &|_| Some(text.clone()), false);
+        assert_eq!(parsed.has_errors(), parsed.first_error.is_some(), "{shown}");
+        assert!(parsed.first_error.is_none_or(|line| !line.contains('\n')));
+        assert!(began.elapsed() < PATIENCE);
     });
 }
 

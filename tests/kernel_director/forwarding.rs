@@ -129,11 +129,8 @@ virtual = 10.0.0.3:80
      receive = \"test page\"
 ";
 
-#[test]
-fn the_howto_file_of_2000_does_what_it_says() {
-    if !lab::inside() {
-        return;
-    }
+/// The HOWTO's site of two web servers, which serve the address by themselves.
+pub fn howto_site() -> Site {
     let site = Site::new(Forward::Gate, 2);
     let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<_>>();
     site.client.ip(&lines("addr add 10.0.0.10/24 dev eth0\nroute add 192.168.0.0/24 dev eth0"));
@@ -148,6 +145,15 @@ fn the_howto_file_of_2000_does_what_it_says() {
             "route add 10.0.0.0/24 dev eth0".into(),
         ]);
     }
+    site
+}
+
+#[test]
+fn the_howto_file_of_2000_does_what_it_says() {
+    if !lab::inside() {
+        return;
+    }
+    let site = howto_site();
     let page: &[(&str, &str)] = &[("/.testpage", "this is the test page")];
     let _first = Nginx::start(&site.servers[0], page);
     let mut second = Nginx::start(&site.servers[1], page);

@@ -11,6 +11,7 @@ mod hostile;
 mod lifecycle;
 mod reload;
 mod traps;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

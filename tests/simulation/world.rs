@@ -307,6 +307,7 @@ pub fn service(n: u8, servers: &[u8]) -> VirtualService {
         on_stop: StopAction::Remove,
         by_hand: ByHand::Repair,
         tells_rows: false,
+        is_partial: false,
         maintenance_dir: None,
     }
 }
@@ -321,6 +322,7 @@ pub fn cf(service: VirtualService) -> VirtualService {
         on_failure: FailureAction::Remove,
         by_hand: ByHand::KeepWeightsAndRemovals,
         tells_rows: true,
+        is_partial: false,
         maintenance_dir: Some(maintenance_dir()),
         ..service
     }

@@ -125,7 +125,7 @@ impl Writer {
     fn write(&self, sink: &Sink, lines: &[Line]) -> io::Result<()> {
         match sink {
             Sink::Output => io::stdout().write_all(self.text(lines).as_bytes()),
-            Sink::Monitor(file) | Sink::Log(LogPlace::File(file), _) => {
+            Sink::Monitor(file) | Sink::Bare(file) | Sink::Log(LogPlace::File(file), _) => {
                 append(file, self.text(lines).as_bytes())
             }
             Sink::Log(LogPlace::Syslog(facility), _) => {
@@ -156,6 +156,7 @@ impl Writer {
                 Sink::Log(_, instance) => format!("[{time}|{instance}|{pid}] "),
                 Sink::Monitor(_) => format!("[{time}] [{pid}] "),
                 Sink::Output => format!("[{time}] "),
+                Sink::Bare(_) => String::new(),
             });
             all.push_str(shortened(text));
             all.push('\n');
@@ -171,7 +172,9 @@ impl Writer {
     fn complain(&mut self, sink: &Sink, error: &io::Error) {
         let place = match sink {
             Sink::Output => "standard output".to_owned(),
-            Sink::Monitor(file) | Sink::Log(LogPlace::File(file), _) => file.display().to_string(),
+            Sink::Monitor(file) | Sink::Bare(file) | Sink::Log(LogPlace::File(file), _) => {
+                file.display().to_string()
+            }
             Sink::Log(LogPlace::Syslog(_), _) => self.syslog.display().to_string(),
         };
         // A bound for those who change the place with every reload.

@@ -1,9 +1,10 @@
 //! Delivering: lines by a thread, mails and programs by tasks.
 //!
-//! A lane is one mail server, or one service's command: what is in it goes in its order, one after
+//! A lane is one mail server, or one service's command or alerts: what is in it goes in its order, one after
 //! the other, and a dead mail server holds up its own lane only. When a lane is full the oldest
 //! goes, for what is true now matters more; that is told.
 
+mod call;
 mod lines;
 mod mail;
 mod program;
@@ -18,7 +19,7 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, Semaphore};
 
-use super::{Command, Delivery, Mail, Sink};
+use super::{Call, Command, Delivery, Mail, Sink};
 use crate::event::Event;
 use crate::mutex::lock;
 
@@ -80,6 +81,7 @@ impl Courier {
                 self.queue(lane, Job::Mail(mail));
             }
             Delivery::Command(command) => self.queue(command.lane.clone(), Job::Command(command)),
+            Delivery::Call(call) => self.queue(call.lane.clone(), Job::Call(call)),
         }
     }
 
@@ -109,7 +111,7 @@ impl Courier {
 
     fn line(&mut self, sink: Sink, text: String) {
         let (lines, name) = match sink {
-            Sink::Monitor(_) => (&mut self.monitor, "monitor-files"),
+            Sink::Monitor(_) | Sink::Bare(_) => (&mut self.monitor, "monitor-files"),
             Sink::Log(..) | Sink::Output => (&mut self.log, "log-files"),
         };
         let start = || Lines::start(name, self.syslog.clone(), self.report.clone());
@@ -132,6 +134,7 @@ impl Courier {
 enum Job {
     Mail(Mail),
     Command(Command),
+    Call(Call),
 }
 
 impl Job {
@@ -153,6 +156,10 @@ impl Job {
                 let reason = lanes.programs.run(&command, None).await.err()?;
                 Some(Job::Command(command).failed(&reason, ""))
             }
+            Job::Call(call) => {
+                let reason = lanes.programs.call(&call).await.err()?;
+                Some(Job::Call(call).failed(&reason, ""))
+            }
         }
     }
 
@@ -169,6 +176,7 @@ impl Job {
             Job::Command(command) => {
                 Event::CommandFailed { command: command.argv.join(" "), reason }
             }
+            Job::Call(call) => Event::CommandFailed { command: call::shown(&call), reason },
         }
     }
 }
@@ -188,7 +196,7 @@ impl Lanes {
         let all: usize = waiting.values().map(VecDeque::len).sum();
         let is_new = !waiting.contains_key(lane);
         let queue = waiting.entry(lane.to_owned()).or_default();
-        let long = matches!(job, Job::Command(_)) && queue.len() >= LANE;
+        let long = matches!(job, Job::Command(_) | Job::Call(_)) && queue.len() >= LANE;
         let full = long || all >= ALL_LANES;
         let dropped = if full { queue.pop_front() } else { None };
         // A lane that holds nothing yet takes one job in any case.

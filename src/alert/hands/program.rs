@@ -8,7 +8,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command as Process;
 use tokio::sync::Semaphore;
 
-use crate::alert::Command;
+use super::call;
+use crate::alert::{Call, Command};
 use crate::program::{self, Group, Running};
 
 /// Programs under way at once. One whose file is on a disk that hangs holds its place until the
@@ -49,6 +50,25 @@ impl Programs {
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("killed after {} s", command.limit.as_secs())),
         }
+    }
+
+    /// The same for a call. The error says besides how it ended what the program said first.
+    pub async fn call(&self, call: &Call) -> Result<(), String> {
+        let (process, mut said) = call::prepare(call).await?;
+        // Closed never.
+        let place = self.places.clone().acquire_owned().await.ok();
+        let mut held = Held { group: None, programs: self };
+        let run = async {
+            let group = held.group.insert(Group::start(process, place).await?);
+            call::end(group.running(), &mut said, &call.input).await
+        };
+        let ending = match tokio::time::timeout(call.limit, run).await {
+            Ok(Ok(status)) if status.success() => return Ok(()),
+            Ok(Ok(status)) => program::ending(status),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("killed after {} s", call.limit.as_secs()),
+        };
+        Err(call::reason(&ending, &said.into_text()))
     }
 }
 

@@ -52,6 +52,7 @@ fn service(n: usize, on_stop: StopAction) -> Arc<VirtualService> {
         on_stop,
         by_hand: ByHand::Repair,
         tells_rows: true,
+        is_partial: false,
         maintenance_dir: None,
     })
 }

@@ -33,7 +33,7 @@ use clap::Parser;
 use super::logging;
 use crate::alert::{Persona, Sink};
 use crate::config::assemble::{self, Report};
-use crate::config::source::{self, SystemNames};
+use crate::config::source;
 use crate::config::{Severity, render};
 use crate::daemon::{self, Options, TableChoice};
 use crate::model::{Head, LogPlace};
@@ -213,6 +213,7 @@ fn serve_here(
         state_dir: places.state_dir.clone(),
         pid_file,
         persona: Some(persona),
+        mon: None,
         syslog: root.syslog(),
     });
     drop(log);
@@ -252,7 +253,7 @@ fn is_valid(config: &Path) -> bool {
 /// What the file says of itself, if it can be taken; its mistakes and warnings are printed.
 fn valid(config: &Path) -> Option<Arc<Head>> {
     let reading = source::read(&[config.to_owned()]);
-    let (desired, reports) = assemble::check(&reading, &SystemNames::new());
+    let (desired, reports) = assemble::check(&reading, &daemon::names(None));
     for report in &reports {
         let text_of = |path: &Path| {
             let found = report.sources.iter().find(|(file, _)| file.as_path() == path);

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use super::{Ask, Parser, inspect};
 use crate::config::{
-    Declared, Defaults, Diagnostic, Dialect, FileRead, Names, Place, Severity, Source,
+    Declared, Defaults, Diagnostic, Dialect, FileRead, MonMeans, Names, Place, Severity, Source,
 };
 use crate::model::{
-    CheckSpec, Family, FileState, FileView, Head, Protocol, ServiceKey, Settings, VirtualService,
+    CheckSpec, Family, FileState, FileView, Head, MonFile, Protocol, ServiceKey, Settings,
+    VirtualService, Watching,
 };
 
 /// A text without mistakes, and what it says.
@@ -23,6 +24,8 @@ pub(super) struct Version {
     pub lines: Vec<u32>,
     pub settings: Option<Settings>,
     pub head: Option<Arc<Head>>,
+    pub mon: Option<Arc<MonFile>>,
+    pub watching: Option<Arc<Watching>>,
     defaults: Arc<Defaults>,
 }
 
@@ -105,7 +108,7 @@ impl Entry {
         let name = path.file_name().unwrap_or_default();
         let file = FileRead {
             path: Arc::new(path.to_owned()),
-            dialect: Dialect::of_file(name).unwrap_or_else(|| Dialect::of_text(text)),
+            dialect: Dialect::told(Dialect::of_file(name), text),
             text: Ok(text.clone()),
         };
         let mut entry = Entry::new(&file, Some(text));
@@ -288,7 +291,7 @@ impl Entry {
     fn source(&self, text: &Arc<str>) -> Source {
         // Where the text alone tells, an older one may be of the other grammar.
         let by_name = self.path.file_name().and_then(Dialect::of_file);
-        let dialect = by_name.map_or_else(|| Dialect::of_text(text), |_| self.dialect);
+        let dialect = Dialect::told(by_name, text);
         Source { path: self.path.clone(), dialect, text: text.clone() }
     }
 
@@ -382,6 +385,8 @@ fn read(
         services: parsed.services,
         settings: parsed.settings,
         head: parsed.head,
+        mon: parsed.mon,
+        watching: parsed.watching,
         defaults: Arc::new(parsed.defaults.unwrap_or_default()),
     };
     Ok((version, parsed.diagnostics))
@@ -419,5 +424,9 @@ impl Names for Asking<'_> {
 
     fn node(&self) -> String {
         self.names.node()
+    }
+
+    fn mon(&self) -> MonMeans<'_> {
+        self.names.mon()
     }
 }

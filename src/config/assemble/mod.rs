@@ -284,8 +284,11 @@ impl Store {
                 desired.services.remove(&key);
                 desired.origins.remove(&key);
                 desired.alerts.remove(&key);
+                desired.watches.remove(&key);
             }
             desired.heads.remove(&entry.path);
+            desired.mon.remove(&entry.path);
+            desired.watched.remove(&entry.path);
         }
         for (entry, version) in &replaced {
             let Some(version) = version else { continue };
@@ -294,8 +297,12 @@ impl Store {
                 desired.services.insert(key, declared.service.clone());
                 desired.origins.insert(key, Origin { file: entry.path.clone(), line: *line });
                 desired.alerts.extend(declared.alerts.clone().map(|alerts| (key, alerts)));
+                desired.watches.extend(declared.watch.clone().map(|watch| (key, watch)));
             }
             desired.heads.extend(version.head.clone().map(|head| (entry.path.clone(), head)));
+            desired.mon.extend(version.mon.clone().map(|mon| (entry.path.clone(), mon)));
+            let watched = version.watching.clone();
+            desired.watched.extend(watched.map(|watched| (entry.path.clone(), watched)));
         }
         let settings = chosen.iter().flatten().find_map(|version| version.settings.clone());
         desired.settings = settings.unwrap_or_default();

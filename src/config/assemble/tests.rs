@@ -72,9 +72,10 @@ fn service(mark: u32, scheduler: &str, place: Place) -> Declared {
         on_stop: StopAction::Remove,
         by_hand: ByHand::Repair,
         tells_rows: false,
+        is_partial: false,
         maintenance_dir: None,
     };
-    Declared { service: Arc::new(service), place, alerts: None }
+    Declared { service: Arc::new(service), place, alerts: None, watch: None }
 }
 
 fn key(mark: u32) -> ServiceKey {

@@ -1,3 +1,5 @@
 //! Other programs' dialects.
 
 pub(super) mod ldirectord;
+pub mod mon;
+mod report;

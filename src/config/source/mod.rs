@@ -5,6 +5,7 @@
 //! too, for it asks the system.
 
 mod local;
+mod mon;
 mod names;
 pub mod node;
 
@@ -22,6 +23,7 @@ use nix::fcntl::OFlag;
 use super::{Dialect, FileRead, Reading, Scope, Unreadable};
 
 pub use local::is_local;
+pub use mon::{SystemFiles, read_mon};
 pub use names::SystemNames;
 
 /// The longest file that is read: 16 MiB, some 200,000 real servers.
@@ -54,6 +56,8 @@ struct Root {
     found: Found,
     /// The file system the folder was on when it last held files.
     device: Option<u64>,
+    /// A command that a file is put through before it is read, as mon's.
+    filter: Option<Arc<str>>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -72,8 +76,18 @@ impl Reader {
             path: Arc::new(path.clone()),
             found: Found::Nothing("not read yet".into()),
             device: None,
+            filter: None,
         };
         Reader { roots: paths.iter().filter(|p| seen.insert(*p)).map(root).collect() }
+    }
+
+    /// The same, but every configured path that is a file is a `mon.cf` that is put through this
+    /// command first.
+    #[must_use]
+    pub fn filtered_by(mut self, filter: Option<&str>) -> Reader {
+        let filter: Option<Arc<str>> = filter.map(Arc::from);
+        self.roots.iter_mut().for_each(|root| root.filter.clone_from(&filter));
+        self
     }
 
     /// Reads what is in `scope` again; whether anything differs from before.
@@ -135,6 +149,14 @@ impl Root {
         let meta = fs::metadata(&*self.path)?;
         if meta.is_file() {
             let name = self.path.file_name().unwrap_or_default();
+            if self.filter.is_some() || name.as_encoded_bytes().ends_with(b".m4") {
+                let text = read_mon(&self.path, self.filter.as_deref());
+                return Ok(Found::File(FileRead {
+                    path: self.path.clone(),
+                    dialect: Dialect::Mon,
+                    text: text.map_err(Arc::from),
+                }));
+            }
             let bytes = read_bytes(&self.path, MAX_FILE);
             let dialect = Dialect::of_file(name);
             return Ok(Found::File(within(self.path.clone(), dialect, bytes, room)));
@@ -239,8 +261,8 @@ fn within(
         (_, Err(error)) => (by_name.unwrap_or(Dialect::Ldirectord), Err(error)),
         (_, Ok(bytes)) => {
             let text = text_and_bytes(&bytes);
-            match by_name.unwrap_or_else(|| Dialect::of_text(&text)) {
-                Dialect::Ldirectord => (Dialect::Ldirectord, Ok(text)),
+            match Dialect::told(by_name, &text) {
+                dialect @ (Dialect::Ldirectord | Dialect::Mon) => (dialect, Ok(text)),
                 dialect => (dialect, utf8(bytes)),
             }
         }
@@ -271,7 +293,7 @@ fn utf8(bytes: Vec<u8>) -> Result<String, String> {
 /// A `.cf` file is bytes to ldirectord, and old ones have remarks in Latin-1: what is not UTF-8
 /// is taken for that, byte by byte. Such a character outside a remark is sent as UTF-8 to
 /// whoever it is sent to.
-fn text_and_bytes(bytes: &[u8]) -> String {
+pub(super) fn text_and_bytes(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         text.push_str(chunk.valid());

@@ -6,11 +6,13 @@ use std::fs::File;
 use std::io::Read;
 use std::net::{IpAddr, ToSocketAddrs};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::SystemFiles;
 use super::node;
-use crate::config::Names;
-use crate::model::{Family, Protocol};
+use crate::config::{MonMeans, Names, mon};
+use crate::model::{Family, NativeMonitor, Protocol};
 
 /// Looks names up with the system's resolver and in `/etc/services`.
 ///
@@ -24,6 +26,8 @@ pub struct SystemNames {
     hosts: RefCell<HashMap<String, Vec<IpAddr>>>,
     patience: Duration,
     spent: RefCell<Duration>,
+    native: fn(&NativeMonitor) -> Result<(), String>,
+    options: Arc<mon::Options>,
 }
 
 impl SystemNames {
@@ -41,7 +45,19 @@ impl SystemNames {
             hosts: RefCell::default(),
             patience,
             spent: RefCell::default(),
+            native: |_| Ok(()),
+            options: Arc::default(),
         }
+    }
+
+    /// What is right of a `mon.cf` besides: whose words `native` refuses is a program's monitor.
+    #[must_use]
+    pub fn with_mon(
+        self,
+        native: fn(&NativeMonitor) -> Result<(), String>,
+        options: Arc<mon::Options>,
+    ) -> SystemNames {
+        SystemNames { native, options, ..self }
     }
 
     fn look_up(&self, name: &str) -> Vec<IpAddr> {
@@ -85,6 +101,10 @@ impl Names for SystemNames {
 
     fn node(&self) -> String {
         node::of_checks()
+    }
+
+    fn mon(&self) -> MonMeans<'_> {
+        MonMeans { files: &SystemFiles, native: self.native, options: &self.options }
     }
 }
 

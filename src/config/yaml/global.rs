@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::alerts::{self, AlertsDraft, Told};
 use super::catalogue as keys;
 use super::check::CheckDraft;
 use super::scalar::{self, Mask};
@@ -31,6 +32,11 @@ pub struct Defaults {
     pub(super) on_failure: Option<FailureAction>,
     pub(super) on_stop: Option<StopAction>,
     pub(super) maintenance_dir: Option<Arc<PathBuf>>,
+    pub(super) alerts: Option<Arc<AlertsDraft>>,
+    /// Where the programs of alerts are, for all services of the folder.
+    pub(super) alert_dir: Option<Arc<[PathBuf]>>,
+    /// The same for monitors.
+    pub(super) monitor_dir: Option<Arc<[PathBuf]>>,
 }
 
 impl<'a> Walk<'a> {
@@ -48,6 +54,9 @@ impl<'a> Walk<'a> {
         if let Some(hold) = fields.entry(&keys::LOCAL_ERROR_HOLD).and_then(|e| self.duration(e)) {
             settings.local_error_hold = hold;
         }
+        if let Some(entry) = fields.entry(&keys::WATCHING).filter(|e| !e.value.is_null()) {
+            self.watching(entry, &mut settings);
+        }
         let defaults = match fields.entry(&keys::DEFAULTS).filter(|e| !e.value.is_null()) {
             Some(entry) => self.fields(entry.value, &keys::DEFAULT_KEYS),
             None => None,
@@ -63,6 +72,9 @@ impl<'a> Walk<'a> {
     fn defaults(&mut self, fields: &Fields<'a>) -> Defaults {
         let scheduler = fields.entry(&keys::SCHEDULER).and_then(|e| self.kernel_name(e));
         let flags = fields.entry(&keys::SCHEDULER_FLAGS);
+        let alert_dir = fields.entry(&keys::ALERT_DIR).and_then(|e| self.search_path(e));
+        let folders = alerts::folders(alert_dir.as_ref(), alerts::ALERTS);
+        let told = Told { folders: &folders, by_checks: true };
         let defaults = Defaults {
             scheduler,
             scheduler_flags: flags.map(|e| self.scheduler_flags(e, scheduler)).unwrap_or_default(),
@@ -79,6 +91,9 @@ impl<'a> Walk<'a> {
             maintenance_dir: fields
                 .entry(&keys::MAINTENANCE_DIR)
                 .and_then(|e| self.maintenance_dir(e)),
+            alerts: fields.entry(&keys::ALERTS).map(|e| Arc::new(self.alerts(e, told))),
+            monitor_dir: fields.entry(&keys::MONITOR_DIR).and_then(|e| self.search_path(e)),
+            alert_dir: alert_dir.clone(),
         };
         if let (Some(lower), Some(entry)) = (defaults.lower, fields.entry(&keys::LOWER))
             && lower > defaults.upper.unwrap_or(0)

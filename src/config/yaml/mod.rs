@@ -1,10 +1,12 @@
-//! The native dialect: YAML, one service a file or a list of services.
+//! The native dialect: YAML, one service a file or a list of services and watches.
 //!
 //! Text becomes a located tree ([`tree`]), the tree is walked by the one [`catalogue`] of keys
-//! ([`walk`], then [`service`], [`server`], [`check`] and [`global`]), and what is wrong on the
-//! way is gathered in [`findings`]. Nothing gives up before the end of the file.
+//! ([`walk`], then [`service`], [`server`], [`check`], [`alerts`], [`watch`] and [`global`]), and
+//! what is wrong on the way is gathered in [`findings`]. Nothing gives up before the end of the
+//! file.
 
 mod address;
+mod alerts;
 pub mod catalogue;
 mod check;
 mod findings;
@@ -18,52 +20,56 @@ mod service;
 mod suggest;
 mod tree;
 mod walk;
+mod watch;
+mod watching;
 
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::ops::Range;
+use std::sync::Arc;
 
 use findings::Findings;
 use tree::{Node, Tree, Value};
 use walk::Walk;
+use watch::Watches;
 
 use super::{Declared, Names, Parsed, Source};
-use crate::model::{Family, Protocol, ServiceKey};
+use crate::model::{ServiceKey, Watching};
 
+pub(in crate::config) use alerts::{ALERTS as USUAL_ALERTS, MONITORS as USUAL_MONITORS};
 pub use global::Defaults;
 
 pub(super) fn parse_services(source: &Source, defaults: &Defaults, names: &dyn Names) -> Parsed {
     let mut findings = Findings::new(source.path.clone());
     let tree = Tree::parse(&source.text, &mut findings);
-    let services = match tree.root() {
-        Some(root) => services(&mut walk(source, &tree, names, &mut findings), root, defaults),
-        None if tree.broken_at.is_some() => Vec::new(),
+    let (services, watching) = match tree.root() {
+        Some(root) => items(&mut walk(source, &tree, names, &mut findings), root, defaults),
+        None if tree.broken_at.is_some() => Default::default(),
         None => {
             // A file that lost its content must not take its services along.
             let hint = "remove the file to remove its services, or write [] for none";
             findings.error(&(0..0), "the file is empty", hint);
-            Vec::new()
+            Default::default()
         }
     };
-    Parsed { services, diagnostics: findings.finish(), ..Parsed::default() }
+    let watching = (!watching.groups.is_empty()).then(|| Arc::new(watching));
+    Parsed { services, watching, diagnostics: findings.finish(), ..Parsed::default() }
 }
 
-pub(super) fn parse_global(source: &Source) -> Parsed {
+pub(super) fn parse_global(source: &Source, names: &dyn Names) -> Parsed {
     let mut findings = Findings::new(source.path.clone());
     let tree = Tree::parse(&source.text, &mut findings);
     let (settings, defaults) = match tree.root() {
-        Some(root) => walk(source, &tree, &NoNames, &mut findings).global(root),
+        Some(root) => walk(source, &tree, names, &mut findings).global(root),
         None => Default::default(),
     };
     Parsed {
-        services: Vec::new(),
         settings: Some(settings),
         defaults: Some(defaults),
-        head: None,
         diagnostics: findings.finish(),
+        ..Parsed::default()
     }
 }
 
@@ -73,19 +79,37 @@ fn walk<'a>(
     names: &'a dyn Names,
     findings: &'a mut Findings,
 ) -> Walk<'a> {
-    Walk { text: &source.text, tree, names, findings, checks: HashMap::new() }
+    Walk {
+        text: &source.text,
+        tree,
+        names,
+        findings,
+        checks: HashMap::new(),
+        programs: HashMap::new(),
+        mentions: Vec::new(),
+    }
 }
 
-fn services<'a>(walk: &mut Walk<'a>, root: &'a Node<'a>, defaults: &Defaults) -> Vec<Declared> {
+/// Services and watches.
+fn items<'a>(
+    walk: &mut Walk<'a>,
+    root: &'a Node<'a>,
+    defaults: &Defaults,
+) -> (Vec<Declared>, Watching) {
     let nodes: Vec<&'a Node<'a>> = match &root.value {
         Value::List(items) => items.iter().map(|item| walk.node(*item)).collect(),
         _ => vec![root],
     };
     let mut first: HashMap<ServiceKey, Range<usize>> = HashMap::new();
     let mut services = Vec::with_capacity(nodes.len());
+    let mut watches = Watches::default();
     for node in nodes {
         if walk.findings.is_full() {
             break;
+        }
+        if walk.is_watch(node) {
+            walk.watch(node, defaults, &mut watches);
+            continue;
         }
         let Some(declared) = walk.service(node, defaults) else { continue };
         let span = &declared.place.span;
@@ -97,22 +121,6 @@ fn services<'a>(walk: &mut Walk<'a>, root: &'a Node<'a>, defaults: &Defaults) ->
         first.insert(declared.service.key, span.clone());
         services.push(declared);
     }
-    services
-}
-
-/// Where nothing is looked up.
-struct NoNames;
-
-impl Names for NoNames {
-    fn host(&self, _: &str, _: Family) -> Vec<IpAddr> {
-        Vec::new()
-    }
-
-    fn port(&self, _: &str, _: Option<Protocol>) -> Option<u16> {
-        None
-    }
-
-    fn node(&self) -> String {
-        "localhost".to_owned()
-    }
+    walk.look_up_mentions(&watches);
+    (services, watches.watching)
 }

@@ -28,7 +28,7 @@ const LONGEST_TEXT: usize = ExternalProbe::MAX_INPUT;
 pub(super) fn usual_port(probe: &Probe) -> u16 {
     match probe {
         Probe::On | Probe::Off | Probe::AsFound | Probe::Ping(_) | Probe::Connect => 0,
-        Probe::Associate | Probe::Tcp(_) | Probe::External(_) => 0,
+        Probe::Associate | Probe::Tcp(_) | Probe::External(_) | Probe::Watched(_) => 0,
         Probe::Http(http) => by_tls(&http.tls, 80, 443),
         Probe::Ftp(_) => 21,
         Probe::Smtp => 25,

@@ -14,8 +14,8 @@ use super::tree::{Node, Value};
 use super::walk::{Entry, Fields, MOST_WORDS, Walk};
 use crate::config::diagnostic::quoted;
 use crate::model::{
-    Destination, Endpoint, Fallback, Family, ForwardingMethod, Probe, Protocol, RealServer,
-    ServiceKey, Tunnel, TunnelKind,
+    CheckSpec, Destination, Endpoint, Fallback, Family, ForwardingMethod, Probe, Protocol,
+    RealServer, ServiceKey, Tunnel, TunnelKind,
 };
 
 /// What a service says about its servers, for those that do not say otherwise.
@@ -45,6 +45,8 @@ struct Draft {
     lower: Option<u32>,
     maintenance: bool,
     check: CheckDraft,
+    /// What is watched and decides in place of a check.
+    watch: Option<CheckSpec>,
     /// Where to point when it is wrong as a whole.
     span: Range<usize>,
 }
@@ -254,6 +256,7 @@ impl<'a> Walk<'a> {
         let maintenance = fields.entry(&keys::MAINTENANCE).and_then(|e| self.flag(e));
         draft.maintenance = maintenance.unwrap_or(false);
         draft.check = fields.entry(&keys::CHECK).map(|e| self.check(e)).unwrap_or_default();
+        draft.watch = fields.entry(&keys::DECIDES).and_then(|e| self.decides(e));
         draft
     }
 
@@ -311,6 +314,16 @@ impl<'a> Walk<'a> {
     fn real(&mut self, draft: &Draft, frame: &Frame) -> Option<RealServer> {
         let destination = self.row(draft, frame)?;
         let (endpoint, written) = self.endpoints(draft, destination.forward, frame)?;
+        if let Some(check) = draft.watch.clone() {
+            return Some(RealServer {
+                endpoint,
+                destination,
+                check_endpoint: endpoint,
+                check: self.shared(check),
+                written_port: endpoint.port,
+                maintenance: draft.maintenance,
+            });
+        }
         let drafts = [&draft.check, frame.check, frame.default_check];
         let asked = drafts.iter().find_map(|draft| draft.port);
         let asked_address = drafts.iter().find_map(|draft| draft.address);

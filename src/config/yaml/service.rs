@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::address;
+use super::alerts::{self, Told};
 use super::catalogue as keys;
 use super::check::CheckDraft;
 use super::global::Defaults;
@@ -45,6 +46,10 @@ impl<'a> Walk<'a> {
         let maintenance_dir =
             fields.entry(&keys::MAINTENANCE_DIR).and_then(|e| self.maintenance_dir(e));
         let name = fields.entry(&keys::NAME).and_then(|e| self.service_name(e));
+        let folders = alerts::folders(defaults.alert_dir.as_ref(), alerts::ALERTS);
+        let told = Told { folders: &folders, by_checks: true };
+        let alerts = fields.entry(&keys::ALERTS).map(|e| Arc::new(self.alerts(e, told)));
+        let partial = fields.entry(&keys::PARTIAL).and_then(|e| self.flag(e));
         self.remarks(&fields, &settings, &servers);
         if let (Some(fallback), Some(entry)) = (fallback, fields.entry(&keys::FALLBACK))
             && servers.iter().any(|server| server.endpoint == fallback.endpoint)
@@ -64,10 +69,12 @@ impl<'a> Walk<'a> {
             on_stop: on_stop.or(defaults.on_stop).unwrap_or(StopAction::Remove),
             by_hand: ByHand::Repair,
             tells_rows: false,
+            is_partial: partial == Some(true),
             maintenance_dir: maintenance_dir.or_else(|| defaults.maintenance_dir.clone()),
         };
         let place = self.findings.place(place.span().clone());
-        Some(Declared { service: Arc::new(service), place, alerts: None })
+        let watch = alerts.as_ref().or(defaults.alerts.as_ref()).and_then(|a| a.watch(&service));
+        Some(Declared { service: Arc::new(service), place, alerts: None, watch })
     }
 
     /// The protocol of an address; `None` for a firewall mark, which takes packets of any.
@@ -373,6 +380,13 @@ impl<'a> Walk<'a> {
                 format!("{scheduler} refuses the clients of a drained or quiesced server");
             let hint = "write scheduler_flags: [fallback] to have another server take them";
             self.findings.warning(&place, message, hint);
+        }
+        if let Some(entry) = fields.entry(&keys::ALERTS)
+            && !servers.is_empty()
+            && servers.iter().all(|server| !server.check.probe.asks())
+        {
+            let message = "nobody is told: no real server of this service is asked";
+            self.findings.warning(&entry.key_span, message, "write a check that asks");
         }
         if let Some(entry) = fields.entry(&keys::TUNNEL)
             && !servers.is_empty()

@@ -35,6 +35,7 @@ const FOREIGN: &[(&str, &str)] = &[
     ("u_threshold", "write upper:"),
     ("l_threshold", "write lower:"),
     ("schedflags", "write scheduler_flags: [fallback, port]"),
+    ("emailalert", "write alerts: [{alert: mail.alert ADDRESS, upalert: mail.alert ADDRESS}]"),
     ("vip", "write virtual: ADDRESS:PORT"),
     ("address", "write virtual: ADDRESS:PORT"),
 ];

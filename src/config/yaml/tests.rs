@@ -1,5 +1,6 @@
 //! The dialect on inputs nobody would write.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,6 +11,24 @@ use serde_json::{Map, Value as Json};
 use super::tree::{Id, Node, Tree, Value};
 use super::*;
 use crate::config::{Dialect, Severity, one_line, render};
+use crate::model::{Family, Protocol};
+
+/// Where nothing is looked up.
+pub(super) struct NoNames;
+
+impl Names for NoNames {
+    fn host(&self, _: &str, _: Family) -> Vec<IpAddr> {
+        Vec::new()
+    }
+
+    fn port(&self, _: &str, _: Option<Protocol>) -> Option<u16> {
+        None
+    }
+
+    fn node(&self) -> String {
+        "localhost".to_owned()
+    }
+}
 
 fn source(text: &str, dialect: Dialect) -> Source {
     Source { path: Arc::new(PathBuf::from("web.yaml")), dialect, text: text.into() }
@@ -53,6 +72,8 @@ fn almost_yaml() -> impl Strategy<Value = String> {
         Just("*a"),
         Just("fallback: \"[::1]:80\"\n"),
         Just("persistent: 5m\n"),
+        Just("alerts:\n  - alert: exit=1 a 'b\n    alertevery: 1h\n"),
+        Just("alerts: [{period: 'hr {25}', alertafter: [3 5m, "),
         Just("netmask: 24\n"),
         Just("tunnel: {type: gue}\n"),
         Just("}"),
@@ -86,7 +107,7 @@ proptest! {
     #[test]
     fn any_text_is_answered_with_places_inside_it(text in any::<String>()) {
         places_hold(&text, &parsed(&text));
-        places_hold(&text, &parse_global(&source(&text, Dialect::Global)));
+        places_hold(&text, &parse_global(&source(&text, Dialect::Global), &NoNames));
     }
 
     #[test]
@@ -98,7 +119,7 @@ proptest! {
     #[test]
     fn almost_a_file_is_answered_with_places_inside_it(text in almost_yaml()) {
         places_hold(&text, &parsed(&text));
-        places_hold(&text, &parse_global(&source(&text, Dialect::Global)));
+        places_hold(&text, &parse_global(&source(&text, Dialect::Global), &NoNames));
     }
 
     /// A mistake anywhere never hides the mistakes elsewhere, and never brings down the parser.
@@ -319,7 +340,7 @@ fn fifty_thousand_real_servers_fit() {
 fn defaults_hold_where_a_service_says_nothing() {
     let text = "defaults:\n  scheduler: sh\n  scheduler_flags: [port]\n  forward: masq\n  \
                 check: {http: {request: /up}, interval: 2s}\n  persistent: 60\n  netmask: 24\n";
-    let global = parse_global(&source(text, Dialect::Global));
+    let global = parse_global(&source(text, Dialect::Global), &NoNames);
     assert!(global.diagnostics.is_empty());
     let defaults = global.defaults.unwrap();
     let services = "\

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::fmt::Display;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +18,7 @@ use super::{scalar, suggest};
 use crate::config::Names;
 use crate::config::diagnostic::quoted;
 use crate::config::nearest::nearest;
-use crate::model::{CheckSpec, KernelName};
+use crate::model::{CheckSpec, KernelName, WatchKey};
 
 /// More words than any line of ours has, mistakes included.
 pub(super) const MOST_WORDS: usize = 32;
@@ -30,6 +31,10 @@ pub(super) struct Walk<'a> {
     pub(super) findings: &'a mut Findings,
     /// Every check of the file so far, so that equal ones are one in memory.
     pub(super) checks: HashMap<CheckSpec, Arc<CheckSpec>>,
+    /// Where alerts and monitors were found, or that they were not; by what they are and their name.
+    pub(super) programs: HashMap<(&'static str, String), Option<Arc<PathBuf>>>,
+    /// Watched services that others speak of, and where.
+    pub(super) mentions: Vec<(WatchKey, Range<usize>)>,
 }
 
 /// A mapping's keys that its section knows.
@@ -184,6 +189,27 @@ impl<'a> Walk<'a> {
                 None
             }
         }
+    }
+
+    /// The keys of a mapping that may have any, each with its value.
+    pub(super) fn texts(&mut self, entry: &Entry<'a>) -> Vec<(&'a str, Entry<'a>)> {
+        let Value::Mapping(pairs) = &entry.value.value else {
+            let message = format!("{} is a mapping", quoted(entry.key.name));
+            self.findings.error(entry.span(), message, example(entry.key));
+            return Vec::new();
+        };
+        let mut found = Vec::with_capacity(pairs.len());
+        for (name, value) in pairs {
+            let (name, value) = (self.node(*name), self.node(*value));
+            match name.text() {
+                Some(text) => {
+                    found
+                        .push((text, Entry { key: entry.key, key_span: name.span.clone(), value }));
+                }
+                None => self.findings.error(&name.span, "a key is a word", example(entry.key)),
+            }
+        }
+        found
     }
 
     /// The text of a scalar, as written.
@@ -396,20 +422,25 @@ impl<'a> Walk<'a> {
     /// The first words of a scalar, one more than [`MOST_WORDS`] at most, each with its own place where the file shows the text as it is,
     /// and the whole scalar's place where escapes or line breaks stand between.
     pub(super) fn words(&self, node: &'a Node<'a>, text: &'a str) -> Vec<(&'a str, Range<usize>)> {
-        let written = self.text.get(node.span.clone()).unwrap_or_default();
-        let base = match written {
-            _ if written == text => Some(node.span.start),
-            _ if written.get(1..written.len().saturating_sub(1)) == Some(text) => {
-                Some(node.span.start + 1)
-            }
-            _ => None,
-        };
         let place = |word: &str| {
-            let Some(base) = base else { return node.span.clone() };
-            let at = base + (word.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-            at..at + word.len()
+            let at = (word.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+            self.part(node, text, at..at + word.len())
         };
         text.split_whitespace().take(MOST_WORDS + 1).map(|word| (word, place(word))).collect()
+    }
+
+    /// Where a part of a scalar stands; the whole scalar's place where escapes or line breaks
+    /// stand between.
+    pub(super) fn part(&self, node: &Node, text: &str, part: Range<usize>) -> Range<usize> {
+        let written = self.text.get(node.span.clone()).unwrap_or_default();
+        let base = match written {
+            _ if written == text => node.span.start,
+            _ if written.get(1..written.len().saturating_sub(1)) == Some(text) => {
+                node.span.start + 1
+            }
+            _ => return node.span.clone(),
+        };
+        base + part.start..base + part.end
     }
 }
 

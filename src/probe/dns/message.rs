@@ -43,20 +43,28 @@ pub(in crate::probe) fn questions(request: &str, ids: [u16; 2]) -> Result<Vec<Qu
         return Err(UNFIT.to_owned());
     }
     match request.parse::<IpAddr>() {
-        Ok(address) => Ok(vec![question(&reverse(address), TYPE::PTR, ids[0])?]),
+        Ok(address) => Ok(vec![question(&reverse(address), TYPE::PTR, ids[0], true)?]),
         Err(_) => {
             let name = request.strip_suffix('.').unwrap_or(request);
             let [v4, v6] = ids;
-            Ok(vec![question(name, TYPE::A, v4)?, question(name, TYPE::AAAA, v6)?])
+            Ok(vec![question(name, TYPE::A, v4, true)?, question(name, TYPE::AAAA, v6, true)?])
         }
     }
 }
 
-fn question(name: &str, kind: TYPE, id: u16) -> Result<Question, String> {
+/// One question for records of one kind; with `recursion` the server is to ask others.
+pub(in crate::probe) fn question(
+    name: &str,
+    kind: TYPE,
+    id: u16,
+    recursion: bool,
+) -> Result<Question, String> {
     let unfit = |_: SimpleDnsError| UNFIT.to_owned();
     let asked = Name::new(name).map_err(unfit)?;
     let mut packet = Packet::new_query(id);
-    packet.set_flags(PacketFlag::RECURSION_DESIRED);
+    if recursion {
+        packet.set_flags(PacketFlag::RECURSION_DESIRED);
+    }
     let class = QCLASS::CLASS(CLASS::IN);
     packet.questions.push(simple_dns::Question::new(asked, QTYPE::TYPE(kind), class, false));
     let bytes = packet.build_bytes_vec().map_err(unfit)?;
@@ -64,7 +72,7 @@ fn question(name: &str, kind: TYPE, id: u16) -> Result<Question, String> {
 }
 
 /// `1.2.0.192.in-addr.arpa`, RFC 1035 section 3.5; `...ip6.arpa`, RFC 3596 section 2.5.
-fn reverse(address: IpAddr) -> String {
+pub(in crate::probe) fn reverse(address: IpAddr) -> String {
     let mut labels: Vec<String> = match address {
         IpAddr::V4(address) => address.octets().iter().map(u8::to_string).collect(),
         IpAddr::V6(address) => {
@@ -79,19 +87,38 @@ fn reverse(address: IpAddr) -> String {
 
 /// Reads a message; `None` when it does not answer `question`.
 pub(in crate::probe) fn read(question: &Question, bytes: &[u8]) -> Option<Answer> {
+    Some(match open(question, bytes)? {
+        Opened::Truncated => Answer::Truncated,
+        Opened::Refusal(why) => Answer::Refusal(why),
+        Opened::Packet(packet) => {
+            Answer::Records(packet.answers.iter().filter_map(|r| text(&r.rdata)).collect())
+        }
+    })
+}
+
+/// An answer, before its records are looked at.
+pub(in crate::probe) enum Opened<'b> {
+    /// Of no more than [`MAX_RECORDS`] records.
+    Packet(Packet<'b>),
+    Truncated,
+    Refusal(String),
+}
+
+/// Opens a message; `None` when it does not answer `question`.
+pub(in crate::probe) fn open<'b>(question: &Question, bytes: &'b [u8]) -> Option<Opened<'b>> {
     let &[high, low, flags, more, ref counts @ ..] = bytes else { return None };
     // The highest flag tells an answer from a question.
     if u16::from_be_bytes([high, low]) != question.id || flags & 0x80 == 0 {
         return None;
     }
     if flags & 0x02 != 0 {
-        return Some(Answer::Truncated);
+        return Some(Opened::Truncated);
     }
-    let unreadable = || Some(Answer::Refusal("an answer that cannot be read".into()));
+    let unreadable = || Some(Opened::Refusal("an answer that cannot be read".into()));
     let counts = counts.get(..HEADER - 4)?.chunks_exact(2);
     let records: usize = counts.map(|n| usize::from(u16::from_be_bytes([n[0], n[1]]))).sum();
     if records > MAX_RECORDS {
-        return Some(Answer::Refusal(format!("an answer of more than {MAX_RECORDS} records")));
+        return Some(Opened::Refusal(format!("an answer of more than {MAX_RECORDS} records")));
     }
     let Ok(packet) = Packet::parse(bytes) else { return unreadable() };
     let code = more & 0x0f;
@@ -102,8 +129,8 @@ pub(in crate::probe) fn read(question: &Question, bytes: &[u8]) -> Option<Answer
         _ => return None,
     }
     Some(match code {
-        0 => Answer::Records(packet.answers.iter().filter_map(|r| text(&r.rdata)).collect()),
-        code => Answer::Refusal(refusal(code)),
+        0 => Opened::Packet(packet),
+        code => Opened::Refusal(refusal(code)),
     })
 }
 
@@ -127,7 +154,7 @@ fn refusal(code: u8) -> String {
     }
 }
 
-fn text(data: &RData<'_>) -> Option<String> {
+pub(in crate::probe) fn text(data: &RData<'_>) -> Option<String> {
     match data {
         RData::A(a) => Some(Ipv4Addr::from(a.address).to_string()),
         RData::AAAA(aaaa) => Some(Ipv6Addr::from(aaaa.address).to_string()),

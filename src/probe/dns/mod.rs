@@ -150,13 +150,26 @@ async fn call(
     exchange(&mut tcp, question).await
 }
 
-/// One question, one answer, each led by its length: RFC 1035 section 4.2.2.
+/// One question, one answer.
 pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
     tcp: &mut S,
     question: &Question,
 ) -> Result<Answer, Miss> {
-    let length = u16::try_from(question.bytes.len()).unwrap_or(u16::MAX);
-    let framed = [&length.to_be_bytes(), &question.bytes[..]].concat();
+    let message = message_for(tcp, &question.bytes).await?;
+    let stray = || Miss::Fail("dns: an answer to another question".into());
+    match message::read(question, &message).ok_or_else(stray)? {
+        Answer::Truncated => Err(Miss::Fail("dns: truncated, even by TCP".into())),
+        answer => Ok(answer),
+    }
+}
+
+/// One message for another, each led by its length: RFC 1035 section 4.2.2.
+pub(super) async fn message_for<S: AsyncRead + AsyncWrite + Unpin>(
+    tcp: &mut S,
+    bytes: &[u8],
+) -> Result<Vec<u8>, Miss> {
+    let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+    let framed = [&length.to_be_bytes(), bytes].concat();
     tcp.write_all(&framed).await.map_err(|error| Miss::fail(Phase::Dns, &error))?;
     let mut pending = Vec::new();
     loop {
@@ -166,11 +179,7 @@ pub(super) async fn exchange<S: AsyncRead + AsyncWrite + Unpin>(
                 return Err(Miss::Fail(format!("dns: an answer of {length} bytes")));
             }
             if let Some(message) = rest.get(..length) {
-                let stray = || Miss::Fail("dns: an answer to another question".into());
-                return match message::read(question, message).ok_or_else(stray)? {
-                    Answer::Truncated => Err(Miss::Fail("dns: truncated, even by TCP".into())),
-                    answer => Ok(answer),
-                };
+                return Ok(message.to_vec());
             }
         }
         let step = stream::receive(tcp, |bytes| {

@@ -1,13 +1,13 @@
 //! As much of the Basic Encoding Rules as LDAP uses, RFC 4511 section 5.1: one byte of tag,
 //! definite lengths. Pure.
 
-pub(super) const INTEGER: u8 = 0x02;
-pub(super) const OCTET_STRING: u8 = 0x04;
-pub(super) const ENUMERATED: u8 = 0x0a;
-pub(super) const SEQUENCE: u8 = 0x30;
+pub(in crate::probe) const INTEGER: u8 = 0x02;
+pub(in crate::probe) const OCTET_STRING: u8 = 0x04;
+pub(in crate::probe) const ENUMERATED: u8 = 0x0a;
+pub(in crate::probe) const SEQUENCE: u8 = 0x30;
 
 /// An element with this content.
-pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
+pub(in crate::probe) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = content.len();
     let mut out = vec![tag];
     match u8::try_from(length) {
@@ -25,18 +25,18 @@ pub(super) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
 }
 
 /// A small number that is not negative.
-pub(super) fn small(tag: u8, value: u8) -> Vec<u8> {
+pub(in crate::probe) fn small(tag: u8, value: u8) -> Vec<u8> {
     debug_assert!(value < 0x80, "a higher bit would be a sign");
     element(tag, &[value])
 }
 
 /// A header that can be no element of LDAP.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Malformed;
+pub(in crate::probe) struct Malformed;
 
 /// Bytes of the header and of the content of the element that begins here; `None` when the
 /// header is not whole yet.
-pub(super) fn extent(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
+pub(in crate::probe) fn extent(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> {
     let (&tag, rest) = match bytes.split_first() {
         Some(split) => split,
         None => return Ok(None),
@@ -62,7 +62,7 @@ pub(super) fn extent(bytes: &[u8]) -> Result<Option<(usize, usize)>, Malformed> 
 }
 
 /// The elements of a content, one after the other.
-pub(super) struct Elements<'a>(pub &'a [u8]);
+pub(in crate::probe) struct Elements<'a>(pub &'a [u8]);
 
 impl<'a> Elements<'a> {
     /// The tag and the content of the next element, if there is a whole one.

@@ -1,6 +1,6 @@
 //! Log in to a directory and look up one entry, in the clear or over TLS.
 
-mod ber;
+pub(super) mod ber;
 mod dialogue;
 
 use std::time::Duration;

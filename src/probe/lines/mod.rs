@@ -122,7 +122,7 @@ fn sayable<'p>(name: &str, probe: &'p MailboxProbe) -> Result<Option<(&'p str, &
 }
 
 /// How long the first line of `bytes` is, its end included; `None` before it ended.
-fn frame(bytes: &[u8]) -> Result<Option<usize>, String> {
+pub(super) fn frame(bytes: &[u8]) -> Result<Option<usize>, String> {
     match memchr(b'\n', bytes) {
         Some(end) if end < MAX_LINE => Ok(Some(end + 1)),
         None if bytes.len() < MAX_LINE => Ok(None),

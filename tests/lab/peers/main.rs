@@ -1,8 +1,8 @@
-//! `make bench`: directord beside keepalived, ipvsadm, fping and ldirectord, in one guest.
+//! `make bench`: directord beside keepalived, ipvsadm, fping, ldirectord and mon, in one guest.
 //!
 //! ```text
-//! peers [SECTION...]     fill survey change checks death outage ldirectord thousand; without an
-//!                        argument all but the last
+//! peers [SECTION...]     fill survey change checks death outage ldirectord thousand mon; without an
+//!                        argument all but `thousand`
 //! ```
 //!
 //! Only ratios within one run mean anything: the guest's system calls are slow and its machine is
@@ -21,6 +21,7 @@ mod death;
 mod director;
 mod fill;
 mod ldirectord;
+mod mon;
 mod outage;
 mod process;
 mod report;
@@ -54,6 +55,7 @@ const SECTIONS: &[Section] = &[
     ("death", "(d) from the answer that proves a server dead to the table's change", death::run),
     ("outage", "(e) 20,000 servers fall silent at once; (g) memory per real server", outage::run),
     ("ldirectord", "(h) ldirectord with 50 and with 200 services", ldirectord::run),
+    ("mon", "(i) mon with 1,000 http watches", mon::run),
     ("thousand", "(h) ldirectord with 1,000 services", ldirectord::thousand),
 ];
 

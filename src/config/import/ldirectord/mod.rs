@@ -19,7 +19,6 @@ mod draft;
 mod lines;
 mod negotiate;
 mod real;
-mod report;
 mod request;
 mod resolve;
 mod values;
@@ -29,6 +28,7 @@ mod tests;
 
 use std::sync::Arc;
 
+use super::report;
 use crate::config::{Names, Parsed, Source};
 
 use draft::{Draft, Globals};

@@ -50,7 +50,7 @@ pub(super) fn services(
         let place = Place { file: source.path.clone(), span };
         let names = std::mem::take(&mut resolver.monitored);
         let alerts = alerts::of_service(draft, &file.globals, names);
-        declared.push(Declared { service: Arc::new(service), place, alerts });
+        declared.push(Declared { service: Arc::new(service), place, alerts, watch: None });
     }
     declared
 }
@@ -120,6 +120,7 @@ impl Resolver<'_> {
                 false => ByHand::KeepWeightsAndRemovals,
             },
             tells_rows: true,
+            is_partial: false,
             maintenance_dir: self.globals.maintenancedir.clone(),
         })
     }

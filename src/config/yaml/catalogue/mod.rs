@@ -1,12 +1,16 @@
 //! Every key of the dialect, once: the parser's ranges and suggestions, the JSON Schema and the
 //! manual are all made from these tables.
 
+mod alerts;
 mod check;
+mod watch;
 
 use std::time::Duration;
 
 use crate::model::{Destination, Persistence};
+pub use alerts::*;
 pub use check::*;
+pub use watch::*;
 
 /// One key of a mapping.
 pub struct Key {
@@ -67,6 +71,14 @@ pub enum Kind {
     WordOr(&'static [&'static str], &'static Section),
     /// A list of text, or a mapping with these keys.
     ArgvOr(&'static Section),
+    /// A line, or a list of lines.
+    Lines,
+    /// Times of the week and the year in mon's notation; nothing is always.
+    Times,
+    /// A time in mon's notation, `1.5h`, or a duration; not 0.
+    Wait,
+    /// A mapping with any keys, and text for values.
+    Texts,
 }
 
 /// A mapping's keys.
@@ -244,6 +256,15 @@ pub static ON_STOP: Key = Key::new(
 pub static MAINTENANCE_DIR: Key = Key::new("maintenance_dir", Kind::Text, "a folder in which a file's name takes real servers out until it is gone: ADDRESS, ADDRESS:PORT, HOST or HOST:PORT")
     .example("/etc/directord/maintenance");
 
+pub static PARTIAL: Key = Key::new(
+    "partial",
+    Kind::Flag,
+    "only who of the named servers is in and who is out is kept: the service's settings, and rows \
+     of servers that are not named, are as they are found",
+)
+.default("false")
+.example("true");
+
 /// The schedulers of Linux 6.
 pub const SCHEDULERS: &[&str] = &[
     "rr", "wrr", "lc", "wlc", "lblc", "lblcr", "dh", "sh", "mh", "sed", "nq", "fo", "ovf", "twos",
@@ -339,14 +360,17 @@ pub static SERVICE: Section = Section::new(
         &ON_FAILURE,
         &ON_STOP,
         &MAINTENANCE_DIR,
+        &PARTIAL,
+        &ALERTS,
     ],
 )
 .one_of(&[&VIRTUAL, &FWMARK]);
 pub static REAL_KEYS: Section = Section::new(
     "a real server",
-    &[&ADDRESS, &PORT, &FORWARD, &TUNNEL, &WEIGHT, &UPPER, &LOWER, &MAINTENANCE, &CHECK],
+    &[&ADDRESS, &PORT, &FORWARD, &TUNNEL, &WEIGHT, &UPPER, &LOWER, &MAINTENANCE, &CHECK, &DECIDES],
 )
-.needs(&[&ADDRESS]);
+.needs(&[&ADDRESS])
+.at_most_one_of(&[&CHECK, &DECIDES]);
 pub static FALLBACK_KEYS: Section =
     Section::new("a fallback server", &[&ADDRESS, &PORT, &FORWARD, &TUNNEL]).needs(&[&ADDRESS]);
 pub static TUNNEL_KEYS: Section =
@@ -357,6 +381,9 @@ pub static GLOBAL: Section = Section::new(
         &REMOVE_LIMIT,
         &SYSCTL,
         &LOCAL_ERROR_HOLD,
+        &ALERT_DIR,
+        &MONITOR_DIR,
+        &WATCHING,
         &DEFAULTS,
         // The defaults again, for who writes them without a heading.
         &SCHEDULER,
@@ -372,6 +399,7 @@ pub static GLOBAL: Section = Section::new(
         &ON_FAILURE,
         &ON_STOP,
         &MAINTENANCE_DIR,
+        &ALERTS,
     ],
 );
 pub static DEFAULT_KEYS: Section = Section::new(
@@ -390,6 +418,7 @@ pub static DEFAULT_KEYS: Section = Section::new(
         &ON_FAILURE,
         &ON_STOP,
         &MAINTENANCE_DIR,
+        &ALERTS,
     ],
 );
 
@@ -415,6 +444,12 @@ pub static SECTIONS: &[&Section] = &[
     &LDAPS_KEYS,
     &SQL_KEYS,
     &EXTERNAL_KEYS,
+    &PERIOD_KEYS,
+    &WATCH_KEYS,
+    &WATCHED_KEYS,
+    &DECIDES_KEYS,
+    &WATCHING_KEYS,
+    &COLLAPSE_KEYS,
     &GLOBAL,
     &DEFAULT_KEYS,
 ];

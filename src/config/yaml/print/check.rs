@@ -243,7 +243,7 @@ impl Options {
 fn options(probe: &Probe) -> Vec<(&'static str, String)> {
     let none = Options::default();
     let options = match probe {
-        Probe::On | Probe::Off | Probe::AsFound => none,
+        Probe::On | Probe::Off | Probe::AsFound | Probe::Watched(_) => none,
         Probe::Connect | Probe::Associate | Probe::Smtp | Probe::Nntp => none,
         Probe::External(external) => {
             let ExternalProbe { argv, input, virtual_address: _, virtual_port: _ } = &**external;

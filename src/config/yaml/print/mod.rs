@@ -4,6 +4,7 @@
 //! remarks can be put where they belong. Whatever a `global.yaml` usually sets is written out: the
 //! text means the same in every folder.
 
+mod alerts;
 mod check;
 mod text;
 
@@ -15,9 +16,10 @@ use std::net::IpAddr;
 
 use crate::model::{
     Destination, FailureAction, Family, ForwardingMethod, Netmask, Protocol, RealServer,
-    SchedulerFlags, ServiceKey, StopAction, Tunnel, TunnelKind, VirtualService,
+    SchedulerFlags, ServiceKey, ServiceWatch, StopAction, Tunnel, TunnelKind, VirtualService,
 };
 
+pub(in crate::config) use alerts::{line, period, time};
 use check::Common;
 
 /// One line.
@@ -59,15 +61,17 @@ pub(in crate::config) struct Remark {
     pub(in crate::config) beside: bool,
 }
 
-/// The text of a service, each remark at the row it is about, or above all rows if there is none;
-/// as an item of a list, or alone.
+/// The text of a service and of those who are told of it, each remark at the row it is about, or
+/// above all rows if there is none; as an item of a list, or alone.
 pub(in crate::config) fn text(
     service: &VirtualService,
+    watch: Option<&ServiceWatch>,
     spelling: &Spelling,
     remarks: &[Remark],
     item: bool,
 ) -> String {
-    let rows = rows(service, spelling);
+    let mut rows = rows(service, spelling);
+    rows.extend(watch.into_iter().flat_map(told));
     let place = |topic: Topic| {
         let at = |topic| rows.iter().position(|row| row.topic == topic);
         let kind = matches!(topic, Topic::Check(_)).then_some(Topic::Check("check"));
@@ -96,6 +100,11 @@ pub(in crate::config) fn text(
         out.push('\n');
     }
     out
+}
+
+/// Any text as a value on one line.
+pub(in crate::config) fn scalar(value: &str) -> String {
+    text::text(value)
 }
 
 /// A comment as YAML takes it.
@@ -153,6 +162,25 @@ fn rows(service: &VirtualService, spelling: &Spelling) -> Vec<Row> {
     add("on_stop", on_stop(service.on_stop));
     if let Some(folder) = &service.maintenance_dir {
         add("maintenance_dir", &text::text(&folder.to_string_lossy()));
+    }
+    rows
+}
+
+/// The periods of those who are told; without a real server there is nothing to tell.
+fn told(watch: &ServiceWatch) -> Vec<Row> {
+    let topic = Topic::Service("alerts");
+    let Some(spec) = watch.specs.first() else { return Vec::new() };
+    let mut rows = vec![Row { topic, depth: 0, text: "alerts:".into() }];
+    for (number, given) in spec.periods.iter().enumerate() {
+        let mut keys = period(given);
+        // It is said once, for all of them.
+        if number == 0 && spec.unack_summary {
+            keys.push(("unack_summary", "true".to_owned()));
+        }
+        for (at, (key, value)) in keys.into_iter().enumerate() {
+            let (depth, dash) = if at == 0 { (1, "- ") } else { (2, "") };
+            rows.push(Row { topic, depth, text: format!("{dash}{key}: {value}") });
+        }
     }
     rows
 }

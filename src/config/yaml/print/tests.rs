@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::config::yaml::{Defaults, parse_services};
-use crate::config::{Dialect, Names, Severity, Source};
+use crate::config::{Declared, Dialect, Names, Severity, Source};
 use crate::model::*;
 
 struct Nobody;
@@ -29,12 +29,16 @@ impl Names for Nobody {
 }
 
 fn read(text: &str) -> Result<Vec<VirtualService>, String> {
+    Ok(declared(text)?.iter().map(|s| (*s.service).clone()).collect())
+}
+
+fn declared(text: &str) -> Result<Vec<Declared>, String> {
     let path = Arc::new(PathBuf::from("a.yaml"));
     let source = Source { path, dialect: Dialect::Yaml, text: text.into() };
     let parsed = parse_services(&source, &Defaults::default(), &Nobody);
     match parsed.diagnostics.iter().find(|d| d.severity == Severity::Error) {
         Some(error) => Err(format!("{}\n{text}", error.message)),
-        None => Ok(parsed.services.iter().map(|s| (*s.service).clone()).collect()),
+        None => Ok(parsed.services),
     }
 }
 
@@ -408,6 +412,7 @@ fn service() -> impl Strategy<Value = VirtualService> {
             on_stop,
             by_hand: ByHand::Repair,
             tells_rows: false,
+            is_partial: false,
             maintenance_dir: folder.map(|folder| Arc::new(folder.into())),
         }
     })
@@ -432,7 +437,7 @@ proptest! {
     #[test]
     fn what_is_printed_is_what_is_read(service in service(), item: bool, remark in line()) {
         let remark = Remark { topic: Topic::Check("fall"), text: format!("#{remark}"), beside: true };
-        let text = text(&service, &Spelling::default(), &[remark], item);
+        let text = text(&service, None, &Spelling::default(), &[remark], item);
         let read = read(&text).map_err(TestCaseError::fail)?;
         let read: Vec<_> = read.into_iter().map(bare).collect();
         prop_assert_eq!(read, vec![bare(service)], "{}", text);
@@ -443,7 +448,7 @@ proptest! {
 fn several_services_are_a_list() {
     let text = "- virtual: 10.0.0.1:80\n  real: [10.0.0.2]\n- fwmark: 7\n  real: [10.0.0.3]\n";
     let services = read(text).unwrap();
-    let print = |service| super::text(service, &Spelling::default(), &[], true);
+    let print = |service| super::text(service, None, &Spelling::default(), &[], true);
     let printed: String = services.iter().map(print).collect();
     assert_eq!(read(&printed).unwrap(), services);
 }
@@ -456,7 +461,37 @@ fn hosts_are_spelt_as_their_owner_does() {
         servers: vec![None, Some("web2".into())],
         fallback: None,
     };
-    let text = super::text(&service, &spelling, &[], false);
+    let text = super::text(&service, None, &spelling, &[], false);
     assert!(text.starts_with("virtual: www:80\n"), "{text}");
     assert!(text.contains("\n  - 10.0.0.2:80\n  - web2:80\n"), "{text}");
+}
+
+#[test]
+fn those_who_are_told_are_printed_as_they_are_read() {
+    let text = r#"
+- virtual: 10.0.0.1:80
+  real: [10.0.0.2, 10.0.0.3]
+  alerts:
+    - period: wd {Mon-Fri} hr {9am-5pm}, wd {Sat}
+      label: WORK
+      alert: ['exit=1-3 mail.alert -S "two \" words" root', "a it\\'s"]
+      upalert: b
+      alertevery: 1h strict
+      alertafter: [3, 1d, 3 10m]
+      upalertafter: 1.5s
+      numalerts: 2
+      alertexitrange: 1-3
+      no_comp_alerts: true
+      alerts_dont_count: true
+      unack_summary: true
+    - {startupalert: [c, d e], ackalert: f, disablealert: g}
+"#;
+    let read = declared(text).unwrap().remove(0);
+    let watch = read.watch.as_deref();
+    assert_eq!(watch.map(|watch| watch.specs[0].periods.len()), Some(2));
+    for item in [true, false] {
+        let printed = super::text(&read.service, watch, &Spelling::default(), &[], item);
+        let again = declared(&printed).unwrap().remove(0);
+        assert_eq!(again.watch.as_deref(), watch, "{printed}");
+    }
 }

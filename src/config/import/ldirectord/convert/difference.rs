@@ -14,6 +14,7 @@ pub(super) fn between(ours: &VirtualService, printed: &VirtualService) -> Vec<St
         on_stop,
         by_hand,
         tells_rows,
+        is_partial,
         maintenance_dir,
     } = ours;
     let mut found: Vec<String> = Vec::new();
@@ -24,6 +25,7 @@ pub(super) fn between(ours: &VirtualService, printed: &VirtualService) -> Vec<St
     };
     say(*by_hand != printed.by_hand, by_hand_words(*by_hand));
     say(*tells_rows != printed.tells_rows, "the log has directord's own lines, not ldirectord's");
+    say(*is_partial != printed.is_partial, "rows of servers it does not name are removed");
     say(*key != printed.key, "this is another service");
     say(*name != printed.name, "its name is another");
     say(*settings != printed.settings, "its scheduler or its persistence is another");

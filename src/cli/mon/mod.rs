@@ -1,0 +1,208 @@
+//! The personality `mon`: its command line, its exit statuses, and a directord behind them.
+//!
+//! `mon [OPTIONS]` stays in the foreground, `mon -f` starts the daemon and returns when it
+//! watches. The port for mon's clients is open, on the loopback where the file says no other
+//! address. What is left of mon is in docs/from-mon.md.
+
+mod options;
+
+use std::ffi::OsString;
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::Parser;
+
+use super::logging;
+use crate::api::Client;
+use crate::config::source::{self, SystemNames};
+use crate::config::{Dialect, Source, mon};
+use crate::daemon::{self, MonPersona, Options, SYSLOG, TableChoice};
+use crate::model::Phase;
+
+use options::Asked;
+
+/// mon's exit statuses: what its version prints for each is its own business.
+mod status {
+    pub const OK: u8 = 0;
+    /// The port is taken, another one runs, or there is no IPVS.
+    pub const FAILED: u8 = 1;
+    /// A file that is not there or cannot be read.
+    pub const NO_FILE: u8 = 2;
+    /// Mistakes in the file: mon ends with whatever error number was there last, mostly this.
+    pub const CONFIG: u8 = 25;
+}
+
+const DEFAULT_FILE: &str = "/etc/mon/mon.cf";
+
+/// How long a start in the background may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// Between two looks at it.
+const LOOK: Duration = Duration::from_millis(50);
+
+const HELP: &str = "\
+usage: mon [-f] [-d] [-c FILE] [-M [COMMAND]] [-A AUTHFILE] [-B CFBASEDIR] [-D STATEDIR]
+           [-L LOGDIR] [-O FACILITY] [-P PIDFILE] [-a ALERTDIR] [-b BASEDIR] [-k COUNT]
+           [-m COUNT] [-p PORT] [-r TIME] [-s MONITORDIR] [-S] [-t TRAPPORT]
+           [--table kernel|memory] [--runtime-dir DIR] [--state-dir DIR]
+       mon -h | -v
+
+directord, called as mon: watches what the file says, tells whom it says, and keeps the real
+servers that lvs.alert is called for in the kernel's table. -i and -l are accepted: there is no
+tick to set, and the state is always kept. See docs/from-mon.md.
+";
+
+/// Runs mon's command line; `words` without the program's name.
+pub fn run(words: impl Iterator<Item = OsString>) -> u8 {
+    let words: Vec<OsString> = words.collect();
+    let asked = match options::parse(words.iter().cloned()) {
+        Ok(asked) => asked,
+        // As mon: a word that is no option is answered by its usage, and no failure.
+        Err(error) => {
+            complain(&error);
+            print(HELP);
+            return if error.contains("randstart") { u8::MAX } else { status::OK };
+        }
+    };
+    if asked.help {
+        print(HELP);
+        return status::OK;
+    }
+    if asked.version {
+        print(concat!("mon-1.3.4 (directord ", env!("CARGO_PKG_VERSION"), ")\n"));
+        return status::OK;
+    }
+    let file = asked.file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+    let file = std::path::absolute(&file).unwrap_or(file);
+    if let Err(code) = look(&file, &asked) {
+        return code;
+    }
+    if asked.fork {
+        return start(&words, &asked);
+    }
+    serve(file, asked)
+}
+
+/// Whether the file can be taken; its mistakes are told, and then mon's own line for scripts.
+fn look(file: &Path, asked: &Asked) -> Result<(), u8> {
+    let text = source::read_mon(file, asked.filter.as_deref()).map_err(|error| {
+        complain(&format!("{}: {error}", file.display()));
+        status::NO_FILE
+    })?;
+    let source = Source { path: Arc::new(file.to_owned()), dialect: Dialect::Mon, text };
+    let options = Arc::new(asked.options.clone());
+    let names = SystemNames::new().with_mon(daemon::native, options);
+    let Some(first) = mon::first_error(&source, &names) else { return Ok(()) };
+    complain(&first);
+    Err(status::CONFIG)
+}
+
+fn serve(file: PathBuf, asked: Asked) -> u8 {
+    let runtime_dir = runtime_dir(&asked);
+    let name = runtime_dir.file_name().map(ToOwned::to_owned).unwrap_or_default();
+    let state_dir = asked.own_state_dir.clone();
+    let level = match asked.debug {
+        0 => "info",
+        1 => "debug",
+        _ => "trace",
+    };
+    let log = logging::start(&log(level));
+    let ended = daemon::run(Options {
+        config: vec![file],
+        table: asked.table.unwrap_or(TableChoice::Kernel),
+        runtime_dir,
+        state_dir: state_dir.unwrap_or_else(|| Path::new("/var/lib/directord").join(name)),
+        pid_file: asked.options.pid_file.clone().filter(|path| !path.as_os_str().is_empty()),
+        persona: None,
+        mon: Some(MonPersona {
+            options: Arc::new(asked.options),
+            filter: asked.filter,
+            stopped: asked.stopped,
+        }),
+        syslog: SYSLOG.into(),
+    });
+    drop(log);
+    match ended {
+        Ok(()) => status::OK,
+        Err(error) => {
+            complain(&error.to_string());
+            match error {
+                daemon::Error::Config(_) => status::CONFIG,
+                _ => status::FAILED,
+            }
+        }
+    }
+}
+
+fn runtime_dir(asked: &Asked) -> PathBuf {
+    asked.runtime_dir.clone().unwrap_or_else(|| "/run/directord/mon".into())
+}
+
+/// Starts the daemon in the background, and returns when it watches.
+fn start(words: &[OsString], asked: &Asked) -> u8 {
+    let started = spawn(words).and_then(|child| wait(child, &runtime_dir(asked)));
+    match started {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&format!("start: {error}"));
+            status::FAILED
+        }
+    }
+}
+
+/// This program again, in a session of its own, with the same words but for `-f`.
+fn spawn(words: &[OsString]) -> std::io::Result<Child> {
+    let is_fork = |word: &&OsString| {
+        let text = word.to_string_lossy();
+        let name = text.trim_start_matches('-');
+        text.starts_with('-') && !name.is_empty() && (name == "f" || "fork".starts_with(name))
+    };
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg0("mon").args(words.iter().filter(|word| !is_fork(word)));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    command.spawn()
+}
+
+fn wait(mut child: Child, runtime_dir: &Path) -> std::io::Result<u8> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        if let Some(ended) = child.try_wait()? {
+            let mut words = String::new();
+            if let Some(pipe) = child.stderr.take() {
+                let _ = pipe.take(64 << 10).read_to_string(&mut words);
+            }
+            complain(words.trim_end());
+            let code = ended.code().and_then(|code| u8::try_from(code).ok());
+            return Ok(code.filter(|code| *code != 0).unwrap_or(status::FAILED));
+        }
+        match Client::new(runtime_dir).status() {
+            Ok(snapshot) if snapshot.phase == Phase::Running => return Ok(status::OK),
+            _ if Instant::now() > end => {
+                return Err(std::io::Error::other(format!("not ready after {PATIENCE:?}")));
+            }
+            _ => std::thread::sleep(LOOK),
+        }
+    }
+}
+
+/// What to log: as the environment says, else from this level on.
+fn log(level: &str) -> logging::Log {
+    #[derive(Parser)]
+    struct Options {
+        #[command(flatten)]
+        log: logging::Log,
+    }
+    Options::parse_from(["mon", "--log-level", level]).log
+}
+
+/// Nobody is left to tell when this fails.
+fn complain(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}

@@ -1,0 +1,150 @@
+//! All that is watched, as one: what files of mon's ask for, and the real servers of services
+//! whose owners are told in mon's way.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{
+    Desired, Finding, Outcome, ServiceKey, ServiceWatch, WatchKey, WatchSettings, Watching,
+};
+
+/// Whose results come from the checks of real servers.
+#[derive(Default)]
+pub struct Servers(BTreeMap<ServiceKey, Arc<ServiceWatch>>);
+
+impl Servers {
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The name of a service's real server as what is watched, by its place, and what a check of
+    /// it that came out like this found. None for what nobody is told of: trouble of our own says
+    /// nothing about the server.
+    pub fn finding(
+        &self,
+        service: &ServiceKey,
+        server: usize,
+        outcome: &Outcome,
+    ) -> Option<(&WatchKey, Finding)> {
+        let spec = self.0.get(service)?.specs.get(server)?;
+        let finding = match outcome {
+            Outcome::Pass => Finding { exit: 0, output: String::new() },
+            Outcome::Fail(reason) => {
+                let host = spec.hosts.as_ref().and_then(|hosts| hosts.first());
+                let host = host.map_or("", String::as_str);
+                Finding { exit: 1, output: format!("{host}\n{reason}\n") }
+            }
+            Outcome::Local(_) => return None,
+        };
+        Some((&spec.key, finding))
+    }
+}
+
+/// Of what two files say the first counts; a service whose name is a group already is told apart
+/// from it.
+pub fn everything(desired: &Desired) -> (Watching, Servers) {
+    let global = &desired.settings;
+    let mut all = Watching {
+        settings: global.watching.clone(),
+        views: global.views.clone(),
+        ..Watching::default()
+    };
+    if let Some(first) = desired.mon.values().next() {
+        // A mon.cf knows nothing of storms.
+        let collapse = first.watching.settings.collapse.or(all.settings.collapse);
+        all.settings = WatchSettings { collapse, ..first.watching.settings.clone() };
+        all.views.extend(first.watching.views.clone());
+    }
+    let files = desired.mon.values().map(|file| &file.watching);
+    for file in files.chain(desired.watched.values().map(|watched| &**watched)) {
+        for (name, hosts) in &file.groups {
+            all.groups.entry(name.clone()).or_insert_with(|| hosts.clone());
+        }
+        for (key, spec) in &file.services {
+            all.services.entry(key.clone()).or_insert_with(|| spec.clone());
+        }
+    }
+    let mut servers = BTreeMap::new();
+    for (service, watch) in &desired.watches {
+        let watch = match all.groups.contains_key(&watch.group) {
+            true => Arc::new(watch.told_apart(*service)),
+            false => watch.clone(),
+        };
+        // Only a file of mon's can have that name as well.
+        if all.groups.contains_key(&watch.group) {
+            continue;
+        }
+        all.groups.insert(watch.group.clone(), watch.hosts.clone());
+        all.services.extend(watch.specs.iter().map(|spec| (spec.key.clone(), spec.clone())));
+        servers.insert(*service, watch);
+    }
+    (all, Servers(servers))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::{self, Defaults, Dialect, Source};
+    use crate::model::{Collapse, MonFile, Protocol};
+
+    fn desired(text: &str) -> Desired {
+        let path = Arc::new("a.yaml".into());
+        let source = Source { path, dialect: Dialect::Yaml, text: text.into() };
+        let parsed = config::parse(&source, &Defaults::default(), &crate::daemon::names(None));
+        assert!(!parsed.has_errors(), "{:?}", parsed.diagnostics);
+        let watches = parsed
+            .services
+            .iter()
+            .filter_map(|declared| Some((declared.service.key, declared.watch.clone()?)));
+        Desired { watches: watches.collect(), ..Desired::default() }
+    }
+
+    fn dns(protocol: Protocol) -> ServiceKey {
+        ServiceKey::Address { protocol, address: [10, 0, 0, 3].into(), port: 53 }
+    }
+
+    const TWO_OF_ONE_NAME: &str = "\
+- {virtual: 10.0.0.3:53, name: dns, real: [192.168.0.1:53], alerts: [{alert: a}]}
+- {virtual: 10.0.0.3:53, name: dns, protocol: udp, real: [192.168.0.1:53], alerts: [{alert: a}]}
+- {fwmark: 7, real: [192.168.0.1:53]}
+";
+
+    #[test]
+    fn services_of_one_name_are_told_apart() {
+        let (watching, servers) = everything(&desired(TWO_OF_ONE_NAME));
+        let keys: Vec<_> = watching.services.keys().map(ToString::to_string).collect();
+        assert_eq!(keys, ["dns/192.168.0.1:53", "dns-10.0.0.3:53-udp/192.168.0.1:53"]);
+        assert!(watching.services.iter().all(|(key, spec)| spec.key == *key));
+        let of = |protocol| servers.finding(&dns(protocol), 0, &Outcome::Pass).unwrap().0;
+        assert_eq!(
+            (&*of(Protocol::Tcp).group, &*of(Protocol::Udp).group),
+            ("dns", "dns-10.0.0.3:53-udp")
+        );
+    }
+
+    #[test]
+    fn a_storm_is_gathered_where_the_settings_say_so() {
+        let mut desired = desired(TWO_OF_ONE_NAME);
+        let collapse = Some(Collapse { within: Duration::from_secs(30), more_than: 5 });
+        desired.settings.watching.collapse = collapse;
+        assert_eq!(everything(&desired).0.settings.collapse, collapse);
+        let mon = MonFile::default();
+        desired.mon.insert(Arc::new("mon.cf".into()), Arc::new(mon));
+        assert_eq!(everything(&desired).0.settings.collapse, collapse, "mon knows no storms");
+    }
+
+    #[test]
+    fn a_check_finds_what_a_monitor_would() {
+        let (_, servers) = everything(&desired(TWO_OF_ONE_NAME));
+        let found =
+            |outcome| servers.finding(&dns(Protocol::Tcp), 0, &outcome).map(|(_, found)| found);
+        let failed = Finding { exit: 1, output: "192.168.0.1\nrefused\n".to_owned() };
+        assert_eq!(found(Outcome::Fail("refused".into())), Some(failed));
+        assert_eq!(found(Outcome::Pass).map(|found| found.exit), Some(0));
+        assert_eq!(found(Outcome::Local("no descriptors".into())), None);
+        assert!(servers.finding(&dns(Protocol::Sctp), 0, &Outcome::Pass).is_none());
+        assert!(servers.finding(&dns(Protocol::Tcp), 1, &Outcome::Pass).is_none());
+    }
+}

@@ -1,0 +1,143 @@
+//! What a restart must know of what is watched: who is told of a failure that lasts, who took
+//! note, what is disabled.
+//!
+//! Written whole, soon after it matters and not more often than it costs; mon writes it when
+//! somebody asks.
+
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+
+use super::News;
+use crate::daemon::{Input, disk};
+use crate::watch::Saved;
+
+/// Changes that come together are written together.
+const SOON: Duration = Duration::from_millis(50);
+/// Of the time, at the least so many times what the last writing took passes between two.
+const SPACING: u32 = 20;
+/// The longest file that is read, in bytes: some 100,000 services.
+const LONGEST: u64 = 256 << 20;
+
+/// When and where.
+pub struct Notes {
+    path: PathBuf,
+    due: Option<Instant>,
+    /// Since when one is being written.
+    writing: Option<Instant>,
+    /// Not before this.
+    not_before: Option<Instant>,
+    /// So that it is told once.
+    failed: bool,
+}
+
+impl Notes {
+    pub fn new(path: PathBuf) -> Notes {
+        Notes { path, due: None, writing: None, not_before: None, failed: false }
+    }
+
+    /// What an earlier run left; nothing where there was none, or it cannot be read: that is
+    /// told.
+    pub fn load(&self) -> Option<Saved> {
+        let bytes = match read(&self.path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
+            Err(error) => {
+                tracing::warn!("read {}: {error}: nothing is remembered", self.path.display());
+                return None;
+            }
+        };
+        let saved = serde_json::from_slice(&bytes);
+        let complain = |error: &serde_json::Error| {
+            tracing::warn!("{}: {error}: nothing is remembered", self.path.display());
+        };
+        saved.inspect_err(complain).ok()
+    }
+
+    /// Something has changed that matters.
+    pub fn mark(&mut self, now: Instant) {
+        let at = self.not_before.map_or(now + SOON, |not_before| not_before.max(now + SOON));
+        self.due.get_or_insert(at);
+    }
+
+    /// When to write.
+    pub fn due(&self) -> Option<Instant> {
+        self.due.filter(|_| self.writing.is_none())
+    }
+
+    /// Writes, where it is time.
+    pub fn begin(
+        &mut self,
+        now: Instant,
+        state: impl FnOnce() -> Saved,
+        inputs: &UnboundedSender<Input>,
+    ) {
+        if self.due().is_none_or(|due| due > now) {
+            return;
+        }
+        self.due = None;
+        self.writing = Some(now);
+        let (path, state, inputs) = (self.path.clone(), state(), inputs.clone());
+        tokio::task::spawn_blocking(move || {
+            let written = write(&path, &state);
+            let _ = inputs.send(Input::Watched(News::Saved(written)));
+        });
+    }
+
+    pub fn saved(&mut self, outcome: Result<(), String>, now: Instant) {
+        let took = self.writing.take().map_or(Duration::ZERO, |since| now - since);
+        self.not_before = Some(now + took * SPACING);
+        if let Err(error) = &outcome {
+            if !self.failed {
+                tracing::error!("{error}: a restart will not know what is watched and disabled");
+            }
+            self.due = Some(now + Duration::from_secs(10));
+        }
+        self.failed = outcome.is_err();
+    }
+
+    /// The last word, before the end.
+    pub fn finish(&self, state: &Saved) {
+        if let Err(error) = write(&self.path, state) {
+            tracing::error!("{error}");
+        }
+    }
+}
+
+fn write(path: &Path, state: &Saved) -> Result<(), String> {
+    let text = serde_json::to_vec(state).map_err(|error| error.to_string())?;
+    disk::replace(path, &text, false).map_err(|error| error.to_string())
+}
+
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// A file of mon's own, as text.
+pub fn read_text(path: &Path) -> Result<String, Vec<String>> {
+    let bytes = read(path).map_err(|error| vec![format!("{}: {error}", path.display())])?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Puts such files into the folder, and answers.
+pub fn write_texts(
+    folder: &Path,
+    texts: Vec<(&'static str, String)>,
+    reply: oneshot::Sender<Result<(), Vec<String>>>,
+) {
+    let folder = folder.to_owned();
+    tokio::task::spawn_blocking(move || {
+        let write = |(name, text): &(&str, String)| {
+            disk::replace(&folder.join(name), text.as_bytes(), false)
+        };
+        let failed: Vec<String> =
+            texts.iter().filter_map(|text| Some(write(text).err()?.to_string())).collect();
+        let _ = reply.send(if failed.is_empty() { Ok(()) } else { Err(failed) });
+    });
+}

@@ -1,0 +1,183 @@
+//! mon's port, opened and closed as the configuration says.
+//!
+//! Off where no file and no command line asks for it, and on the loopback alone where they name
+//! no other address: the protocol sends passwords in clear.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{UnboundedSender, channel};
+use tokio::sync::{oneshot, watch};
+use tokio::task::{AbortHandle, spawn_blocking};
+
+use super::News;
+use crate::daemon::Input;
+use crate::model::{AuthType, Desired, MonBind, PortSettings};
+use crate::mon::{self, Handle, RuleFiles, Rules};
+
+/// Requests and traps that may wait for the loop.
+const WAITING: usize = 256;
+/// A port that is taken may be free again.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+pub struct Port {
+    /// Called as mon, which listens whatever the file says.
+    always: bool,
+    inputs: UnboundedSender<Input>,
+    rules: watch::Sender<Arc<Rules>>,
+    settings: Option<PortSettings>,
+    /// Those who listen.
+    tasks: Vec<AbortHandle>,
+}
+
+impl Port {
+    pub fn new(always: bool, inputs: UnboundedSender<Input>) -> Port {
+        let (rules, _) = watch::channel(Arc::default());
+        Port { always, inputs, rules, settings: None, tasks: Vec::new() }
+    }
+
+    /// Listens where this configuration says.
+    pub fn follow(&mut self, desired: &Desired) {
+        let settings = desired.mon.values().map(|file| &file.port);
+        let asks = |port: &&PortSettings| {
+            let binds = [&port.server, &port.trap];
+            binds.iter().any(|bind| bind.host.is_some() || bind.port.is_some())
+        };
+        let wanted = match self.always {
+            true => settings.into_iter().next(),
+            false => settings.into_iter().find(asks),
+        };
+        let before = self.settings.take();
+        self.settings = wanted.cloned();
+        let places = |port: &Option<PortSettings>| {
+            port.as_ref().map(|port| (port.server.clone(), port.trap.clone()))
+        };
+        if places(&before) != places(&self.settings) {
+            self.close();
+            if let Some(settings) = self.settings.clone() {
+                self.open(&settings);
+            }
+        }
+        if self.settings.is_some() && before != self.settings {
+            self.read_rules(None);
+        }
+    }
+
+    /// Reads who may do what, and answers whoever asked for it.
+    pub fn read_rules(&self, reply: Option<oneshot::Sender<Result<(), Vec<String>>>>) {
+        let Some(settings) = &self.settings else { return };
+        let files = rule_files(settings);
+        let rules = self.rules.clone();
+        spawn_blocking(move || {
+            let outcome = match mon::load(&files) {
+                Ok((read, told)) => {
+                    told.iter().for_each(|what| tracing::warn!("mon port: {what}"));
+                    rules.send_replace(Arc::new(read));
+                    Ok(())
+                }
+                Err(error) => {
+                    tracing::warn!("mon port: {error}: nobody may do anything there");
+                    Err(vec![error.to_string()])
+                }
+            };
+            let _ = reply.map(|reply| reply.send(outcome));
+        });
+    }
+
+    pub fn close(&mut self) {
+        self.tasks.drain(..).for_each(|task| task.abort());
+    }
+
+    fn open(&mut self, settings: &PortSettings) {
+        let (requests, mut asked) = channel(WAITING);
+        let (traps, mut trapped) = channel(WAITING);
+        let name = crate::config::source::node::of_mail();
+        let host = mon::protocol::Host { name, process: std::process::id() };
+        let handle = Handle::new(requests, host);
+        let (server, rules) = (settings.server.clone(), self.rules.subscribe());
+        let clients = async move {
+            let listener = listening(&server, mon::bind_clients).await;
+            mon::serve_clients(listener, rules, handle, std::future::pending()).await;
+        };
+        let (trap, rules) = (settings.trap.clone(), self.rules.subscribe());
+        let datagrams = async move {
+            let socket = listening(&trap, mon::bind_traps).await;
+            mon::serve_traps(socket, rules, traps, std::future::pending()).await;
+        };
+        let inputs = self.inputs.clone();
+        let bring = async move {
+            loop {
+                let news = tokio::select! {
+                    Some(request) = asked.recv() => News::Asked(request),
+                    Some(trap) = trapped.recv() => News::Trap(trap),
+                    else => return,
+                };
+                if inputs.send(Input::Watched(news)).is_err() {
+                    return;
+                }
+            }
+        };
+        self.tasks.push(tokio::spawn(clients).abort_handle());
+        self.tasks.push(tokio::spawn(datagrams).abort_handle());
+        self.tasks.push(tokio::spawn(bring).abort_handle());
+    }
+}
+
+/// Listens; where that cannot be had, says so once and tries again.
+async fn listening<T, F>(bind: &MonBind, listen: impl Fn(SocketAddr) -> F) -> T
+where
+    F: Future<Output = Result<T, mon::BindError>>,
+{
+    let mut told = false;
+    loop {
+        let error = match address(bind).await {
+            Ok(place) => match listen(place).await {
+                Ok(socket) => {
+                    tracing::info!("mon port: listening on {place}");
+                    return socket;
+                }
+                Err(error) => error.to_string(),
+            },
+            Err(error) => error,
+        };
+        if !std::mem::replace(&mut told, true) {
+            tracing::error!("{error}");
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+    }
+}
+
+async fn address(bind: &MonBind) -> Result<SocketAddr, String> {
+    let port = bind.port.unwrap_or(MonBind::PORT);
+    let Some(host) = bind.host.clone() else {
+        return Ok((IpAddr::V4(Ipv4Addr::LOCALHOST), port).into());
+    };
+    let look_up = {
+        let host = host.clone();
+        move || (host.as_str(), port).to_socket_addrs().map(|mut found| found.next())
+    };
+    match spawn_blocking(look_up).await {
+        Ok(Ok(Some(place))) => Ok(place),
+        Ok(Err(error)) => Err(format!("mon port: {host}: {error}")),
+        _ => Err(format!("mon port: {host}: no address")),
+    }
+}
+
+fn rule_files(settings: &PortSettings) -> RuleFiles {
+    let word = |kind: &AuthType| match kind {
+        AuthType::UserFile => "userfile",
+        AuthType::TrustLocal => "trustlocal",
+    };
+    let words: Vec<&str> = settings.auth_types.iter().map(word).collect();
+    RuleFiles {
+        auth_file: settings.auth_file.clone(),
+        user_file: Some(settings.user_file.clone()),
+        auth_type: words.join(" "),
+        client_allow: match settings.client_allow.is_empty() {
+            true => ".*".to_owned(),
+            false => settings.client_allow.join(" "),
+        },
+        idle: settings.client_timeout,
+    }
+}

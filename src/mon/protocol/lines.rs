@@ -1,0 +1,129 @@
+//! Bytes of a connection to requests: a line each.
+
+/// The longest request, in bytes. A comment of an acknowledgement is the longest that clients
+/// send; mon's pages cut it at a few hundred.
+pub const MAX_LINE: usize = 16 << 10;
+
+/// What has arrived and is not answered yet.
+///
+/// A line ends with any run of CR and LF, however the bytes arrive. An empty line can only be the
+/// very first.
+#[derive(Clone, Debug, Default)]
+pub struct Lines {
+    waiting: Vec<u8>,
+    /// No line ends before this.
+    searched: usize,
+    /// The end of the line before may go on.
+    at_end: bool,
+    spent: bool,
+}
+
+/// More than [`MAX_LINE`] bytes and no end. There is no way on from here.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooLong;
+
+impl Lines {
+    /// Takes in what was read. To be called when [`Lines::take`] has no more, and with no more
+    /// than a few thousand bytes, so that what is held is bounded.
+    pub fn push(&mut self, bytes: &[u8]) {
+        if !self.spent {
+            self.waiting.extend_from_slice(bytes);
+        }
+    }
+
+    /// The next whole line without its end; what is no UTF-8 in it is replaced.
+    pub fn take(&mut self) -> Option<Result<String, TooLong>> {
+        if self.at_end {
+            let ends = self.waiting.iter().take_while(|byte| is_end(**byte)).count();
+            self.waiting.drain(..ends);
+            self.at_end = self.waiting.is_empty();
+        }
+        let found = self.waiting[self.searched..].iter().position(|byte| is_end(*byte));
+        let length = found.map_or(self.waiting.len(), |found| self.searched + found);
+        if length > MAX_LINE {
+            *self = Lines { spent: true, ..Lines::default() };
+            return Some(Err(TooLong));
+        }
+        if found.is_none() {
+            self.searched = length;
+            return None;
+        }
+        let line = String::from_utf8_lossy(&self.waiting[..length]).into_owned();
+        self.waiting.drain(..=length);
+        (self.searched, self.at_end) = (0, true);
+        Some(Ok(line))
+    }
+}
+
+fn is_end(byte: u8) -> bool {
+    byte == b'\r' || byte == b'\n'
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn lines(pieces: &[&[u8]]) -> Vec<Result<String, TooLong>> {
+        let mut lines = Lines::default();
+        let mut found = Vec::new();
+        for piece in pieces {
+            lines.push(piece);
+            found.extend(std::iter::from_fn(|| lines.take()));
+        }
+        found
+    }
+
+    fn said(lines: &[&str]) -> Vec<Result<String, TooLong>> {
+        lines.iter().map(|line| Ok((*line).to_owned())).collect()
+    }
+
+    #[test]
+    fn requests_that_arrive_together_are_all_there_in_order() {
+        assert_eq!(lines(&[b"list state\nlist watch\r\nqu", b"it\n"]).len(), 3);
+        assert_eq!(lines(&[b"a\r", b"\nb\n"]), said(&["a", "b"]));
+        assert_eq!(lines(&[b"a\n\n\r\n", b"\n", b"b\n"]), said(&["a", "b"]));
+    }
+
+    #[test]
+    fn an_empty_line_is_a_request_at_the_beginning_only() {
+        assert_eq!(lines(&[b"\na\n"]), said(&["", "a"]));
+    }
+
+    #[test]
+    fn what_has_no_end_is_no_request() {
+        assert_eq!(lines(&[b"list state"]), said(&[]));
+    }
+
+    #[test]
+    fn a_line_without_end_is_given_up_and_nothing_more_is_held() {
+        let piece = [b'x'; 4096];
+        let mut lines = Lines::default();
+        for _ in 0..4 {
+            lines.push(&piece);
+            assert_eq!(lines.take(), None);
+        }
+        lines.push(&piece);
+        assert_eq!(lines.take(), Some(Err(TooLong)));
+        lines.push(&piece);
+        assert_eq!((lines.take(), lines.waiting.len()), (None, 0));
+    }
+
+    #[test]
+    fn the_longest_line_is_taken() {
+        let line = [vec![b'x'; MAX_LINE], b"\n".to_vec()].concat();
+        assert_eq!(lines(&[&line]), said(&["x".repeat(MAX_LINE).as_str()]));
+    }
+
+    proptest! {
+        #[test]
+        fn the_lines_are_the_same_however_the_bytes_are_divided(
+            bytes in proptest::collection::vec(proptest::sample::select(&b"ab\r\n"[..]), 0..40),
+            at in 0usize..40,
+        ) {
+            let (first, second) = bytes.split_at(at.min(bytes.len()));
+            prop_assert_eq!(lines(&[first, second]), lines(&[&bytes]));
+        }
+    }
+}

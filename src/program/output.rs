@@ -1,0 +1,120 @@
+//! What a program says, on both its streams, in the order it says it.
+
+use std::fs::File;
+use std::io::{self, PipeReader, Read};
+use std::process::{ExitStatus, Stdio};
+
+use tokio::net::unix::pipe::Receiver;
+use tokio::process::{Child, Command};
+
+/// Bytes taken from the pipe at once.
+const CHUNK: usize = 8 * 1024;
+
+/// What a pipe holds, pipe(7): after a program has ended no more can be its own.
+const PIPE: usize = 64 * 1024;
+
+/// Our end of the one pipe into which a program says everything, and the beginning of what it
+/// said. The rest is read and forgotten, so that no program is held up by us.
+pub(crate) struct Said {
+    /// Until the first look.
+    reader: Option<PipeReader>,
+    kept: Vec<u8>,
+    limit: usize,
+    is_cut: bool,
+}
+
+impl Said {
+    /// Has both streams of the program go into one pipe, of which `limit` bytes are kept.
+    pub fn of(command: &mut Command, limit: usize) -> io::Result<Said> {
+        let (reader, writer) = io::pipe()?;
+        command.stdout(Stdio::from(writer.try_clone()?)).stderr(Stdio::from(writer));
+        Ok(Said { reader: Some(reader), kept: Vec::new(), limit, is_cut: false })
+    }
+
+    /// Listens until the program has ended, once.
+    ///
+    /// What it said before its end is in the pipe by then. The pipe itself may stay open: whoever
+    /// it left behind can hold it, and is not waited for.
+    pub async fn until_end(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
+        let Some(reader) = self.reader.take() else { return child.wait().await };
+        let pipe = Receiver::from_owned_fd(reader.into())?;
+        let mut is_open = true;
+        let status = loop {
+            tokio::select! {
+                readable = pipe.readable(), if is_open => {
+                    is_open = readable.is_ok() && self.take(&pipe) != Some(0);
+                }
+                status = child.wait() => break status?,
+            }
+        };
+        // Asked of the system itself: the runtime may not have heard yet of what is there.
+        let mut pipe = File::from(pipe.into_nonblocking_fd()?);
+        let (mut chunk, mut left) = ([0; CHUNK], PIPE);
+        while let Ok(length @ 1..) = pipe.read(&mut chunk) {
+            self.keep(&chunk[..length]);
+            left = left.saturating_sub(length);
+            if left == 0 {
+                break;
+            }
+        }
+        Ok(status)
+    }
+
+    /// How much there was; `None` when there is nothing just now.
+    fn take(&mut self, pipe: &Receiver) -> Option<usize> {
+        let mut chunk = [0; CHUNK];
+        match pipe.try_read(&mut chunk) {
+            Ok(length) => {
+                self.keep(&chunk[..length]);
+                Some(length)
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            Err(_) => Some(0),
+        }
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = bytes.len().min(self.limit - self.kept.len());
+        self.kept.extend_from_slice(&bytes[..room]);
+        self.is_cut |= room < bytes.len();
+    }
+
+    /// As text, with a remark in its last line where not all of it was kept.
+    pub fn into_text(self) -> String {
+        let mut text = String::from_utf8_lossy(&self.kept).into_owned();
+        if self.is_cut {
+            text.push_str(&format!("\n(cut after {} bytes)\n", self.limit));
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn said(script: &str, limit: usize) -> String {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]).stdin(Stdio::null());
+        let mut said = Said::of(&mut command, limit).unwrap();
+        let mut child = command.spawn().unwrap();
+        // It has spoken and ended before anybody listens: nothing of it is lost.
+        while child.id().is_some_and(|id| !ended(id)) {
+            tokio::task::yield_now().await;
+        }
+        assert!(said.until_end(&mut child).await.unwrap().success());
+        said.into_text()
+    }
+
+    fn ended(id: u32) -> bool {
+        std::fs::read_to_string(format!("/proc/{id}/stat")).unwrap().contains(") Z ")
+    }
+
+    #[tokio::test]
+    async fn what_was_said_before_anybody_listened_is_heard() {
+        for _ in 0..20 {
+            assert_eq!(said("echo a; echo b >&2", 100).await, "a\nb\n");
+        }
+        assert_eq!(said("echo 123456", 3).await, "123\n(cut after 3 bytes)\n");
+    }
+}

@@ -1,0 +1,227 @@
+//! Reloads, restarts, and mon's own files of state.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::world::*;
+use crate::model::*;
+use crate::watch::*;
+
+/// Another watcher that knows what the first one saved.
+fn restarted(world: &World, watching: Watching) -> World {
+    let json = serde_json::to_string(&world.watcher.save()).unwrap();
+    let mut next = World::empty();
+    next.now = world.now;
+    next.watcher.load(serde_json::from_str(&json).unwrap(), world.now);
+    next.configure(watching, Keep::State);
+    next
+}
+
+#[test]
+fn unchanged_service_notices_nothing_of_a_reload() {
+    let specs = || watching(vec![spec("g/s"), spec("g/t")]);
+    let mut world = World::new(specs());
+    world.takes("g/s", 1, "x\n", seconds(4));
+    world.until(22);
+    let before = world.view("g/s");
+    assert!(before.running);
+    let mut changed = specs();
+    changed.services.remove(&key("g/t"));
+    changed.services.insert(key("g/u"), spec("g/u").into());
+    world.configure(changed, Keep::State);
+    assert_eq!(world.view("g/s"), before);
+    world.until(36);
+    // Its beat goes on, that of the new one begins, and the third is gone.
+    let of = |name: &str| {
+        let runs = world.runs.iter().filter(|(_, run)| run.key == key(name));
+        runs.map(|(at, _)| at.since_epoch().as_secs() - START).collect::<Vec<_>>()
+    };
+    assert_eq!((of("g/s"), of("g/t"), of("g/u")), (vec![10, 20, 30], vec![10, 20], vec![32]));
+    assert_eq!(world.view("g/s").failures, 3);
+}
+
+#[test]
+fn changed_service_keeps_its_status_and_the_periods_of_the_same_label() {
+    let throttle = Throttle { limit: Some(1), ..Throttle::default() };
+    let once = Period { throttle, ..period() };
+    let mut world = World::of(WatchSpec { periods: vec![once.clone()], ..spec("g/s") });
+    world.says("g/s", 1, "x\n");
+    world.until(15);
+    assert_eq!(world.told(), ["10 failure A"]);
+    let other = Period { label: "Q".to_owned(), ..once.clone() };
+    let interval = Some(seconds(7));
+    let changed = WatchSpec { periods: vec![other, once], interval, ..spec("g/s") };
+    world.configure(watching(vec![changed]), Keep::State);
+    assert_eq!(world.view("g/s").failures_in_a_row, 1);
+    world.until(22);
+    assert_eq!(world.told(), ["22 failure A"]);
+    world.says("g/s", 0, "");
+    world.until(29);
+    assert_eq!(world.told(), ["29 up U", "29 up U"]);
+}
+
+#[test]
+fn run_of_another_monitor_is_abandoned() {
+    let mut world = World::of(spec("g/s"));
+    world.takes("g/s", 1, "x\n", seconds(5));
+    world.until(11);
+    let mut changed = spec("g/s");
+    changed.monitor.as_mut().unwrap().how = MonitorKind::Program(["/mon.d/b".to_owned()].into());
+    world.configure(watching(vec![changed]), Keep::State);
+    assert_eq!(world.under_way(), 0);
+    assert_eq!(world.watcher.running().count(), 0);
+    // Whoever reports it nevertheless is not heard.
+    let finding = Finding { exit: 1, output: String::new() };
+    world.watcher.handle_result(world.runs[0].1.run, finding, world.now);
+    assert_eq!(world.view("g/s").opstatus, OpStatus::Untested);
+    world.until(20);
+    assert_eq!(world.started(), [10.0, 20.0]);
+}
+
+#[test]
+fn reset_makes_everything_untested_and_forgets_no_disablement() {
+    let specs = || watching(vec![spec("g/s"), spec("g/t")]);
+    let mut world = World::new(specs());
+    world.says("g/s", 1, "x\n");
+    world.disable(Disabling::Service(key("g/t"))).unwrap();
+    world.until(15);
+    world.configure(specs(), Keep::Nothing);
+    let view = world.view("g/s");
+    assert_eq!((view.opstatus, view.failures, view.exit), (OpStatus::Untested, 0, None));
+    assert_eq!(view.timer, Some(seconds(10)));
+    assert!(world.view("g/t").disabled.is_some());
+}
+
+#[test]
+fn restart_takes_everything_up_that_was_saved() {
+    let throttle = Throttle { every: Some((seconds(1000), Repeat::All)), ..Throttle::default() };
+    let specs = || {
+        let failing = WatchSpec {
+            periods: vec![Period { throttle: throttle.clone(), ..period() }],
+            failure_interval: Some(seconds(3)),
+            ..spec("g/s")
+        };
+        watching(vec![failing, spec("g/t")])
+    };
+    let mut world = World::new(specs());
+    world.says("g/s", 1, "web1\ndetail\n");
+    world.until(10);
+    let (user, comment) = ("ann".to_owned(), "mine".to_owned());
+    world.order(WatchOrder::Acknowledge { key: key("g/s"), user, comment }).unwrap();
+    let what = vec![Disabling::Host("g".to_owned())];
+    let (user, reason) = ("ann".to_owned(), "r".to_owned());
+    world.order(WatchOrder::Disable { what, user, reason, lasts: Some(seconds(60)) }).unwrap();
+    let mut next = restarted(&world, specs());
+    let mut expected = world.view("g/s");
+    // Timers start anew.
+    expected.timer = next.view("g/s").timer;
+    assert_eq!(next.view("g/s"), expected);
+    assert_eq!(next.watcher.disabled(), world.watcher.disabled());
+    // Both the host and the watch that went with it come back at their time.
+    next.until(75);
+    assert_eq!(next.watcher.disabled(), []);
+    assert_eq!(next.told(), ["70 up U"]);
+}
+
+#[test]
+fn state_of_what_is_no_longer_there_is_left_out() {
+    let mut world = World::new(watching(vec![spec("g/s"), spec("g/t")]));
+    world.disable(Disabling::Service(key("g/t"))).unwrap();
+    world.until(10);
+    let next = restarted(&world, watching(vec![spec("g/s")]));
+    assert_eq!(next.watcher.disabled(), []);
+    assert_eq!(next.watcher.views(at(10)).count(), 1);
+}
+
+#[test]
+fn saved_state_of_another_version_is_read_as_far_as_it_goes() {
+    let saved: Saved = serde_json::from_str(
+        r#"{"new": 1, "services": [{"group": "g", "service": "s", "status": {"opstatus": 0}}]}"#,
+    )
+    .unwrap();
+    let mut world = World::of(spec("g/s"));
+    world.watcher.load(saved, at(0));
+    assert_eq!(world.view("g/s").opstatus, OpStatus::Fail);
+}
+
+#[test]
+fn file_of_disablements_is_written_and_read_as_mon_does() {
+    let specs = || watching(vec![spec("g/s"), spec("h/s"), spec("i/s")]);
+    let mut world = World::new(specs());
+    world.disable(Disabling::Service(key("g/s"))).unwrap();
+    world.disable(Disabling::Watch("h".into())).unwrap();
+    let text = world.watcher.disabled_file();
+    assert_eq!(text, "disable watch h\ndisable service g s\n");
+    let mut next = World::new(specs());
+    let more = format!("{text}disable host i\ndisable watch gone\nnonsense\n");
+    next.watcher.load_disabled_file(&more, at(0));
+    next.drain();
+    let all = "disable host i\ndisable watch h\ndisable service g s\n";
+    assert_eq!(next.watcher.disabled_file(), all);
+    assert_eq!(next.lines, ["state ignored: disable watch gone", "state ignored: nonsense"]);
+    assert_eq!(next.told(), [""; 0]);
+}
+
+#[test]
+fn file_of_states_is_read_as_it_was_written() {
+    let specs = || watching(vec![spec("g/s"), spec("g/t")]);
+    let mut world = World::new(specs());
+    let output = "a=b 'c' \\20\té\nmore=\\\n";
+    world.says("g/s", 3, output);
+    world.until(20);
+    let (user, comment) = ("ann".to_owned(), "mine: \"x\"".to_owned());
+    world.order(WatchOrder::Acknowledge { key: key("g/s"), user, comment }).unwrap();
+    let text = world.watcher.opstatus_file();
+    assert_eq!(text.lines().count(), 2);
+    assert!(text.contains("\tlast_summary=a\\3db\\20\\27c\\27\\20\\5c20\\09\\c3\\a9\t"), "{text}");
+    assert!(text.contains("\tP:alert_sent=2\t"), "{text}");
+    let mut next = World::new(specs());
+    next.now = at(20);
+    next.watcher.load_opstatus_file(&text, at(20));
+    let mut expected = world.view("g/s");
+    expected.timer = next.view("g/s").timer;
+    expected.duration = None;
+    assert_eq!(next.view("g/s"), expected);
+    assert_eq!(next.watcher.opstatus_file(), text);
+    // The recovery is told, with the text of the failure.
+    next.outcome("g/s", 0, "");
+    assert_eq!(&*next.alerts[0].1.input, output);
+    assert_eq!(next.told(), ["20 up U"]);
+}
+
+#[test]
+fn file_of_states_by_mon_itself_is_read() {
+    let text = "group=g\tservice=s\top_status=0\tfailure_count=4\talert_count=2\t\
+                last_success=1767220000\tfirst_success=\tconsec_failures=4\t\
+                last_failure=1767225500\tfirst_failure=1767225400\tlast_summary=web1\t\
+                last_failure_time=\tlast_failure_summary=\tlast_failure_detail=\t\
+                last_detail=refused\\0a\tack=0\tack_comment=\tlast_trap=0\tlast_traphost=\t\
+                exitval=1\tlast_check=1767225500\tlast_op_status=0\t\
+                failure_output=web1\\0arefused\\0a\ttrap_timer=\tP:last_alert=1767225500\t\
+                P:alert_sent=2\tP:1stfailtime=\tP:failcount=\n\
+                group=gone\tservice=s\top_status=0\nnonsense\n";
+    let mut world = World::of(spec("g/s"));
+    world.watcher.load_opstatus_file(text, at(0));
+    let view = world.view("g/s");
+    assert_eq!((view.opstatus, view.exit, view.failures_in_a_row), (OpStatus::Fail, Some(1), 4));
+    assert_eq!((view.alerts_sent, view.acknowledged), (2, None));
+    assert_eq!(view.first_failure, Some(at(0) - Duration::from_secs(200)));
+    world.until(10);
+    assert_eq!(&*world.alerts[0].1.input, "web1\nrefused\n");
+    assert_eq!(world.told(), ["10 up U"]);
+}
+
+proptest! {
+    #[test]
+    fn files_with_anything_in_them_are_read_without_harm(
+        text in "(group=g\tservice=s|[ -~\\\\=\t\n]|\\\\[0-9a-f]{2}|disable |host |P:alert_sent=[0-9]{1,20}){0,80}",
+    ) {
+        let mut world = World::of(spec("g/s"));
+        world.watcher.load_disabled_file(&text, at(0));
+        world.watcher.load_opstatus_file(&text, at(0));
+        world.watcher.load_alert_history(&text, at(0));
+        world.drain();
+        world.until(30);
+    }
+}

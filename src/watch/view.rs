@@ -1,0 +1,132 @@
+//! What there is to see.
+
+use std::sync::Arc;
+
+use super::history::parse_alert_line;
+use super::job::exit_number;
+use super::service::Service;
+use super::{RunId, Watcher};
+use crate::model::{
+    Acknowledged, AlertNote, Disabled, Disabling, FailureNote, Time, WatchKey, WatchView, Watching,
+};
+
+/// Whether monitors are started.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SchedulerState {
+    Running,
+    StoppedSince(Time),
+}
+
+/// A monitor under way.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RunningMonitor {
+    pub run: RunId,
+    pub key: WatchKey,
+    pub since: Time,
+}
+
+impl Watcher {
+    pub fn view(&self, key: &WatchKey, now: Time) -> Option<WatchView> {
+        self.services.get(key).map(|service| self.view_of(service, now))
+    }
+
+    /// All services, in the order of their keys.
+    pub fn views(&self, now: Time) -> impl Iterator<Item = WatchView> + '_ {
+        self.services.values().map(move |service| self.view_of(service, now))
+    }
+
+    /// What is watched, as configured.
+    pub fn watching(&self) -> &Watching {
+        &self.watching
+    }
+
+    /// Oldest first.
+    pub fn alert_history(&self) -> impl Iterator<Item = &AlertNote> {
+        self.histories.alerts.iter()
+    }
+
+    /// Oldest first.
+    pub fn failure_history(&self) -> impl Iterator<Item = &FailureNote> {
+        self.histories.failures.iter()
+    }
+
+    /// Entries that each history keeps.
+    pub fn history_length(&self) -> usize {
+        self.histories.length()
+    }
+
+    /// The history of alerts begins with what the historic file has. Wanted at a start, before
+    /// anything happens; entries older than the configuration wants are left out.
+    pub fn load_alert_history(&mut self, historic_file: &str, now: Time) {
+        let age = self.watching.settings.historic_time;
+        let oldest = age.map_or(Time::ZERO, |age| now - age);
+        self.histories.alerts.clear();
+        for note in historic_file.lines().filter_map(parse_alert_line) {
+            if note.at >= oldest {
+                self.histories.push_alert(note);
+            }
+        }
+    }
+
+    /// Hosts first, then watches, then services.
+    pub fn disabled(&self) -> Vec<(Disabling, Disabled)> {
+        self.disabled.all()
+    }
+
+    pub fn scheduler(&self) -> SchedulerState {
+        match self.pause.stopped_since() {
+            Some(since) => SchedulerState::StoppedSince(since),
+            None => SchedulerState::Running,
+        }
+    }
+
+    /// In the order in which they were started.
+    pub fn running(&self) -> impl Iterator<Item = RunningMonitor> + '_ {
+        self.runs.iter().filter_map(|(run, key)| {
+            let since = self.services.get(key)?.running?.since;
+            Some(RunningMonitor { run: *run, key: key.clone(), since })
+        })
+    }
+
+    fn view_of(&self, service: &Service, now: Time) -> WatchView {
+        let (mut spec, status) = (service.spec.clone(), &service.status);
+        if service.hurried {
+            // As mon shows it: the interval is that of a failure as long as it lasts.
+            Arc::make_mut(&mut spec).interval = service.interval();
+        }
+        let spec = &spec;
+        let periods = || spec.periods.iter().zip(&service.periods);
+        let counted = periods().filter(|(period, _)| !period.throttle.uncounted);
+        let clock = self.pause.clock(now);
+        let disabled = self.disabled.service(&spec.key);
+        let text =
+            |text: &Option<std::sync::Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
+        WatchView {
+            spec: spec.clone(),
+            opstatus: status.opstatus,
+            last_opstatus: status.last_opstatus,
+            exit: status.retval.as_deref().map(exit_number),
+            timer: service.beat.map(|beat| beat.due().since(clock)),
+            last_check: status.last_check,
+            last_success: status.last_success,
+            last_failure: status.last_failure,
+            first_failure: status.first_failure,
+            last_trap: status.last_trap,
+            last_alert: service.periods.iter().filter_map(|period| period.last_alert).max(),
+            failures_in_a_row: status.failures_in_a_row,
+            failures: status.failures,
+            alerts_sent: counted.map(|(_, state)| state.alerts_sent).sum(),
+            acknowledged: status.acknowledged.as_ref().map(|ack| Acknowledged {
+                at: ack.at,
+                user: ack.user.clone(),
+                comment: ack.comment.clone(),
+            }),
+            disabled: disabled.or_else(|| self.disabled.watch(&spec.key.group)).cloned(),
+            depend_status: status.depend_status,
+            last_summary: text(&status.last_summary),
+            last_detail: text(&status.last_detail),
+            duration: status.duration,
+            running: service.running.is_some(),
+        }
+    }
+}

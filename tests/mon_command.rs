@@ -1,0 +1,262 @@
+//! The program called as mon: it watches, tells, keeps the table, and remembers.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// More than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// A folder with a `mon.cf`, monitors and alerts, and the daemon on it.
+struct Place {
+    top: TempDir,
+    port: u16,
+    daemon: Option<Child>,
+}
+
+impl Place {
+    fn new(file: &str) -> Place {
+        let top = tempfile::tempdir().unwrap();
+        // Free a moment ago; whoever takes it meanwhile fails the test.
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let place = Place { top, port, daemon: None };
+        for folder in ["mon.d", "alert.d", "state", "log"] {
+            fs::create_dir(place.path(folder)).unwrap();
+        }
+        // Says what its mood is; the mood is an exit status.
+        place.program(
+            "mon.d/mood.monitor",
+            "read mood <\"$1\"; shift; [ \"$mood\" = 0 ] || echo \"$@\"; echo detail; exit $mood\n",
+        );
+        place.program(
+            "alert.d/note.alert",
+            "{ echo \"args: $@\"; env | grep ^MON_ | sort; echo \"input: $(cat)\"; } >>\"$NOTE\"\n",
+        );
+        let here = place.top.path().display().to_string();
+        let head = format!(
+            "mondir = {here}/mon.d\nalertdir = {here}/alert.d\nstatedir = {here}/state\n\
+             logdir = {here}/log\nauthfile = {here}/auth.cf\nauthtype = trustlocal\n\n"
+        );
+        place.write(
+            "auth.cf",
+            "command section\nlist: all\nack: all\ndisable: all\nenable: all\nreset: all\n",
+        );
+        place.write("mon.cf", &format!("{head}{}", file.replace("@/", &format!("{here}/"))));
+        place
+    }
+
+    fn path(&self, below: &str) -> PathBuf {
+        self.top.path().join(below)
+    }
+
+    fn write(&self, below: &str, text: &str) {
+        fs::write(self.path(below), text).unwrap();
+    }
+
+    fn program(&self, below: &str, text: &str) {
+        self.write(below, &format!("#!/bin/sh\n{text}"));
+        let mode = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.path(below), mode).unwrap();
+    }
+
+    fn mood(&self, name: &str, exit: u8) {
+        // Whole or not at all: a monitor may be reading it.
+        self.write("new", &format!("{exit}\n"));
+        fs::rename(self.path("new"), self.path(name)).unwrap();
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_directord"));
+        command.arg("mon").arg("-c").arg(self.path("mon.cf")).args(words).stdin(Stdio::null());
+        command
+    }
+
+    fn start(&mut self) {
+        let port = self.port.to_string();
+        let mut command = self.command(&["-p", &port, "--table", "memory"]);
+        command.arg("--runtime-dir").arg(self.path("run"));
+        command.arg("--state-dir").arg(self.path("own")).env("NOTE", self.path("note"));
+        let log = fs::File::options().append(true).create(true).open(self.path("out")).unwrap();
+        self.daemon = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        self.until("the port is open", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
+    }
+
+    fn crash(&mut self) {
+        let mut daemon = self.daemon.take().unwrap();
+        daemon.kill().unwrap();
+        daemon.wait().unwrap();
+    }
+
+    fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
+        let end = Instant::now() + PATIENCE;
+        while !holds() {
+            let log = fs::read_to_string(self.path("out")).unwrap_or_default();
+            assert!(Instant::now() < end, "not: {what}\n{log}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// What alerts have noted so far.
+    fn notes(&self) -> String {
+        fs::read_to_string(self.path("note")).unwrap_or_default()
+    }
+
+    fn ask(&self, request: &str) -> Vec<String> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.write_all(format!("{request}\nquit\n").as_bytes()).unwrap();
+        BufReader::new(stream).lines().map_while(Result::ok).collect()
+    }
+
+    /// Whether the real server is in the table; none while nobody answers.
+    fn is_used(&self, server: &str) -> Option<bool> {
+        let output = Command::new(env!("CARGO_BIN_EXE_directord"))
+            .args(["status", "--json", "--runtime-dir"])
+            .arg(self.path("run"))
+            .output()
+            .unwrap();
+        let snapshot: Value = serde_json::from_slice(&output.stdout).ok()?;
+        let servers = snapshot["services"][0]["servers"].as_array()?;
+        let found = servers.iter().find(|one| one["server"] == server)?;
+        Some(found["kernel_weight"].as_u64().is_some_and(|weight| weight > 0))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if let Some(daemon) = &mut self.daemon {
+            daemon.kill().ok();
+            daemon.wait().ok();
+        }
+    }
+}
+
+const PAIR: &str = "\
+hostgroup rs1 192.168.0.1
+
+watch rs1
+    service http
+        interval 1s
+        description front page
+        monitor mood.monitor @/mood
+        period wd {Sun-Sat}
+            alert note.alert bad news
+            upalert note.alert good news
+            alert lvs.alert -P tcp -V 10.0.0.3:80 -R 192.168.0.1 -W 5 -F dr
+            upalert lvs.alert -P tcp -V 10.0.0.3:80 -R 192.168.0.1 -W 5 -F dr
+            numalerts 1
+";
+
+const SERVER: &str = "192.168.0.1:80";
+
+#[test]
+fn a_watch_tells_keeps_the_table_and_survives_a_crash() {
+    let mut place = Place::new(PAIR);
+    place.mood("mood", 0);
+    place.start();
+    place.until("the server is in", || place.is_used(SERVER) == Some(true));
+    place.mood("mood", 2);
+    place.until("the server is out", || place.is_used(SERVER) == Some(false));
+    place.until("somebody was told", || place.notes().contains("input:"));
+    let notes = place.notes();
+    assert!(notes.contains("args: -s http -g rs1 -h 192.168.0.1 -t "), "{notes}");
+    assert!(notes.lines().next().unwrap().ends_with(" bad news"), "{notes}");
+    for line in ["MON_ALERTTYPE=failure", "MON_RETVAL=2", "MON_LAST_SUMMARY=192.168.0.1"] {
+        assert!(notes.contains(line), "{line}: {notes}");
+    }
+    let lines = place.ask("list opstatus rs1,http");
+    assert!(lines[0].contains("opstatus=0 ") && lines[0].contains("exitval=2 "), "{lines:?}");
+    assert_eq!(lines[1], "220 list opstatus completed");
+    assert_eq!(place.ask("ack rs1 http looking")[0], "220 ack completed");
+    // What must be known is written soon, not at once.
+    let saved = |part: &str| {
+        fs::read_to_string(place.path("own/watched")).unwrap_or_default().contains(part)
+    };
+    place.until("it is noted", || saved("looking"));
+
+    place.crash();
+    fs::write(place.path("note"), "").unwrap();
+    place.start();
+    let lines = place.ask("list opstatus rs1,http");
+    assert!(lines[0].contains("ackcomment=:\\20looking"), "{lines:?}");
+    assert_eq!(place.is_used(SERVER), Some(false), "it is remembered as dead");
+    place.mood("mood", 0);
+    place.until("the server is back", || place.is_used(SERVER) == Some(true));
+    place.until("the end is told", || place.notes().contains("MON_ALERTTYPE=up"));
+    let notes = place.notes();
+    assert!(notes.contains(" -u good news"), "{notes}");
+    assert!(!notes.contains("MON_ALERTTYPE=failure"), "told once: {notes}");
+}
+
+#[test]
+fn what_moncmd_disables_stays_so_and_a_reset_reads_the_file_again() {
+    let mut place = Place::new(PAIR);
+    place.mood("mood", 0);
+    place.start();
+    assert_eq!(place.ask("disable watch rs1")[0], "220 disable watch completed");
+    assert_eq!(place.ask("list disabled")[0], "watch rs1");
+    place.until("it is noted", || {
+        let text = fs::read(place.path("own/watched")).unwrap_or_default();
+        let saved: Value = serde_json::from_slice(&text).unwrap_or_default();
+        saved["disabled"].as_array().is_some_and(|all| !all.is_empty())
+    });
+    place.crash();
+    place.start();
+    assert_eq!(place.ask("list disabled")[0], "watch rs1");
+    assert_eq!(place.ask("enable watch rs1")[0], "220 enable watch completed");
+    let text = fs::read_to_string(place.path("mon.cf")).unwrap();
+    place.write("mon.cf", &format!("{text}\nwatch other\n    service x\n        interval 5s\n        monitor mood.monitor @\n        period\n            alert note.alert\n"));
+    let lines = place.ask("reset keepstate");
+    assert!(lines[0].starts_with("220 reset PID"), "{lines:?}");
+    assert!(place.ask("list watch").contains(&"other x".to_owned()));
+}
+
+fn run(place: &Place, words: &[&str]) -> Output {
+    place.command(words).output().unwrap()
+}
+
+#[test]
+fn exit_statuses_and_words_are_mons() {
+    let place = Place::new("watch g\n    service s\n        nonsense here\n");
+    let output = run(&place, &["-f"]);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(25), "{said}");
+    assert_eq!(said, "cf error: unknown syntax [nonsense here], line 10\n");
+    let output = Command::new(env!("CARGO_BIN_EXE_directord"))
+        .args(["mon", "-c", "/nonexistent/mon.cf"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&run(&place, &["-v"]).stdout).starts_with("mon-1.3.4"));
+    assert_eq!(run(&place, &["-h"]).status.code(), Some(0));
+    assert_eq!(run(&place, &["--nonsense"]).status.code(), Some(0));
+}
+
+#[test]
+fn a_daemon_in_the_background_watches_when_the_command_returns() {
+    let place = Place::new(PAIR);
+    place.mood("mood", 0);
+    let port = place.port.to_string();
+    let mut command = place.command(&["-f", "-p", &port, "--table", "memory"]);
+    command.arg("--runtime-dir").arg(place.path("run"));
+    command.arg("--state-dir").arg(place.path("own")).env("NOTE", place.path("note"));
+    assert!(command.status().unwrap().success());
+    place.until("the port is open", || TcpStream::connect(("127.0.0.1", place.port)).is_ok());
+    let stop = Command::new(env!("CARGO_BIN_EXE_directord"))
+        .args(["stop", "--runtime-dir"])
+        .arg(place.path("run"))
+        .status()
+        .unwrap();
+    assert!(stop.success());
+    let mut rest = String::new();
+    if let Ok(mut stream) = TcpStream::connect(("127.0.0.1", place.port)) {
+        stream.read_to_string(&mut rest).ok();
+    }
+    assert!(rest.is_empty());
+}
