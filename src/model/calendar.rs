@@ -1,5 +1,7 @@
 //! Times of the week, the month and the year at which something holds: mon's periods.
 
+use std::fmt;
+
 /// One or more windows; inside any of them is inside.
 ///
 /// mon's notation (Perl's `Time::Period`): scales of one window all hold, ranges of one scale are
@@ -94,6 +96,21 @@ fn is_in_any(ranges: &[(u16, u16)], value: u16) -> bool {
         true => (first..=last).contains(&value),
         false => value >= first || value <= last,
     })
+}
+
+/// As C writes it: `Mon Nov  2 02:41:04 2026`.
+impl fmt::Display for WallTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+        const MONTHS: [&str; 12] =
+            ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+        let name = |names: &[&'static str], number: u16| {
+            names.get(usize::from(number).wrapping_sub(1)).copied().unwrap_or("???")
+        };
+        let (day, month) = (name(&DAYS, self.week_day), name(&MONTHS, self.month));
+        let WallTime { month_day, hour, minute, second, year, .. } = self;
+        write!(f, "{day} {month} {month_day:2} {hour:02}:{minute:02}:{second:02} {year}")
+    }
 }
 
 impl WallTime {

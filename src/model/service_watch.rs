@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Depends, Period, RealServer, ServiceKey, VirtualService, WatchKey, WatchSpec};
+use super::{Period, RealServer, ServiceKey, VirtualService, WatchKey, WatchSpec};
 
 /// What the `alerts` of a service of the native dialect ask for. Their results are those of the
 /// servers' checks.
@@ -33,7 +33,9 @@ impl ServiceWatch {
         let spec = |server: &RealServer| {
             let key =
                 WatchKey { group: group.clone(), service: server.endpoint.to_string().into() };
-            Arc::new(spec(key, address(server), periods, unack_summary))
+            let hosts = Some([address(server)].into());
+            let periods = periods.to_vec();
+            Arc::new(WatchSpec { hosts, unack_summary, periods, ..WatchSpec::bare(key) })
         };
         let specs = service.servers.iter().map(spec).collect();
         ServiceWatch { group, hosts: hosts.into(), specs }
@@ -66,28 +68,6 @@ fn of_key(key: ServiceKey) -> String {
 fn tag(text: &str) -> String {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_.-:[]".contains(c);
     text.chars().map(|c| if fits(c) { c } else { '_' }).collect()
-}
-
-fn spec(key: WatchKey, host: String, periods: &[Period], unack_summary: bool) -> WatchSpec {
-    WatchSpec {
-        key,
-        hosts: Some([host].into()),
-        description: None,
-        monitor: None,
-        interval: None,
-        failure_interval: None,
-        skew: None,
-        allow_empty_group: false,
-        exclude_hosts: Default::default(),
-        exclude: None,
-        trap_timeout: None,
-        trap_duration: None,
-        depends: Depends::default(),
-        unack_summary,
-        environment: Vec::new(),
-        redistribute: None,
-        periods: periods.to_vec(),
-    }
 }
 
 #[cfg(test)]

@@ -27,6 +27,11 @@ impl Time {
         self.0
     }
 
+    /// The same in whole seconds: of the daemon's clock, those since 1970.
+    pub const fn seconds(self) -> u64 {
+        self.0.as_secs()
+    }
+
     /// The time from `earlier` to `self`; zero when `earlier` is in fact later.
     pub fn since(self, earlier: Time) -> Duration {
         self.0.saturating_sub(earlier.0)

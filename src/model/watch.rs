@@ -151,6 +151,31 @@ pub struct WatchSpec {
     pub periods: Vec<Period>,
 }
 
+impl WatchSpec {
+    /// A service that nobody asks and nobody is told of.
+    pub fn bare(key: WatchKey) -> WatchSpec {
+        WatchSpec {
+            key,
+            hosts: None,
+            description: None,
+            monitor: None,
+            interval: None,
+            failure_interval: None,
+            skew: None,
+            allow_empty_group: false,
+            exclude_hosts: BTreeSet::new(),
+            exclude: None,
+            trap_timeout: None,
+            trap_duration: None,
+            depends: Depends::default(),
+            unack_summary: false,
+            environment: Vec::new(),
+            redistribute: None,
+            periods: Vec::new(),
+        }
+    }
+}
+
 /// A monitor and its words; the hosts are appended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MonitorCall {

@@ -254,25 +254,7 @@ fn period(label: &str) -> Period {
 }
 
 fn spec(group: &str, service: &str) -> WatchSpec {
-    WatchSpec {
-        key: WatchKey::new(group, service),
-        hosts: None,
-        description: None,
-        monitor: None,
-        interval: None,
-        failure_interval: None,
-        skew: None,
-        allow_empty_group: false,
-        exclude_hosts: Default::default(),
-        exclude: None,
-        trap_timeout: None,
-        trap_duration: None,
-        depends: Depends::default(),
-        unack_summary: false,
-        environment: Vec::new(),
-        redistribute: None,
-        periods: Vec::new(),
-    }
+    WatchSpec::bare(WatchKey::new(group, service))
 }
 
 fn view(spec: WatchSpec) -> WatchView {

@@ -91,7 +91,7 @@ pub(super) fn next_look(calendar: &Calendar, wall: &WallTime, now: Time) -> Time
     } else {
         (3600, u64::from(wall.minute) * 60 + u64::from(wall.second))
     };
-    let whole = Time::after_epoch(Duration::from_secs(now.since_epoch().as_secs()));
+    let whole = Time::after_epoch(Duration::from_secs(now.seconds()));
     // A leap second may have passed more than there is.
     whole + Duration::from_secs(step.max(passed + 1) - passed)
 }

@@ -5,7 +5,7 @@ use std::mem;
 use std::sync::Arc;
 
 use super::depend;
-use super::job::{Telling, epoch};
+use super::job::Telling;
 use super::occasion::Occasion;
 use super::service::{Before, Facts, Hold, Service};
 use super::timers::Tick;
@@ -186,7 +186,7 @@ impl Watcher {
             let lines = format!(
                 "#\n# downtime log start {}\n# time back up, group, service, first failure, \
                  downtime, interval, summary\n#",
-                epoch(now)
+                now.seconds()
             );
             self.actions.push_back(WatchAction::Note { file, lines });
         }

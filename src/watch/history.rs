@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 
-use super::job::epoch;
 use super::occasion::Occasion;
 use crate::model::{AlertNote, FailureNote, Time, WatchKey};
 
@@ -52,7 +51,7 @@ fn keep<T>(notes: &mut VecDeque<T>, most: usize) {
 pub fn alert_line(note: &AlertNote) -> String {
     let WatchKey { group, service } = &note.key;
     let (kind, path, words) = (note.kind, &note.path, &note.words);
-    format!("{kind} {group} {service} {} {path} ({words}) {}", epoch(note.at), note.summary)
+    format!("{kind} {group} {service} {} {path} ({words}) {}", note.at.seconds(), note.summary)
 }
 
 /// Reads what [`alert_line`] wrote; `None` for anything else.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::RunId;
 use super::occasion::Occasion;
 use super::service::{Facts, Status};
-use crate::model::{AlertCall, MonitorCall, Time, WallTime, WatchFolders, WatchKey, WatchSpec};
+use crate::model::{AlertCall, MonitorCall, Time, WatchFolders, WatchKey, WatchSpec};
 
 /// A monitor to run.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -49,13 +49,8 @@ pub(super) struct Telling {
     pub intended: Option<Arc<str>>,
 }
 
-/// Seconds since 1970, as everything of mon's counts.
-pub(super) fn epoch(time: Time) -> u64 {
-    time.since_epoch().as_secs()
-}
-
 fn epoch_or_zero(time: Option<Time>) -> String {
-    time.map_or(0, epoch).to_string()
+    time.map_or(0, Time::seconds).to_string()
 }
 
 /// `PATH -s SERVICE -g GROUP -h "HOST..." -t EPOCH [FLAG] word...`, without the path.
@@ -73,7 +68,7 @@ pub(super) fn alert_arguments(
         "-h".to_owned(),
         hosts.join(" "),
         "-t".to_owned(),
-        epoch(now).to_string(),
+        now.seconds().to_string(),
     ];
     arguments.extend(telling.occasion.flag().map(str::to_owned));
     arguments.extend(call.words.iter().cloned());
@@ -167,24 +162,4 @@ pub(super) fn is_failure(retval: &str) -> bool {
 /// What a tested alert reads.
 pub(super) fn test_output() -> Arc<str> {
     "test\ntest detail\n".into()
-}
-
-/// `Mon Nov 30 02:42:01 2026`.
-pub(super) fn ctime(wall: &WallTime) -> String {
-    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let name = |names: &[&'static str], number: u16| {
-        names.get(usize::from(number.saturating_sub(1))).copied().unwrap_or("???")
-    };
-    format!(
-        "{} {} {:2} {:02}:{:02}:{:02} {}",
-        name(&DAYS, wall.week_day),
-        name(&MONTHS, wall.month),
-        wall.month_day,
-        wall.hour,
-        wall.minute,
-        wall.second,
-        wall.year
-    )
 }

@@ -90,7 +90,7 @@ impl WatchEvent {
     fn text(&self) -> String {
         match self {
             WatchEvent::Failed { key, at, summary } => {
-                let epoch = at.since_epoch().as_secs();
+                let epoch = at.seconds();
                 format!("failure for {} {} {epoch} {summary}", key.group, key.service)
             }
             WatchEvent::Calling { kind, key, path, words, summary } => {

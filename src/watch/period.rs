@@ -164,8 +164,7 @@ impl PeriodState {
 /// As mon counts: in whole seconds of the clock, so that a result that comes some milliseconds
 /// earlier within its second than the last one is not told an interval later.
 fn seconds_since(earlier: Time, now: Time) -> Duration {
-    let seconds = |time: Time| time.since_epoch().as_secs();
-    Duration::from_secs(seconds(now).saturating_sub(seconds(earlier)))
+    Duration::from_secs(now.seconds().saturating_sub(earlier.seconds()))
 }
 
 impl fmt::Display for Suppression {

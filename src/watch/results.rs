@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::depend::Kind;
-use super::job::{Telling, ctime, epoch, is_failure};
+use super::job::{Telling, is_failure};
 use super::log::WatchEvent;
 use super::occasion::Occasion;
 use super::period::{Owed, Suppression};
@@ -104,7 +104,7 @@ impl Watcher {
 
     /// No trap for too long.
     pub(super) fn miss_trap(&mut self, key: &WatchKey, timeout: Duration, now: Time) {
-        let at = ctime(&(self.wall)(now));
+        let at = (self.wall)(now);
         let seconds = timeout.as_secs_f64();
         let output = format!("trap timeout\ntrap timeout after {seconds}s at {at}\n");
         let result = Happened {
@@ -296,14 +296,14 @@ impl Watcher {
         if service.status.opstatus != OpStatus::Fail {
             return;
         }
-        let first = epoch(service.status.first_failure.unwrap_or(now));
+        let first = service.status.first_failure.unwrap_or(now).seconds();
         let interval = service.interval().unwrap_or_default().as_secs_f64();
         let lines = format!(
             "{} {} {} {first} {} {interval} {}",
-            epoch(now),
+            now.seconds(),
             key.group,
             key.service,
-            epoch(now).saturating_sub(first),
+            now.seconds().saturating_sub(first),
             service.status.last_summary.as_deref().unwrap_or_default(),
         );
         self.actions.push_back(WatchAction::Note { file, lines });

@@ -6,7 +6,6 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::job::epoch;
 use super::log::WatchEvent;
 use super::period::PeriodState;
 use super::saved::status_number::from_number;
@@ -89,7 +88,7 @@ fn opstatus_line(key: &WatchKey, service: &Service) -> String {
         // Writing to a string does not fail.
         let _ = write!(line, "\t{name}={}", escape(value));
     };
-    let time = |time: Option<Time>| time.map_or(0, epoch).to_string();
+    let time = |time: Option<Time>| time.map_or(0, Time::seconds).to_string();
     let text = |text: &Option<Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
     add("op_status", &status.opstatus.number().to_string());
     add("failure_count", &status.failures.to_string());
@@ -110,7 +109,7 @@ fn opstatus_line(key: &WatchKey, service: &Service) -> String {
     add("last_trap", &time(status.last_trap));
     add("last_traphost", "");
     add("exitval", status.retval.as_deref().unwrap_or("undef"));
-    add("last_check", &status.last_check.map(|at| epoch(at).to_string()).unwrap_or_default());
+    add("last_check", &status.last_check.map(|at| at.seconds().to_string()).unwrap_or_default());
     add("last_op_status", &status.last_opstatus.number().to_string());
     add("failure_output", &text(&status.failure_output));
     add("trap_timer", "");

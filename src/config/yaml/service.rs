@@ -19,9 +19,6 @@ use crate::model::{
     RealServer, SchedulerFlags, ServiceKey, ServiceSettings, StopAction, VirtualService,
 };
 
-/// The default of `scheduler`.
-const WLC: &str = "wlc";
-
 /// `persistent: true`, in seconds; ipvsadm's and ldirectord's default.
 const USUAL_PERSISTENCE: u32 = 300;
 
@@ -131,9 +128,8 @@ impl<'a> Walk<'a> {
         defaults: &Defaults,
     ) -> ServiceSettings {
         let written = fields.entry(&keys::SCHEDULER).and_then(|e| self.kernel_name(e));
-        let usual = || KernelName::new(WLC).expect("wlc is a kernel name");
         let mut settings =
-            ServiceSettings::plain(written.or(defaults.scheduler).unwrap_or_else(usual));
+            ServiceSettings::plain(written.or(defaults.scheduler).unwrap_or(KernelName::WLC));
         settings.scheduler_flags = match fields.entry(&keys::SCHEDULER_FLAGS) {
             Some(entry) => self.scheduler_flags(entry, Some(settings.scheduler)),
             // Flags belong to the scheduler they were written beside.

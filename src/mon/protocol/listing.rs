@@ -7,7 +7,7 @@ use super::escape::escape;
 use super::reply::Reply;
 use super::scene::{Downtime, Parts, Scene};
 use super::status;
-use crate::model::{AlertNote, FailureNote, Time, WallTime, WatchKey, WatchView};
+use crate::model::{AlertNote, FailureNote, WatchKey, WatchView};
 
 /// Something to look at, for a client that may have chosen a view.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -165,33 +165,13 @@ fn name(view: &WatchView) -> String {
 }
 
 fn time(scene: &Scene) -> Reply {
-    let line = format!("{} {}", epoch(scene.now), calendar_time(&scene.local));
+    let line = format!("{} {}", scene.now.seconds(), scene.local);
     all("220 servertime completed", [line])
-}
-
-/// As C writes it: `Mon Nov  2 02:41:04 2026`.
-fn calendar_time(at: &WallTime) -> String {
-    const DAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
-    const MONTHS: [&str; 12] =
-        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let of = |names: &[&'static str], number: u16| {
-        names.get(usize::from(number).wrapping_sub(1)).copied().unwrap_or("???")
-    };
-    format!(
-        "{} {} {:>2} {:02}:{:02}:{:02} {}",
-        of(&DAYS, at.week_day),
-        of(&MONTHS, at.month),
-        at.month_day,
-        at.hour,
-        at.minute,
-        at.second,
-        at.year
-    )
 }
 
 fn state(scene: &Scene) -> Reply {
     let line = match scene.stopped_since {
-        Some(since) => format!("scheduler stopped since {}", epoch(since)),
+        Some(since) => format!("scheduler stopped since {}", since.seconds()),
         None => "scheduler running".to_owned(),
     };
     all("220 list state completed", [line])
@@ -244,7 +224,7 @@ fn processes(scene: &Scene, process: u32) -> Reply {
 /// As in the file of the history.
 pub fn alert_line(note: &AlertNote) -> String {
     let AlertNote { kind, key, at, path, words, summary } = note;
-    let at = epoch(*at);
+    let at = at.seconds();
     format!("{kind} {} {} {at} {path} ({words}) {summary}", key.group, key.service)
 }
 
@@ -254,7 +234,7 @@ fn alert_note(note: &AlertNote) -> String {
 
 fn failure_note(note: &FailureNote) -> String {
     let FailureNote { key, at, summary } = note;
-    escape(&format!("{} {} {} {summary}", key.group, key.service, epoch(*at)))
+    escape(&format!("{} {} {} {summary}", key.group, key.service, at.seconds()))
 }
 
 fn downtime(log: &Downtime) -> Reply {
@@ -302,8 +282,4 @@ fn services_in(written: &str) -> String {
         true => "NONE".to_owned(),
         false => names.join(" "),
     }
-}
-
-fn epoch(at: Time) -> u64 {
-    at.since_epoch().as_secs()
 }

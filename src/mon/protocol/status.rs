@@ -131,7 +131,7 @@ fn one_or_zero(is: bool) -> &'static str {
 
 /// Whole seconds since 1970; 0 for never.
 fn epoch(at: Option<Time>) -> String {
-    at.unwrap_or(Time::ZERO).since_epoch().as_secs().to_string()
+    at.unwrap_or(Time::ZERO).seconds().to_string()
 }
 
 fn seconds_or_none(time: Option<Duration>) -> String {

@@ -107,7 +107,7 @@ pub fn format(message: &Message, now: Time) -> Vec<u8> {
     field("grp", &trap.group, MAX_NAME * 3);
     field("svc", &trap.service, MAX_NAME * 3);
     field("sta", &trap.status, MAX_NAME * 3);
-    field("tsp", &now.since_epoch().as_secs().to_string(), MAX_NAME);
+    field("tsp", &now.seconds().to_string(), MAX_NAME);
     field("sum", &trap.summary, MAX_DATAGRAM / 4);
     field("dtl", &trap.detail, MAX_DATAGRAM / 2);
     text.into_bytes()

@@ -87,7 +87,7 @@ fn carry_out(world: &mut World, act: &Act, watching: &Watching) {
             world.takes(&name(service), exit, "x\n", seconds(takes.into()));
         }
         Act::Wait(n) => {
-            let now = world.now.since_epoch().as_secs() - START;
+            let now = world.now.seconds() - START;
             world.until(now + u64::from(n));
         }
         Act::Disable(service, on) => {

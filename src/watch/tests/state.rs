@@ -35,7 +35,7 @@ fn unchanged_service_notices_nothing_of_a_reload() {
     // Its beat goes on, that of the new one begins, and the third is gone.
     let of = |name: &str| {
         let runs = world.runs.iter().filter(|(_, run)| run.key == key(name));
-        runs.map(|(at, _)| at.since_epoch().as_secs() - START).collect::<Vec<_>>()
+        runs.map(|(at, _)| at.seconds() - START).collect::<Vec<_>>()
     };
     assert_eq!((of("g/s"), of("g/t"), of("g/u")), (vec![10, 20, 30], vec![10, 20], vec![32]));
     assert_eq!(world.view("g/s").failures, 3);

@@ -1,6 +1,6 @@
 //! Monitors that answer what a test says, a clock that jumps, and a list of who was told what.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub fn at(n: u64) -> Time {
 }
 
 pub fn wall(time: Time) -> WallTime {
-    let second = i64::try_from(time.since_epoch().as_secs()).unwrap();
+    let second = i64::try_from(time.seconds()).unwrap();
     let zoned = jiff::Timestamp::from_second(second).unwrap().to_zoned(jiff::tz::TimeZone::UTC);
     let number = |n: i8| u16::try_from(n).unwrap();
     WallTime {
@@ -45,9 +45,6 @@ pub fn key(name: &str) -> WatchKey {
 /// Asked every 10 s, by a program; one period that always holds, with `A` and `U`.
 pub fn spec(name: &str) -> WatchSpec {
     WatchSpec {
-        key: key(name),
-        hosts: None,
-        description: None,
         monitor: Some(MonitorCall {
             written: "a.monitor".to_owned(),
             how: MonitorKind::Program(["/mon.d/a.monitor".to_owned()].into()),
@@ -55,18 +52,8 @@ pub fn spec(name: &str) -> WatchSpec {
             limit: seconds(60),
         }),
         interval: Some(seconds(10)),
-        failure_interval: None,
-        skew: None,
-        allow_empty_group: false,
-        exclude_hosts: BTreeSet::new(),
-        exclude: None,
-        trap_timeout: None,
-        trap_duration: None,
-        depends: Depends::default(),
-        unack_summary: false,
-        environment: Vec::new(),
-        redistribute: None,
         periods: vec![period()],
+        ..WatchSpec::bare(key(name))
     }
 }
 
@@ -274,7 +261,7 @@ impl World {
     /// The calls since the last look: `SECOND TYPE WORD`, and of whom where there are several.
     pub fn told(&mut self) -> Vec<String> {
         let told = self.alerts.drain(..).map(|(at, job)| {
-            let second = at.since_epoch().as_secs() - START;
+            let second = at.seconds() - START;
             let word = job.arguments.last().unwrap();
             format!("{second} {} {word}", variable(&job.environment, "MON_ALERTTYPE").unwrap())
         });
