@@ -1,5 +1,7 @@
 //! As much of the Basic Encoding Rules as LDAP uses, RFC 4511 section 5.1: one byte of tag,
-//! definite lengths. Pure.
+//! definite lengths; and what all its messages have in common. Pure.
+
+use crate::probe::evidence;
 
 pub(in crate::probe) const INTEGER: u8 = 0x02;
 pub(in crate::probe) const OCTET_STRING: u8 = 0x04;
@@ -28,6 +30,30 @@ pub(in crate::probe) fn element(tag: u8, content: &[u8]) -> Vec<u8> {
 pub(in crate::probe) fn small(tag: u8, value: u8) -> Vec<u8> {
     debug_assert!(value < 0x80, "a higher bit would be a sign");
     element(tag, &[value])
+}
+
+/// A message of LDAP with this identifier (RFC 4511 section 4.1.1).
+pub(in crate::probe) fn message(id: u8, operation: &[u8]) -> Vec<u8> {
+    element(SEQUENCE, &[&small(INTEGER, id), operation].concat())
+}
+
+/// How long the message that begins here is, once its header is whole; or what there is instead.
+pub(in crate::probe) fn frame(bytes: &[u8]) -> Result<Option<usize>, String> {
+    match (bytes.first(), extent(bytes)) {
+        (None, _) => Ok(None),
+        (Some(&SEQUENCE), Ok(extent)) => {
+            Ok(extent.map(|(header, content)| header.saturating_add(content)))
+        }
+        _ => Err(format!("not LDAP: {}", evidence::excerpt(bytes))),
+    }
+}
+
+/// How an operation ended: its code, and what the server says of it.
+pub(in crate::probe) fn result(content: &[u8]) -> Option<(u32, &[u8])> {
+    let mut elements = Elements(content);
+    let code = elements.number(ENUMERATED)?;
+    let _matched = elements.expect(OCTET_STRING)?;
+    Some((code, elements.expect(OCTET_STRING)?))
 }
 
 /// A header that can be no element of LDAP.

@@ -4,7 +4,9 @@
 //!   bind request -> Bind -- success --> Search -- one entry, success --> done
 //! ```
 
-use super::ber::{ENUMERATED, Elements, INTEGER, OCTET_STRING, SEQUENCE, element, extent, small};
+use super::ber::{
+    self, ENUMERATED, Elements, INTEGER, OCTET_STRING, SEQUENCE, element, message, small,
+};
 use crate::model::LdapProbe;
 use crate::probe::evidence;
 use crate::probe::miss::Phase;
@@ -97,13 +99,7 @@ impl Session for Dialogue<'_> {
     }
 
     fn frame(&self, bytes: &[u8]) -> Result<Option<usize>, String> {
-        match (bytes.first(), extent(bytes)) {
-            (None, _) => Ok(None),
-            (Some(&SEQUENCE), Ok(extent)) => {
-                Ok(extent.map(|(header, content)| header.saturating_add(content)))
-            }
-            _ => Err(format!("not LDAP: {}", evidence::excerpt(bytes))),
-        }
+        ber::frame(bytes)
     }
 
     fn hear(&mut self, message: &[u8]) -> Result<Act, String> {
@@ -131,10 +127,6 @@ impl Session for Dialogue<'_> {
     fn goodbye(&self) -> Vec<u8> {
         message(UNBIND_ID, &element(UNBIND_REQUEST, &[]))
     }
-}
-
-fn message(id: u8, operation: &[u8]) -> Vec<u8> {
-    element(SEQUENCE, &[&small(INTEGER, id), operation].concat())
 }
 
 /// A simple bind of version 3; empty name and password are nobody in particular.
@@ -176,10 +168,8 @@ struct LdapResult<'a> {
 
 impl<'a> LdapResult<'a> {
     fn read(content: &'a [u8]) -> Option<LdapResult<'a>> {
-        let mut elements = Elements(content);
-        let code = elements.number(ENUMERATED)?;
-        let _matched = elements.expect(OCTET_STRING)?;
-        Some(LdapResult { code, diagnostic: elements.expect(OCTET_STRING)? })
+        let (code, diagnostic) = ber::result(content)?;
+        Some(LdapResult { code, diagnostic })
     }
 
     /// `invalid credentials`, with what the server said about it.
