@@ -1,8 +1,10 @@
 //! Running a program of the owner's: in a group of its own, for so long and no longer.
 
+use std::io;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command as Process;
@@ -37,38 +39,38 @@ impl Programs {
     /// when that was not well.
     pub async fn run(&self, command: &Command, input: Option<&[u8]>) -> Result<(), String> {
         let process = process(command, input.is_some())?;
-        // Closed never.
-        let place = self.places.clone().acquire_owned().await.ok();
-        let mut held = Held { group: None, programs: self };
-        let run = async {
-            let group = held.group.insert(Group::start(process, place).await?);
-            end(group.running(), input).await
-        };
-        match tokio::time::timeout(command.limit, run).await {
-            Ok(Ok(status)) if status.success() => Ok(()),
-            Ok(Ok(status)) => Err(program::ending(status)),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err(format!("killed after {} s", command.limit.as_secs())),
-        }
+        self.see_through(process, command.limit, async |running| end(running, input).await).await
     }
 
     /// The same for a call. The error says besides how it ended what the program said first.
     pub async fn call(&self, call: &Call) -> Result<(), String> {
         let (process, mut said) = call::prepare(call).await?;
+        let listen = async |running: &mut Running| call::end(running, &mut said, &call.input).await;
+        let ended = self.see_through(process, call.limit, listen).await;
+        ended.map_err(|ending| call::reason(&ending, &said.into_text()))
+    }
+
+    /// Starts the program when there is a place for it, and waits for so long and no longer until
+    /// `end` says how it ended.
+    async fn see_through(
+        &self,
+        process: Process,
+        limit: Duration,
+        end: impl AsyncFnOnce(&mut Running) -> io::Result<ExitStatus>,
+    ) -> Result<(), String> {
         // Closed never.
         let place = self.places.clone().acquire_owned().await.ok();
         let mut held = Held { group: None, programs: self };
         let run = async {
             let group = held.group.insert(Group::start(process, place).await?);
-            call::end(group.running(), &mut said, &call.input).await
+            end(group.running()).await
         };
-        let ending = match tokio::time::timeout(call.limit, run).await {
-            Ok(Ok(status)) if status.success() => return Ok(()),
-            Ok(Ok(status)) => program::ending(status),
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("killed after {} s", call.limit.as_secs()),
-        };
-        Err(call::reason(&ending, &said.into_text()))
+        match tokio::time::timeout(limit, run).await {
+            Ok(Ok(status)) if status.success() => Ok(()),
+            Ok(Ok(status)) => Err(program::ending(status)),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("killed after {} s", limit.as_secs())),
+        }
     }
 }
 
@@ -105,7 +107,7 @@ fn process(command: &Command, has_input: bool) -> Result<Process, String> {
     Ok(process)
 }
 
-async fn end(running: &mut Running, input: Option<&[u8]>) -> std::io::Result<ExitStatus> {
+async fn end(running: &mut Running, input: Option<&[u8]>) -> io::Result<ExitStatus> {
     if let (Some(mut stdin), Some(input)) = (running.stdin.take(), input) {
         // One that does not read to the end says by its status whether that is well.
         let _ = stdin.write_all(input).await;

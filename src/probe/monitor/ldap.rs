@@ -3,7 +3,7 @@
 use super::plan::Ldap;
 use crate::probe::evidence;
 use crate::probe::ldap::ber::{
-    ENUMERATED, Elements, INTEGER, OCTET_STRING, SEQUENCE, element, extent, small,
+    self, ENUMERATED, Elements, INTEGER, OCTET_STRING, SEQUENCE, element, message, small,
 };
 use crate::probe::miss::Phase;
 use crate::probe::session::{Act, Session};
@@ -112,13 +112,7 @@ impl Session for Search<'_> {
     }
 
     fn frame(&self, bytes: &[u8]) -> Result<Option<usize>, String> {
-        match (bytes.first(), extent(bytes)) {
-            (None, _) => Ok(None),
-            (Some(&SEQUENCE), Ok(extent)) => {
-                Ok(extent.map(|(header, content)| header.saturating_add(content)))
-            }
-            _ => Err(format!("not LDAP: {}", evidence::excerpt(bytes))),
-        }
+        ber::frame(bytes)
     }
 
     fn hear(&mut self, message: &[u8]) -> Result<Act, String> {
@@ -147,10 +141,6 @@ impl Session for Search<'_> {
     }
 }
 
-fn message(id: u8, operation: &[u8]) -> Vec<u8> {
-    element(SEQUENCE, &[&small(INTEGER, id), operation].concat())
-}
-
 /// The whole of the tree below the base, with all attributes.
 fn search(ldap: &Ldap) -> Vec<u8> {
     let (whole_subtree, finding_base) = (2, 2);
@@ -169,10 +159,7 @@ fn search(ldap: &Ldap) -> Vec<u8> {
 
 /// The code of a result and what the server says of it.
 fn result(content: &[u8]) -> Option<(u32, String)> {
-    let mut elements = Elements(content);
-    let code = elements.number(ENUMERATED)?;
-    let _matched = elements.expect(OCTET_STRING)?;
-    Some((code, evidence::line(elements.expect(OCTET_STRING)?)))
+    ber::result(content).map(|(code, said)| (code, evidence::line(said)))
 }
 
 #[cfg(test)]
