@@ -14,7 +14,8 @@ use super::desk::{Desk, Errand, News};
 use super::scribe::Note;
 use super::telling::Telling;
 use super::{
-    Input, TableChoice, kernel, loader, maintenance, relied_on, service_manager, surroundings,
+    Input, LAST_NOTES, TableChoice, kernel, loader, maintenance, relied_on, service_manager,
+    surroundings,
 };
 use crate::api;
 use crate::config::Scope;
@@ -120,14 +121,17 @@ impl Director {
                 tokio::task::yield_now().await;
             }
         }
-        self.desk.close();
         let Some(stop) = self.stopping.take() else { return };
         for reply in stop.replies {
             let _ = reply.send(());
         }
         let left = (stop.deadline + FAREWELL).saturating_duration_since(Instant::now());
-        // Side by side: whoever stops us waits 2 s for all of it.
-        tokio::join!(self.telling.farewell(left), self.prober.farewell(left));
+        // Side by side: whoever stops us waits 2 s for all of it, but where the disk hangs.
+        tokio::join!(
+            self.telling.farewell(left),
+            self.prober.farewell(left),
+            self.desk.farewell(LAST_NOTES),
+        );
     }
 
     fn is_over(&self) -> bool {
@@ -395,7 +399,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    fn pending(check: CheckId, inputs: UnboundedSender<Input>) -> Answer {
+    pub fn pending(check: CheckId, inputs: UnboundedSender<Input>) -> Answer {
         let outcome = Outcome::Local("the probe broke off: this is a bug of directord".into());
         Answer { check, outcome, status: None, started: Instant::now(), inputs }
     }

@@ -101,7 +101,7 @@ pub struct MonPersona {
 }
 
 /// Whether we carry out this monitor of mon's ourselves; if not, why.
-pub fn native(monitor: &NativeMonitor) -> Result<(), String> {
+fn native(monitor: &NativeMonitor) -> Result<(), String> {
     Plan::check(monitor)
 }
 

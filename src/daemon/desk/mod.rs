@@ -17,7 +17,7 @@ mod port;
 mod waiting;
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
@@ -66,7 +66,6 @@ pub enum News {
 /// All of it.
 pub struct Desk {
     clock: Clock,
-    zone: TimeZone,
     watcher: Watcher,
     monitors: Monitors,
     inputs: UnboundedSender<Input>,
@@ -109,9 +108,7 @@ impl Desk {
         seed: u64,
         inputs: UnboundedSender<Input>,
     ) -> Desk {
-        let zone = TimeZone::system();
-        let of_watcher = zone.clone();
-        let mut watcher = Watcher::new(seed, Box::new(move |time| wall(&of_watcher, time)));
+        let mut watcher = Watcher::new(seed, Box::new(wall));
         let notes = Notes::new(options.state_dir.join("watched"));
         if let Some(saved) = notes.load() {
             watcher.load(saved, clock.now());
@@ -121,7 +118,6 @@ impl Desk {
         }
         Desk {
             clock,
-            zone,
             watcher,
             monitors: Monitors::new(prober, Natives::Ours),
             port: Port::new(options.mon.is_some(), inputs.clone()),
@@ -239,11 +235,11 @@ impl Desk {
     }
 
     /// Ends what runs, and puts on disk what the next run must know.
-    pub fn close(&mut self) {
+    pub async fn farewell(&mut self, limit: Duration) {
         self.running.drain().for_each(|(_, (_, task))| task.abort());
         self.port.close();
         if !self.watching.services.is_empty() {
-            self.notes.finish(&self.watcher.save());
+            self.notes.finish(self.watcher.save(), limit).await;
         }
     }
 
@@ -376,7 +372,7 @@ impl Desk {
         };
         protocol::Scene {
             now,
-            local: wall(&self.zone, now),
+            local: wall(now),
             watching: self.watching.clone(),
             stopped_since: match watcher.scheduler() {
                 SchedulerState::StoppedSince(since) => Some(since),
@@ -430,10 +426,12 @@ fn log(event: &WatchEvent) {
 }
 
 /// What clocks on the wall show. Years before 1970 and after 9999 do not happen.
-fn wall(zone: &TimeZone, time: Time) -> WallTime {
-    let seconds = i64::try_from(time.since_epoch().as_secs()).unwrap_or(i64::MAX);
+fn wall(time: Time) -> WallTime {
+    // Read when it is first needed: a director that watches nothing starts without.
+    static ZONE: LazyLock<TimeZone> = LazyLock::new(TimeZone::system);
+    let seconds = i64::try_from(time.seconds()).unwrap_or(i64::MAX);
     let at = jiff::Timestamp::from_second(seconds).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    let at = at.to_zoned(zone.clone());
+    let at = at.to_zoned(ZONE.clone());
     let small = |number: i8| u16::try_from(number).unwrap_or_default();
     let large = |number: i16| u16::try_from(number).unwrap_or_default();
     WallTime {

@@ -4,15 +4,17 @@
 //! Written whole, soon after it matters and not more often than it costs; mon writes it when
 //! somebody asks.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 
 use super::News;
+use crate::config::source::read_bytes;
 use crate::daemon::{Input, disk};
 use crate::watch::Saved;
 
@@ -27,8 +29,8 @@ const LONGEST: u64 = 256 << 20;
 pub struct Notes {
     path: PathBuf,
     due: Option<Instant>,
-    /// Since when one is being written.
-    writing: Option<Instant>,
+    /// Since when one is being written, and by whom.
+    writing: Option<(Instant, JoinHandle<()>)>,
     /// Not before this.
     not_before: Option<Instant>,
     /// So that it is told once.
@@ -43,7 +45,7 @@ impl Notes {
     /// What an earlier run left; nothing where there was none, or it cannot be read: that is
     /// told.
     pub fn load(&self) -> Option<Saved> {
-        let bytes = match read(&self.path) {
+        let bytes = match read_bytes(&self.path, LONGEST) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
@@ -80,16 +82,16 @@ impl Notes {
             return;
         }
         self.due = None;
-        self.writing = Some(now);
         let (path, state, inputs) = (self.path.clone(), state(), inputs.clone());
-        tokio::task::spawn_blocking(move || {
+        let writer = spawn_blocking(move || {
             let written = write(&path, &state);
             let _ = inputs.send(Input::Watched(News::Saved(written)));
         });
+        self.writing = Some((now, writer));
     }
 
     pub fn saved(&mut self, outcome: Result<(), String>, now: Instant) {
-        let took = self.writing.take().map_or(Duration::ZERO, |since| now - since);
+        let took = self.writing.take().map_or(Duration::ZERO, |(since, _)| now - since);
         self.not_before = Some(now + took * SPACING);
         if let Err(error) = &outcome {
             if !self.failed {
@@ -100,10 +102,20 @@ impl Notes {
         self.failed = outcome.is_err();
     }
 
-    /// The last word, before the end.
-    pub fn finish(&self, state: &Saved) {
-        if let Err(error) = write(&self.path, state) {
-            tracing::error!("{error}");
+    /// The last word, before the end. A disk that hangs is waited for no longer than this.
+    pub async fn finish(&mut self, state: Saved, limit: Duration) {
+        let (before, path) = (self.writing.take(), self.path.clone());
+        let last = async {
+            // Of two at once each would write into what the other puts in place.
+            if let Some((_, writer)) = before {
+                let _ = writer.await;
+            }
+            spawn_blocking(move || write(&path, &state)).await
+        };
+        match timeout(limit, last).await {
+            Ok(Ok(Err(error))) => tracing::error!("{error}"),
+            Err(_) => tracing::warn!("the disk hangs: what is watched was not noted to its end"),
+            Ok(_) => {}
         }
     }
 }
@@ -113,15 +125,10 @@ fn write(path: &Path, state: &Saved) -> Result<(), String> {
     disk::replace(path, &text, false).map_err(|error| error.to_string())
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)?.take(LONGEST).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
 /// A file of mon's own, as text.
 pub fn read_text(path: &Path) -> Result<String, Vec<String>> {
-    let bytes = read(path).map_err(|error| vec![format!("{}: {error}", path.display())])?;
+    let bytes = read_bytes(path, LONGEST);
+    let bytes = bytes.map_err(|error| vec![format!("{}: {error}", path.display())])?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
@@ -132,7 +139,7 @@ pub fn write_texts(
     reply: oneshot::Sender<Result<(), Vec<String>>>,
 ) {
     let folder = folder.to_owned();
-    tokio::task::spawn_blocking(move || {
+    spawn_blocking(move || {
         let write = |(name, text): &(&str, String)| {
             disk::replace(&folder.join(name), text.as_bytes(), false)
         };

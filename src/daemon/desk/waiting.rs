@@ -3,6 +3,7 @@
 //! A result is one outcome for each check that waits for it, so that rise and fall count results.
 //! A check waits for the next result of any of its services and asks then how all of them are.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -42,7 +43,10 @@ impl Waiting {
     pub fn follow(&mut self, watching: &Watching) {
         let is_there = |key: &WatchKey| watching.services.contains_key(key);
         self.checks.retain(|_, check| check.keys.iter().all(is_there));
-        self.of.retain(|key, _| is_there(key));
+        self.of.retain(|key, waiting| {
+            waiting.retain(|number| self.checks.contains_key(number));
+            is_there(key) && !waiting.is_empty()
+        });
         self.results.retain(|key, _| is_there(key));
         let by_traps =
             |spec: &Arc<WatchSpec>| spec.monitor.is_none() || spec.trap_timeout.is_some();
@@ -91,15 +95,19 @@ impl Waiting {
             let Some(check) = self.checks.get(&number) else { continue };
             let Some(outcome) = self.outcome_of(check) else { continue };
             if let Some(mut check) = self.checks.remove(&number) {
-                for key in check.keys.iter() {
-                    if let Some(waiting) = self.of.get_mut(key) {
-                        waiting.remove(&number);
-                    }
-                }
+                check.keys.iter().for_each(|key| self.forget(key, number));
                 check.answer.outcome = outcome;
             }
         }
-        self.of.retain(|_, waiting| !waiting.is_empty());
+    }
+
+    fn forget(&mut self, key: &WatchKey, number: u64) {
+        if let Entry::Occupied(mut waiting) = self.of.entry(key.clone()) {
+            waiting.get_mut().remove(&number);
+            if waiting.get().is_empty() {
+                waiting.remove();
+            }
+        }
     }
 
     /// `None` while one of the services has had no result.
@@ -124,5 +132,93 @@ fn outcome(key: &WatchKey, status: OpStatus, output: &str) -> Outcome {
     match status {
         OpStatus::Ok | OpStatus::Untested => Outcome::Pass,
         OpStatus::Fail => Outcome::Fail(format!("watch {key}: {summary}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::daemon::Input;
+    use crate::engine::CheckId;
+    use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+    fn key(service: &str) -> WatchKey {
+        WatchKey::new("rs1", service)
+    }
+
+    fn watching(services: &[&str]) -> Watching {
+        let spec = |service: &&str| (key(service), Arc::new(WatchSpec::bare(key(service))));
+        Watching { services: services.iter().map(spec).collect(), ..Watching::default() }
+    }
+
+    /// A check of 10.0.0.1:80 that waits for these.
+    fn ask(waiting: &mut Waiting, services: &[&str]) -> UnboundedReceiver<Input> {
+        let (inputs, answers) = unbounded_channel();
+        let keys: Vec<WatchKey> = services.iter().map(|service| key(service)).collect();
+        let server = Endpoint::new([10, 0, 0, 1].into(), 80);
+        waiting.add(keys.into(), server, Answer::pending(CheckId::ANY, inputs));
+        answers
+    }
+
+    fn answered(answers: &mut UnboundedReceiver<Input>) -> Option<Outcome> {
+        match answers.try_recv() {
+            Ok(Input::Outcome { outcome, .. }) => Some(outcome),
+            _ => None,
+        }
+    }
+
+    fn found(exit: u8, output: &str) -> Finding {
+        Finding { exit, output: output.to_owned() }
+    }
+
+    #[test]
+    fn one_result_is_one_outcome() {
+        let mut waiting = Waiting::default();
+        let mut check = ask(&mut waiting, &["http"]);
+        assert_eq!(answered(&mut check), None);
+        waiting.result(&key("http"), &found(1, "10.0.0.1\nrefused\n"), Vec::new());
+        let failed = Outcome::Fail("watch rs1/http: 10.0.0.1".into());
+        assert_eq!(answered(&mut check), Some(failed));
+        let mut next = ask(&mut waiting, &["http"]);
+        assert_eq!(answered(&mut next), None, "the last result was counted");
+        waiting.result(&key("http"), &found(0, ""), Vec::new());
+        assert_eq!(answered(&mut next), Some(Outcome::Pass));
+    }
+
+    #[test]
+    fn a_server_is_well_while_all_its_services_are() {
+        let mut waiting = Waiting::default();
+        let mut check = ask(&mut waiting, &["http", "ping"]);
+        waiting.result(&key("http"), &found(0, ""), Vec::new());
+        assert_eq!(answered(&mut check), None, "nothing is known of the other");
+        waiting.result(&key("ping"), &found(2, ""), Vec::new());
+        let failed = Outcome::Fail("watch rs1/ping: (NO SUMMARY)".into());
+        assert_eq!(answered(&mut check), Some(failed));
+        assert!(waiting.of.is_empty() && waiting.checks.is_empty());
+    }
+
+    #[test]
+    fn what_is_known_of_the_server_itself_counts_before_its_group() {
+        let mut waiting = Waiting::default();
+        let mut check = ask(&mut waiting, &["http"]);
+        let host = |host: &str, outcome| HostResult { host: host.to_owned(), outcome };
+        let bad = Outcome::Fail("refused".into());
+        let hosts = vec![host("10.0.0.1", Outcome::Pass), host("10.0.0.2", bad)];
+        waiting.result(&key("http"), &found(1, "10.0.0.2\n"), hosts);
+        assert_eq!(answered(&mut check), Some(Outcome::Pass));
+    }
+
+    #[test]
+    fn checks_of_what_is_watched_no_more_leave_nothing_behind() {
+        let mut waiting = Waiting::default();
+        waiting.follow(&watching(&["http", "ping"]));
+        let mut both = ask(&mut waiting, &["http", "ping"]);
+        let mut one = ask(&mut waiting, &["http"]);
+        waiting.follow(&watching(&["http"]));
+        assert!(matches!(answered(&mut both), Some(Outcome::Local(_))));
+        assert_eq!((waiting.checks.len(), waiting.of.len()), (1, 1));
+        waiting.result(&key("http"), &found(0, ""), Vec::new());
+        assert_eq!(answered(&mut one), Some(Outcome::Pass));
+        assert!(waiting.of.is_empty());
     }
 }
