@@ -21,6 +21,9 @@ pub struct Config {
     pub config: Vec<PathBuf>,
 }
 
+/// Where the daemon listens when nothing else is said.
+pub const RUNTIME_DIR: &str = "/run/directord";
+
 /// Which daemon.
 #[derive(clap::Args)]
 pub struct Runtime {
@@ -29,7 +32,7 @@ pub struct Runtime {
         long,
         value_name = "DIR",
         env = "DIRECTORD_RUNTIME_DIR",
-        default_value = "/run/directord"
+        default_value = RUNTIME_DIR
     )]
     pub runtime_dir: PathBuf,
 }

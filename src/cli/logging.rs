@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 use std::os::unix::fs::MetadataExt;
 
+use clap::Parser;
 use jiff::Timestamp;
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::EnvFilter;
@@ -30,6 +31,20 @@ pub struct Log {
 }
 
 impl Log {
+    /// As the environment says, else from this level on.
+    pub fn at(level: &str) -> Log {
+        #[derive(clap::Parser)]
+        struct Options {
+            #[command(flatten)]
+            log: Log,
+        }
+        let words: &[&str] = match std::env::var_os("DIRECTORD_LOG") {
+            Some(_) => &[""],
+            None => &["", "--log-level", level],
+        };
+        Options::try_parse_from(words).map_or_else(|_| Log::quiet(), |options| options.log)
+    }
+
     /// Only what somebody should look at: for commands that are no daemon.
     pub fn quiet() -> Log {
         Log { log_level: EnvFilter::new("warn") }

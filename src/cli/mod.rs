@@ -21,6 +21,7 @@ mod reload;
 mod run;
 mod schema;
 mod spool;
+mod started;
 mod status;
 mod stop;
 

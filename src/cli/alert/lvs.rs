@@ -10,14 +10,12 @@ use std::path::Path;
 
 use super::told::Told;
 use crate::api::Client;
+use crate::cli::args::RUNTIME_DIR;
 use crate::cli::exit::{self, Failure};
 use crate::cli::output::{Out, harmless};
 use crate::model::{Command, ServiceView};
 
 pub(super) const LETTERS: &str = "P:V:R:W:F:";
-
-/// Where the director listens when nothing else is said.
-const RUNTIME_DIR: &str = "/run/directord";
 
 /// The pair of services that the words name.
 #[derive(Clone, PartialEq, Eq, Debug)]

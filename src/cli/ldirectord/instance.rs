@@ -15,13 +15,7 @@ use super::places::Places;
 use super::{SERVE, status};
 use crate::alert::hands::open_log;
 use crate::api::Client;
-use crate::model::Phase;
-
-/// How often to look whether something has happened.
-const LOOK: Duration = Duration::from_millis(20);
-
-/// For the table to be read: more than 10,000 services need on a slow machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+use crate::cli::started::{LOOK, PATIENCE, Started, until_running};
 
 /// For the first table to be written, once it has been read.
 const SETTLING: Duration = Duration::from_secs(10);
@@ -119,24 +113,14 @@ impl Places {
         let failed = |error: io::Error| (status::FAILED, format!("start: {error}"));
         self.claim().map_err(failed)?;
         let mut child = spawn(programme, config, log).map_err(failed)?;
-        let end = Instant::now() + PATIENCE;
-        loop {
-            if let Some(ended) = child.try_wait().map_err(failed)? {
-                let code = ended.code().and_then(|code| u8::try_from(code).ok());
-                // Ended well before it began: stopped by somebody else meanwhile.
-                let code = code.filter(|code| *code != 0).unwrap_or(status::FAILED);
-                return Err((code, last_words(&mut child)));
-            }
-            match self.client().status() {
-                Ok(snapshot) if snapshot.phase == Phase::Running => break,
-                _ if Instant::now() > end => {
-                    let seconds = PATIENCE.as_secs();
-                    return Err((status::FAILED, format!("not ready after {seconds} s")));
-                }
-                _ => sleep(LOOK),
+        match until_running(&mut child, &self.client()).map_err(failed)? {
+            Started::Running => Ok(self.settle()),
+            Started::Ended(code) => Err((code.unwrap_or(status::FAILED), last_words(&mut child))),
+            Started::Late => {
+                let seconds = PATIENCE.as_secs();
+                Err((status::FAILED, format!("not ready after {seconds} s")))
             }
         }
-        Ok(self.settle())
     }
 
     /// Waits until the kernel holds what it should; says what it refuses.

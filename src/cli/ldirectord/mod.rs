@@ -28,8 +28,6 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Parser;
-
 use super::logging;
 use crate::alert::{Persona, Sink};
 use crate::config::assemble::{self, Report};
@@ -205,7 +203,7 @@ fn serve_here(
         Ok("memory") => TableChoice::Memory,
         _ => TableChoice::Kernel,
     };
-    let log = logging::start(&log(if asked.debug { "debug" } else { AS_LDIRECTORD }));
+    let log = logging::start(&logging::Log::at(if asked.debug { "debug" } else { AS_LDIRECTORD }));
     let ended = daemon::run(Options {
         config: vec![places.config.clone()],
         table,
@@ -230,20 +228,6 @@ fn serve_here(
 
 /// What goes to standard error where the log speaks as ldirectord's: only what is no event.
 const AS_LDIRECTORD: &str = "warn,directord::event=off";
-
-/// What to log: as the environment says, else from this level on.
-fn log(level: &str) -> logging::Log {
-    #[derive(Parser)]
-    struct Options {
-        #[command(flatten)]
-        log: logging::Log,
-    }
-    let words: &[&str] = match std::env::var_os("DIRECTORD_LOG") {
-        Some(_) => &["ldirectord"],
-        None => &["ldirectord", "--log-level", level],
-    };
-    Options::try_parse_from(words).map_or_else(|_| logging::Log::quiet(), |options| options.log)
-}
 
 /// Whether the file can be taken; its mistakes and warnings are printed.
 fn is_valid(config: &Path) -> bool {

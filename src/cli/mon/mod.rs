@@ -12,16 +12,13 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use clap::Parser;
 
 use super::logging;
+use super::started::{PATIENCE, Started, until_running};
 use crate::api::Client;
-use crate::config::source::{self, SystemNames};
+use crate::config::source;
 use crate::config::{Dialect, Source, mon};
 use crate::daemon::{self, MonPersona, Options, SYSLOG, TableChoice};
-use crate::model::Phase;
 
 use options::Asked;
 
@@ -37,11 +34,6 @@ mod status {
 }
 
 const DEFAULT_FILE: &str = "/etc/mon/mon.cf";
-
-/// How long a start in the background may take.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// Between two looks at it.
-const LOOK: Duration = Duration::from_millis(50);
 
 const HELP: &str = "\
 usage: mon [-f] [-d] [-c FILE] [-M [COMMAND]] [-A AUTHFILE] [-B CFBASEDIR] [-D STATEDIR]
@@ -77,31 +69,35 @@ pub fn run(words: impl Iterator<Item = OsString>) -> u8 {
     }
     let file = asked.file.clone().unwrap_or_else(|| DEFAULT_FILE.into());
     let file = std::path::absolute(&file).unwrap_or(file);
-    if let Err(code) = look(&file, &asked) {
+    let persona = MonPersona {
+        options: Arc::new(asked.options.clone()),
+        filter: asked.filter.clone(),
+        stopped: asked.stopped,
+    };
+    if let Err(code) = look(&file, &persona) {
         return code;
     }
     if asked.fork {
         return start(&words, &asked);
     }
-    serve(file, asked)
+    serve(file, &asked, persona)
 }
 
 /// Whether the file can be taken; its mistakes are told, and then mon's own line for scripts.
-fn look(file: &Path, asked: &Asked) -> Result<(), u8> {
-    let text = source::read_mon(file, asked.filter.as_deref()).map_err(|error| {
+fn look(file: &Path, persona: &MonPersona) -> Result<(), u8> {
+    let text = source::read_mon(file, persona.filter.as_deref()).map_err(|error| {
         complain(&format!("{}: {error}", file.display()));
         status::NO_FILE
     })?;
     let source = Source { path: Arc::new(file.to_owned()), dialect: Dialect::Mon, text };
-    let options = Arc::new(asked.options.clone());
-    let names = SystemNames::new().with_mon(daemon::native, options);
+    let names = daemon::names(Some(persona));
     let Some(first) = mon::first_error(&source, &names) else { return Ok(()) };
     complain(&first);
     Err(status::CONFIG)
 }
 
-fn serve(file: PathBuf, asked: Asked) -> u8 {
-    let runtime_dir = runtime_dir(&asked);
+fn serve(file: PathBuf, asked: &Asked, persona: MonPersona) -> u8 {
+    let runtime_dir = runtime_dir(asked);
     let name = runtime_dir.file_name().map(ToOwned::to_owned).unwrap_or_default();
     let state_dir = asked.own_state_dir.clone();
     let level = match asked.debug {
@@ -109,7 +105,7 @@ fn serve(file: PathBuf, asked: Asked) -> u8 {
         1 => "debug",
         _ => "trace",
     };
-    let log = logging::start(&log(level));
+    let log = logging::start(&logging::Log::at(level));
     let ended = daemon::run(Options {
         config: vec![file],
         table: asked.table.unwrap_or(TableChoice::Kernel),
@@ -117,11 +113,7 @@ fn serve(file: PathBuf, asked: Asked) -> u8 {
         state_dir: state_dir.unwrap_or_else(|| Path::new("/var/lib/directord").join(name)),
         pid_file: asked.options.pid_file.clone().filter(|path| !path.as_os_str().is_empty()),
         persona: None,
-        mon: Some(MonPersona {
-            options: Arc::new(asked.options),
-            filter: asked.filter,
-            stopped: asked.stopped,
-        }),
+        mon: Some(persona),
         syslog: SYSLOG.into(),
     });
     drop(log);
@@ -167,35 +159,21 @@ fn spawn(words: &[OsString]) -> std::io::Result<Child> {
 }
 
 fn wait(mut child: Child, runtime_dir: &Path) -> std::io::Result<u8> {
-    let end = Instant::now() + PATIENCE;
-    loop {
-        if let Some(ended) = child.try_wait()? {
+    match until_running(&mut child, &Client::new(runtime_dir))? {
+        Started::Running => Ok(status::OK),
+        Started::Ended(code) => {
             let mut words = String::new();
             if let Some(pipe) = child.stderr.take() {
                 let _ = pipe.take(64 << 10).read_to_string(&mut words);
             }
             complain(words.trim_end());
-            let code = ended.code().and_then(|code| u8::try_from(code).ok());
-            return Ok(code.filter(|code| *code != 0).unwrap_or(status::FAILED));
+            Ok(code.unwrap_or(status::FAILED))
         }
-        match Client::new(runtime_dir).status() {
-            Ok(snapshot) if snapshot.phase == Phase::Running => return Ok(status::OK),
-            _ if Instant::now() > end => {
-                return Err(std::io::Error::other(format!("not ready after {PATIENCE:?}")));
-            }
-            _ => std::thread::sleep(LOOK),
+        Started::Late => {
+            let seconds = PATIENCE.as_secs();
+            Err(std::io::Error::other(format!("not ready after {seconds} s")))
         }
     }
-}
-
-/// What to log: as the environment says, else from this level on.
-fn log(level: &str) -> logging::Log {
-    #[derive(Parser)]
-    struct Options {
-        #[command(flatten)]
-        log: logging::Log,
-    }
-    Options::parse_from(["mon", "--log-level", level]).log
 }
 
 /// Nobody is left to tell when this fails.
