@@ -138,7 +138,8 @@ fn one_silent_server_delays_no_other_check() {
     let start = std::time::Instant::now();
     webs[0].kill();
     settles(&site, WEB, &[at(&site, 1, 1)]);
-    assert!(start.elapsed() < secs(3), "{:?}", start.elapsed());
+    // Behind one of the hanging ten it would have been 10 s at least.
+    assert!(start.elapsed() < secs(8), "{:?}", start.elapsed());
 }
 
 /// The three ways to be down (refused, silent, and listening by TCP alone), and back; in both
