@@ -55,7 +55,7 @@ const SECTIONS: &[Section] = &[
     ("death", "(d) from the answer that proves a server dead to the table's change", death::run),
     ("outage", "(e) 20,000 servers fall silent at once; (g) memory per real server", outage::run),
     ("ldirectord", "(h) ldirectord with 50 and with 200 services", ldirectord::run),
-    ("mon", "(i) mon with 1,000 http watches", mon::run),
+    ("mon", "(i) mon with 1,000 watches by http, and by ping", mon::run),
     ("thousand", "(h) ldirectord with 1,000 services", ldirectord::thousand),
 ];
 

@@ -1,11 +1,13 @@
 //! The real servers of the bench: one listener for all addresses of 127.0.0.0/8.
 
 use std::collections::{HashMap, HashSet};
+use std::io::Read;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -14,6 +16,9 @@ use crate::lab::Host;
 const GOOD: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: close\r\n\r\nok\n";
 const BAD: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: close\r\n\r\nbad\n";
+
+/// RFC 792.
+const ECHO_REQUEST: u8 = 8;
 
 /// Takes connections on port 80, answers whatever is asked, and keeps count. Lives as long as
 /// the program.
@@ -50,6 +55,16 @@ impl Servers {
             runtime.expect("a runtime").block_on(serve(listener, shared));
         });
         servers
+    }
+
+    /// Has echo requests noted as visits as well. The kernel answers them.
+    pub fn hear_pings(&self, host: &Host) {
+        let socket = host.run(|| {
+            Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).expect("a raw socket")
+        });
+        let shared = self.0.clone();
+        // Not joined: it ends with the program.
+        host.spawn(move || listen(socket, &shared));
     }
 
     /// Connections taken so far.
@@ -92,6 +107,25 @@ impl Servers {
     }
 }
 
+impl Shared {
+    fn note(&self, visited: IpAddr) {
+        if let Some(visits) = &mut *self.visits.lock().expect("no panic") {
+            visits.entry(visited).or_default().push(Instant::now());
+        }
+    }
+}
+
+/// A raw socket hears of each packet that comes in, its IPv4 header first.
+fn listen(mut socket: Socket, shared: &Shared) {
+    let mut packet = [0; 1500];
+    while let Ok(length) = socket.read(&mut packet) {
+        let header = usize::from(packet[0] & 0xf) * 4;
+        if header < length && packet[header] == ECHO_REQUEST {
+            shared.note(IpAddr::from([packet[16], packet[17], packet[18], packet[19]]));
+        }
+    }
+}
+
 async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>) {
     listener.set_nonblocking(true).expect("a listener");
     let listener = TcpListener::from_std(listener).expect("a listener");
@@ -99,9 +133,7 @@ async fn serve(listener: std::net::TcpListener, shared: Arc<Shared>) {
         let Ok((stream, _)) = listener.accept().await else { continue };
         shared.connections.fetch_add(1, Ordering::Relaxed);
         let Ok(address) = stream.local_addr().map(|a: SocketAddr| a.ip()) else { continue };
-        if let Some(visits) = &mut *shared.visits.lock().expect("no panic") {
-            visits.entry(address).or_default().push(Instant::now());
-        }
+        shared.note(address);
         let shared = shared.clone();
         tokio::spawn(async move { converse(stream, address, &shared).await });
     }
