@@ -46,7 +46,8 @@ impl Place {
         );
         place.write(
             "auth.cf",
-            "command section\nlist: all\nack: all\ndisable: all\nenable: all\nreset: all\n",
+            "command section\nlist: all\nack: all\ndisable: all\nenable: all\nreset: all\n\
+             test: all\nsavestate: all\nloadstate: all\n",
         );
         place.write("mon.cf", &format!("{head}{}", file.replace("@/", &format!("{here}/"))));
         place
@@ -215,6 +216,60 @@ fn what_moncmd_disables_stays_so_and_a_reset_reads_the_file_again() {
     let lines = place.ask("reset keepstate");
     assert!(lines[0].starts_with("220 reset PID"), "{lines:?}");
     assert!(place.ask("list watch").contains(&"other x".to_owned()));
+}
+
+/// A broken file stays in force as it was, which is no reason to call it good, and none to throw
+/// away what is known.
+#[test]
+fn mistakes_are_told_by_test_config_and_keep_a_reset_from_everything() {
+    let mut place = Place::new(PAIR);
+    place.mood("mood", 2);
+    place.start();
+    place.until("it fails", || place.ask("list opstatus rs1,http")[0].contains("exitval=2"));
+    assert_eq!(place.ask("ack rs1 http looking")[0], "220 ack completed");
+    assert_eq!(place.ask("test config")[0], "220 test config completed OK, no errors found");
+
+    let good = fs::read_to_string(place.path("mon.cf")).unwrap();
+    place.write("mon.cf", &format!("{good}\nwatch other\n    service x\n        nonsense here\n"));
+    let lines = place.ask("test config");
+    let line = good.lines().count() + 4;
+    assert_eq!(lines[0], format!("cf error: unknown syntax [nonsense here], line {line}"));
+    assert!(lines.contains(&"520 test config completed, errors found in config file".to_owned()));
+    for reset in ["reset", "reset stopped"] {
+        let lines = place.ask(reset);
+        assert!(lines[0].starts_with("520 reset PID"), "{lines:?}");
+        assert!(lines[0].ends_with(" failed, error in config file"), "{lines:?}");
+    }
+    assert!(place.ask("list opstatus rs1,http")[0].contains("looking"), "all is as it was");
+    assert_eq!(place.ask("list state")[0], "scheduler running");
+
+    place.write("mon.cf", &good);
+    let lines = place.ask("reset stopped");
+    assert!(lines[0].starts_with("220 reset PID"), "{lines:?}");
+    assert!(!place.ask("list opstatus rs1,http")[0].contains("looking"));
+    assert!(place.ask("list state")[0].starts_with("scheduler stopped"));
+}
+
+#[test]
+fn everybody_who_asks_for_a_reset_is_answered() {
+    let mut place = Place::new(PAIR);
+    place.mood("mood", 0);
+    place.start();
+    let port = place.port;
+    let reset = || {
+        std::thread::spawn(move || {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stream.write_all(b"reset\nquit\n").unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            text
+        })
+    };
+    let asked: Vec<_> = (0..8).map(|_| reset()).collect();
+    for answer in asked {
+        let answer = answer.join().unwrap();
+        assert!(answer.starts_with("220 reset PID"), "{answer}");
+    }
 }
 
 fn run(place: &Place, words: &[&str]) -> Output {

@@ -79,21 +79,31 @@ pub struct Desk {
     runtime_dir: String,
     /// What is to be handed on by whoever delivers.
     due: Vec<Delivery>,
-    /// Somebody asked for a reset, and the configuration is being read.
-    reset: Option<Reset>,
 }
 
-/// A `reset` under way.
-struct Reset {
+/// A `reset` under way: it goes with the reading of the configuration that it asks for.
+#[derive(Debug)]
+pub struct Reset {
     stopped: bool,
     keep: Keep,
     reply: oneshot::Sender<Result<(), Vec<String>>>,
 }
 
+impl Reset {
+    /// None, and whoever asked for it is told why, if there are mistakes in the way.
+    pub fn unless(self, mistakes: Vec<String>) -> Option<Reset> {
+        if mistakes.is_empty() {
+            return Some(self);
+        }
+        let _ = self.reply.send(Err(mistakes));
+        None
+    }
+}
+
 /// What the loop is to do for a client.
 pub enum Errand {
     /// Read the configuration again, whole.
-    Reload,
+    Reload(Reset),
     /// See whether the configuration has mistakes; the answer is theirs.
     Test(oneshot::Sender<Result<(), Vec<String>>>),
     Stop,
@@ -129,13 +139,11 @@ impl Desk {
             waiting: Waiting::default(),
             notes,
             due: Vec::new(),
-            reset: None,
         }
     }
 
-    /// Watches what this configuration asks for from now on.
-    pub fn handle_config(&mut self, desired: &Desired, now: Time) {
-        let reset = self.reset.take();
+    /// Watches what this configuration asks for from now on; where a reset had it read, anew.
+    pub fn handle_config(&mut self, desired: &Desired, reset: Option<Reset>, now: Time) {
         let keep = reset.as_ref().map_or(Keep::State, |reset| reset.keep);
         if reset.as_ref().is_some_and(|reset| reset.stopped) {
             // First: nobody is told of such a start.
@@ -155,13 +163,6 @@ impl Desk {
             let _ = reply.send(Ok(()));
         }
         self.carry_out(now);
-    }
-
-    /// A configuration that was asked for was not taken.
-    pub fn handle_refusal(&mut self, mistakes: Vec<String>) {
-        if let Some(reset) = self.reset.take() {
-            let _ = reset.reply.send(Err(mistakes));
-        }
     }
 
     /// Whether anybody is told in mon's way of what checks of real servers find.
@@ -307,8 +308,7 @@ impl Desk {
         match act {
             protocol::Act::Reset { stopped, keep_state } => {
                 let keep = if keep_state { Keep::State } else { Keep::Nothing };
-                self.reset = Some(Reset { stopped, keep, reply });
-                Some(Errand::Reload)
+                Some(Errand::Reload(Reset { stopped, keep, reply }))
             }
             protocol::Act::ReloadAccess => {
                 self.port.read_rules(Some(reply));
