@@ -32,7 +32,7 @@ use crate::model::{WatchOrder, WatchRefusal};
 use protocol::{Access, Act, Allow, Credential, Host, Parts, Scene};
 
 pub use clients::serve_clients;
-pub use files::{LoadError, RuleFiles, load};
+pub use files::{LoadError, Loaded, RuleFiles, load, look_up};
 pub use traps::serve_traps;
 
 /// mon's port, for clients and for traps.

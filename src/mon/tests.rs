@@ -236,7 +236,8 @@ fn every_mistake_in_the_rules_is_told_with_file_and_line() {
         client_allow: "10.0.0.(".to_owned(),
         idle: IDLE,
     };
-    let (rules, told) = load(&files).unwrap();
+    let Loaded { rules, told, error } = load(&files);
+    assert!(error.is_none());
     let told: Vec<_> = told.iter().map(|line| line.rsplit('/').next().unwrap()).collect();
     let starts = [
         "auth.cf: line 1: ",
@@ -253,8 +254,47 @@ fn every_mistake_in_the_rules_is_told_with_file_and_line() {
         assert!(line.starts_with(start), "{line}");
     }
     assert_eq!(rules.credentials, [Credential::UserFile]);
-    let missing = RuleFiles { auth_file: at("nosuch"), ..files };
-    assert!(load(&missing).unwrap_err().to_string().contains("nosuch"));
+}
+
+#[test]
+fn a_file_of_rights_that_cannot_be_read_gives_nobody_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = RuleFiles {
+        auth_file: folder.path().join("nosuch"),
+        user_file: None,
+        auth_type: "trustlocal".to_owned(),
+        client_allow: "10.0.0.1".to_owned(),
+        idle: Duration::from_secs(5),
+    };
+    let Loaded { rules, error, .. } = load(&files);
+    assert!(error.unwrap().to_string().contains("nosuch"));
+    assert_eq!(rules.access, Access::default());
+    // What the configuration itself says holds.
+    assert_eq!(rules.credentials, [Credential::TrustLocal]);
+    assert!(!rules.allow.contains("10.0.0.2".parse().unwrap()));
+    assert_eq!(rules.idle, files.idle);
+}
+
+#[test]
+fn named_hosts_are_looked_up_after_everything_else_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let auth_file = folder.path().join("auth.cf");
+    fs::write(&auth_file, "list: all\ntrap section\nlocalhost * *\n").unwrap();
+    let files = RuleFiles {
+        auth_file,
+        user_file: None,
+        auth_type: String::new(),
+        client_allow: ".*".to_owned(),
+        idle: IDLE,
+    };
+    let here = "127.0.0.1".parse().unwrap();
+    let rules = load(&files).rules;
+    assert!(rules.access.allows(None, "list"));
+    assert_eq!(rules.access.sender(here, ""), protocol::Sender::UnknownHost);
+    let (rules, told) = look_up(rules).unwrap();
+    assert!(told.is_empty(), "{told:?}");
+    assert_eq!(rules.access.sender(here, ""), protocol::Sender::Free);
+    assert!(look_up(rules).is_none(), "once is enough");
 }
 
 /// A trap port with this trap section, somebody to send, and where traps arrive.

@@ -5,6 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{UnboundedSender, channel};
@@ -14,7 +15,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 use super::News;
 use crate::daemon::Input;
 use crate::model::{AuthType, Desired, MonBind, PortSettings};
-use crate::mon::{self, Handle, RuleFiles, Rules};
+use crate::mon::{self, Handle, Loaded, RuleFiles, Rules};
 
 /// Requests and traps that may wait for the loop.
 const WAITING: usize = 256;
@@ -25,7 +26,7 @@ pub struct Port {
     /// Called as mon, which listens whatever the file says.
     always: bool,
     inputs: UnboundedSender<Input>,
-    rules: watch::Sender<Arc<Rules>>,
+    rules: InForce,
     settings: Option<PortSettings>,
     /// Those who listen.
     tasks: Vec<AbortHandle>,
@@ -33,8 +34,7 @@ pub struct Port {
 
 impl Port {
     pub fn new(always: bool, inputs: UnboundedSender<Input>) -> Port {
-        let (rules, _) = watch::channel(Arc::default());
-        Port { always, inputs, rules, settings: None, tasks: Vec::new() }
+        Port { always, inputs, rules: InForce::default(), settings: None, tasks: Vec::new() }
     }
 
     /// Listens where this configuration says.
@@ -68,20 +68,22 @@ impl Port {
     pub fn read_rules(&self, reply: Option<oneshot::Sender<Result<(), Vec<String>>>>) {
         let Some(settings) = &self.settings else { return };
         let files = rule_files(settings);
-        let rules = self.rules.clone();
+        let place = self.rules.next();
         spawn_blocking(move || {
-            let outcome = match mon::load(&files) {
-                Ok((read, told)) => {
-                    told.iter().for_each(|what| tracing::warn!("mon port: {what}"));
-                    rules.send_replace(Arc::new(read));
-                    Ok(())
-                }
-                Err(error) => {
-                    tracing::warn!("mon port: {error}: nobody may do anything there");
-                    Err(vec![error.to_string()])
-                }
-            };
+            let Loaded { rules, told, error } = mon::load(&files);
+            // First what is known: to look up a name may take long, and rights that are gone are
+            // to be gone.
+            place.put(rules.clone());
+            told.iter().for_each(|what| tracing::warn!("mon port: {what}"));
+            if let Some(error) = &error {
+                tracing::warn!("mon port: {error}: nobody may do anything there");
+            }
+            let outcome = error.map_or(Ok(()), |error| Err(vec![error.to_string()]));
             let _ = reply.map(|reply| reply.send(outcome));
+            if let Some((rules, told)) = mon::look_up(rules) {
+                place.put(rules);
+                told.iter().for_each(|what| tracing::warn!("mon port: {what}"));
+            }
         });
     }
 
@@ -95,12 +97,12 @@ impl Port {
         let name = crate::config::source::node::of_mail();
         let host = mon::protocol::Host { name, process: std::process::id() };
         let handle = Handle::new(requests, host);
-        let (server, rules) = (settings.server.clone(), self.rules.subscribe());
+        let (server, rules) = (settings.server.clone(), self.rules.place.subscribe());
         let clients = async move {
             let listener = listening(&server, mon::bind_clients).await;
             mon::serve_clients(listener, rules, handle, std::future::pending()).await;
         };
-        let (trap, rules) = (settings.trap.clone(), self.rules.subscribe());
+        let (trap, rules) = (settings.trap.clone(), self.rules.place.subscribe());
         let datagrams = async move {
             let socket = listening(&trap, mon::bind_traps).await;
             mon::serve_traps(socket, rules, traps, std::future::pending()).await;
@@ -121,6 +123,34 @@ impl Port {
         self.tasks.push(tokio::spawn(clients).abort_handle());
         self.tasks.push(tokio::spawn(datagrams).abort_handle());
         self.tasks.push(tokio::spawn(bring).abort_handle());
+    }
+}
+
+/// Where the rules in force are. Reading them may take long, and of two readings the one that was
+/// asked for later counts, whichever ends first.
+#[derive(Clone, Default)]
+struct InForce {
+    place: watch::Sender<Arc<Rules>>,
+    number: u64,
+    newest: Arc<AtomicU64>,
+}
+
+impl InForce {
+    /// For the reading that begins now.
+    fn next(&self) -> InForce {
+        let number = self.newest.fetch_add(1, Ordering::SeqCst) + 1;
+        InForce { number, ..self.clone() }
+    }
+
+    fn put(&self, rules: Rules) {
+        self.place.send_if_modified(|place| {
+            // Asked under the lock of the place: whoever is newer writes after this.
+            let counts = self.newest.load(Ordering::SeqCst) == self.number;
+            if counts {
+                *place = Arc::new(rules);
+            }
+            counts
+        });
     }
 }
 
@@ -179,5 +209,24 @@ fn rule_files(settings: &PortSettings) -> RuleFiles {
             false => settings.client_allow.join(" "),
         },
         idle: settings.client_timeout,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_readings_the_later_one_counts_whichever_ends_first() {
+        let in_force = InForce::default();
+        let rules = |seconds| Rules { idle: Duration::from_secs(seconds), ..Rules::default() };
+        let (old, new) = (in_force.next(), in_force.next());
+        let idle = || in_force.place.borrow().idle.as_secs();
+        new.put(rules(2));
+        old.put(rules(1));
+        assert_eq!(idle(), 2);
+        // With the hosts that it names.
+        new.put(rules(3));
+        assert_eq!(idle(), 3);
     }
 }
