@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::task::AbortHandle;
 
 use super::clock::Clock;
@@ -57,7 +57,8 @@ pub enum News {
         finding: Finding,
         hosts: Vec<HostResult>,
     },
-    Trap(Trap),
+    /// With its place among those that wait.
+    Trap(Trap, OwnedSemaphorePermit),
     Asked(mon::Request),
     /// The state is on disk, or why not.
     Saved(Result<(), String>),
@@ -200,7 +201,7 @@ impl Desk {
                 }
                 None
             }
-            News::Trap(trap) => {
+            News::Trap(trap, _place) => {
                 if let Err(why) = self.watcher.handle_trap(trap, now) {
                     tracing::warn!("mon trap: {why}");
                 }

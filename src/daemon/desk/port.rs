@@ -8,13 +8,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::mpsc::{UnboundedSender, channel};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::mpsc::{Receiver, UnboundedSender, channel};
+use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::{AbortHandle, spawn_blocking};
 
 use super::News;
 use crate::daemon::Input;
-use crate::model::{AuthType, Desired, MonBind, PortSettings};
+use crate::model::{AuthType, Desired, MonBind, PortSettings, Trap};
 use crate::mon::{self, Handle, Loaded, RuleFiles, Rules};
 
 /// Requests and traps that may wait for the loop.
@@ -92,8 +92,8 @@ impl Port {
     }
 
     fn open(&mut self, settings: &PortSettings) {
-        let (requests, mut asked) = channel(WAITING);
-        let (traps, mut trapped) = channel(WAITING);
+        let (requests, asked) = channel(WAITING);
+        let (traps, trapped) = channel(WAITING);
         let name = crate::config::source::node::of_mail();
         let host = mon::protocol::Host { name, process: std::process::id() };
         let handle = Handle::new(requests, host);
@@ -107,22 +107,44 @@ impl Port {
             let socket = listening(&trap, mon::bind_traps).await;
             mon::serve_traps(socket, rules, traps, std::future::pending()).await;
         };
-        let inputs = self.inputs.clone();
-        let bring = async move {
-            loop {
-                let news = tokio::select! {
-                    Some(request) = asked.recv() => News::Asked(request),
-                    Some(trap) = trapped.recv() => News::Trap(trap),
-                    else => return,
-                };
-                if inputs.send(Input::Watched(news)).is_err() {
-                    return;
-                }
-            }
-        };
         self.tasks.push(tokio::spawn(clients).abort_handle());
         self.tasks.push(tokio::spawn(datagrams).abort_handle());
-        self.tasks.push(tokio::spawn(bring).abort_handle());
+        let (requests, traps) =
+            (bring_requests(asked, &self.inputs), bring_traps(trapped, &self.inputs));
+        self.tasks.push(tokio::spawn(requests).abort_handle());
+        self.tasks.push(tokio::spawn(traps).abort_handle());
+    }
+}
+
+/// Whoever asks waits for the answer, so that there are no more of these than clients.
+fn bring_requests(
+    mut asked: Receiver<mon::Request>,
+    inputs: &UnboundedSender<Input>,
+) -> impl Future<Output = ()> + use<> {
+    let inputs = inputs.clone();
+    async move {
+        while let Some(request) = asked.recv().await {
+            if inputs.send(Input::Watched(News::Asked(request))).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Nobody waits for a trap: the way in has no end, and so each holds a place until it is taken.
+fn bring_traps(
+    mut trapped: Receiver<Trap>,
+    inputs: &UnboundedSender<Input>,
+) -> impl Future<Output = ()> + use<> {
+    let (inputs, places) = (inputs.clone(), Arc::new(Semaphore::new(WAITING)));
+    async move {
+        while let Ok(place) = places.clone().acquire_owned().await
+            && let Some(trap) = trapped.recv().await
+        {
+            if inputs.send(Input::Watched(News::Trap(trap, place))).is_err() {
+                return;
+            }
+        }
     }
 }
 
@@ -214,6 +236,8 @@ fn rule_files(settings: &PortSettings) -> RuleFiles {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
     use super::*;
 
     #[test]
@@ -228,5 +252,32 @@ mod tests {
         // With the hosts that it names.
         new.put(rules(3));
         assert_eq!(idle(), 3);
+    }
+
+    #[tokio::test]
+    async fn traps_that_the_loop_does_not_take_wait_where_they_are_counted() {
+        let (traps, trapped) = channel(2 * WAITING);
+        let (inputs, mut from_inputs) = unbounded_channel();
+        for _ in 0..2 * WAITING {
+            let trap = Trap {
+                group: "web".to_owned(),
+                service: "trap".to_owned(),
+                status: "1".to_owned(),
+                summary: String::new(),
+                detail: String::new(),
+            };
+            traps.send(trap).await.unwrap();
+        }
+        tokio::spawn(bring_traps(trapped, &inputs));
+        let settled = async || {
+            for _ in 0..4 * WAITING {
+                tokio::task::yield_now().await;
+            }
+        };
+        settled().await;
+        assert_eq!(from_inputs.len(), WAITING);
+        drop(from_inputs.recv().await);
+        settled().await;
+        assert_eq!(from_inputs.len(), WAITING, "one was taken, and the next has its place");
     }
 }
