@@ -75,7 +75,7 @@ pub struct Rules {
     /// Read anew at each login, so that a changed password holds at once.
     pub user_file: Option<PathBuf>,
     pub allow: Allow,
-    /// A client that says nothing for this long is hung up on.
+    /// A client that says no whole line for this long is hung up on.
     pub idle: Duration,
 }
 

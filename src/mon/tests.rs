@@ -92,6 +92,19 @@ async fn who_says_nothing_is_hung_up_on() {
     assert_eq!(says(place, "version\n").await, "version 9745\n220 version completed\n");
 }
 
+#[tokio::test]
+async fn who_never_ends_a_line_is_hung_up_on() {
+    let idle = Duration::from_millis(200);
+    let (place, _change) = open(Rules { idle, ..rules("") }, Watcher::shop()).await;
+    let mut stream = TcpStream::connect(place).await.unwrap();
+    let drip = async {
+        while stream.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(idle / 10).await;
+        }
+    };
+    timeout(PATIENCE, drip).await.expect("an end");
+}
+
 /// Of a whole fleet: a reply that no buffer of the kernel's holds.
 fn large() -> Watcher {
     let mut watcher = Watcher::shop();
@@ -134,17 +147,25 @@ async fn who_does_not_read_is_dropped() {
 #[tokio::test]
 async fn too_many_clients_are_told_so() {
     let (place, _change) = open(rules(""), Watcher::shop()).await;
+    let connect = async |from: &str| {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(from.parse().unwrap()).unwrap();
+        socket.connect(place).await.unwrap()
+    };
     let mut held = Vec::new();
-    for _ in 0..64 {
-        let mut stream = TcpStream::connect(place).await.unwrap();
-        stream.write_all(b"protid 9745\n").await.unwrap();
-        let mut reply = [0; 19];
-        stream.read_exact(&mut reply).await.unwrap();
-        held.push(stream);
+    for from in ["127.0.0.1:0", "127.0.0.2:0"] {
+        for _ in 0..32 {
+            let mut stream = connect(from).await;
+            stream.write_all(b"protid 9745\n").await.unwrap();
+            let mut reply = [0; 19];
+            stream.read_exact(&mut reply).await.unwrap();
+            held.push(stream);
+        }
+        // The first has all that one address may have; after the second there is no place left.
+        assert_eq!(rest(&mut connect(from).await).await, "520 too many clients\n");
     }
-    let mut stream = TcpStream::connect(place).await.unwrap();
-    assert_eq!(rest(&mut stream).await, "520 too many clients\n");
-    drop(held.pop());
+    assert_eq!(rest(&mut connect("127.0.0.3:0").await).await, "520 too many clients\n");
+    held.swap_remove(0);
     loop {
         match says(place, "quit\n").await.as_str() {
             "220 quitting\n" => break,
