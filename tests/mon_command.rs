@@ -42,7 +42,8 @@ impl Place {
         let here = place.top.path().display().to_string();
         let head = format!(
             "mondir = {here}/mon.d\nalertdir = {here}/alert.d\nstatedir = {here}/state\n\
-             logdir = {here}/log\nauthfile = {here}/auth.cf\nauthtype = trustlocal\n\n"
+             logdir = {here}/log\nauthfile = {here}/auth.cf\nauthtype = trustlocal\n\
+             pidfile = {here}/pid\n\n"
         );
         place.write(
             "auth.cf",
@@ -272,6 +273,21 @@ fn everybody_who_asks_for_a_reset_is_answered() {
     }
 }
 
+#[test]
+fn a_second_one_in_the_background_is_told_that_there_is_one() {
+    let mut place = Place::new(PAIR);
+    place.mood("mood", 0);
+    place.start();
+    let pid = place.daemon.as_ref().unwrap().id();
+    assert_eq!(fs::read_to_string(place.path("pid")).unwrap(), format!("{pid}\n"));
+    let mut command = place.command(&["-f", "-p", &place.port.to_string(), "--table", "memory"]);
+    command.arg("--runtime-dir").arg(place.path("run"));
+    let output = command.arg("--state-dir").arg(place.path("own")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("another directord (pid {pid}) is running")), "{said}");
+}
+
 fn run(place: &Place, words: &[&str]) -> Output {
     place.command(words).output().unwrap()
 }
@@ -282,7 +298,7 @@ fn exit_statuses_and_words_are_mons() {
     let output = run(&place, &["-f"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(25), "{said}");
-    assert_eq!(said, "cf error: unknown syntax [nonsense here], line 10\n");
+    assert_eq!(said, "cf error: unknown syntax [nonsense here], line 11\n");
     let output = Command::new(env!("CARGO_BIN_EXE_directord"))
         .args(["mon", "-c", "/nonexistent/mon.cf"])
         .output()
@@ -303,6 +319,11 @@ fn a_daemon_in_the_background_watches_when_the_command_returns() {
     command.arg("--state-dir").arg(place.path("own")).env("NOTE", place.path("note"));
     assert!(command.status().unwrap().success());
     place.until("the port is open", || TcpStream::connect(("127.0.0.1", place.port)).is_ok());
+    // It leads a session of its own: what ends ours does not reach it.
+    let pid = fs::read_to_string(place.path("pid")).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap();
+    let session = stat.rsplit_once(')').unwrap().1.split(' ').nth(4);
+    assert_eq!(session, Some(pid.trim()));
     let stop = Command::new(env!("CARGO_BIN_EXE_directord"))
         .args(["stop", "--runtime-dir"])
         .arg(place.path("run"))
