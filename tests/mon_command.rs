@@ -81,8 +81,13 @@ impl Place {
     }
 
     fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    fn start_with(&mut self, words: &[&str]) {
         let port = self.port.to_string();
         let mut command = self.command(&["-p", &port, "--table", "memory"]);
+        command.args(words);
         command.arg("--runtime-dir").arg(self.path("run"));
         command.arg("--state-dir").arg(self.path("own")).env("NOTE", self.path("note"));
         let log = fs::File::options().append(true).create(true).open(self.path("out")).unwrap();
@@ -94,6 +99,13 @@ impl Place {
         let mut daemon = self.daemon.take().unwrap();
         daemon.kill().unwrap();
         daemon.wait().unwrap();
+    }
+
+    fn stop(&mut self) {
+        let mut stop = Command::new(env!("CARGO_BIN_EXE_directord"));
+        stop.args(["stop", "--runtime-dir"]).arg(self.path("run"));
+        assert!(stop.status().unwrap().success());
+        self.daemon.take().unwrap().wait().unwrap();
     }
 
     fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
@@ -176,12 +188,7 @@ fn a_watch_tells_keeps_the_table_and_survives_a_crash() {
     assert!(lines[0].contains("opstatus=0 ") && lines[0].contains("exitval=2 "), "{lines:?}");
     assert_eq!(lines[1], "220 list opstatus completed");
     assert_eq!(place.ask("ack rs1 http looking")[0], "220 ack completed");
-    // What must be known is written soon, not at once.
-    let saved = |part: &str| {
-        fs::read_to_string(place.path("own/watched")).unwrap_or_default().contains(part)
-    };
-    place.until("it is noted", || saved("looking"));
-
+    // Whoever is answered may rely on it.
     place.crash();
     fs::write(place.path("note"), "").unwrap();
     place.start();
@@ -203,15 +210,17 @@ fn what_moncmd_disables_stays_so_and_a_reset_reads_the_file_again() {
     place.start();
     assert_eq!(place.ask("disable watch rs1")[0], "220 disable watch completed");
     assert_eq!(place.ask("list disabled")[0], "watch rs1");
-    place.until("it is noted", || {
-        let text = fs::read(place.path("own/watched")).unwrap_or_default();
-        let saved: Value = serde_json::from_slice(&text).unwrap_or_default();
-        saved["disabled"].as_array().is_some_and(|all| !all.is_empty())
-    });
     place.crash();
     place.start();
     assert_eq!(place.ask("list disabled")[0], "watch rs1");
+    // As mon, for the way back to it.
+    let file = || fs::read_to_string(place.path("state/disabled")).unwrap_or_default();
+    assert_eq!(place.ask("disable service rs1 http")[0], "220 disable service completed");
+    let both = "disable watch rs1\ndisable service rs1 http\n";
+    place.until("it is in mon's file", || file() == both);
+    assert_eq!(place.ask("enable service rs1 http")[0], "220 enable completed");
     assert_eq!(place.ask("enable watch rs1")[0], "220 enable watch completed");
+    place.until("mon's file is empty", || file().is_empty());
     let text = fs::read_to_string(place.path("mon.cf")).unwrap();
     place.write("mon.cf", &format!("{text}\nwatch other\n    service x\n        interval 5s\n        monitor mood.monitor @\n        period\n            alert note.alert\n"));
     let lines = place.ask("reset keepstate");
@@ -271,6 +280,64 @@ fn everybody_who_asks_for_a_reset_is_answered() {
         let answer = answer.join().unwrap();
         assert!(answer.starts_with("220 reset PID"), "{answer}");
     }
+}
+
+const QUIET: &str = "\
+hostgroup rs1 192.168.0.1
+
+watch rs1
+    service http
+        interval 1s
+        monitor mood.monitor @/mood
+        period wd {Sun-Sat}
+            alert note.alert bad news
+            numalerts 1
+";
+
+/// What is remembered as failing, and told, is not told again.
+#[test]
+fn a_recovery_that_nobody_is_told_of_outlives_a_crash() {
+    let mut place = Place::new(QUIET);
+    place.mood("mood", 2);
+    place.start();
+    place.until("somebody was told", || place.notes().contains("MON_RETVAL=2"));
+    place.mood("mood", 0);
+    place.until("the end is noted", || {
+        let text = fs::read(place.path("own/watched")).unwrap_or_default();
+        let saved: Value = serde_json::from_slice(&text).unwrap_or_default();
+        saved["services"][0]["status"]["opstatus"] == 1
+    });
+    place.crash();
+    place.mood("mood", 3);
+    place.start();
+    place.until("the next failure is told", || place.notes().contains("MON_RETVAL=3"));
+}
+
+#[test]
+fn the_first_start_takes_up_what_mon_has_left() {
+    let mut place = Place::new(PAIR);
+    place.mood("mood", 2);
+    place.write("state/disabled", "disable watch rs1\n");
+    place.write(
+        "state/opstatus",
+        "group=rs1\tservice=http\top_status=0\tack=100\tack_comment=joe:\\20looking\n",
+    );
+    place.start_with(&["-l", "all"]);
+    assert_eq!(place.ask("list disabled")[0], "watch rs1");
+    let lines = place.ask("list opstatus rs1,http");
+    assert!(lines[0].contains("ackcomment=joe:\\20looking"), "{lines:?}");
+    assert_eq!(place.ask("enable watch rs1")[0], "220 enable watch completed");
+    place.stop();
+    // From now on our own memory counts.
+    place.write("state/disabled", "disable watch rs1\n");
+    place.start_with(&["-l", "all"]);
+    assert_eq!(place.ask("list disabled"), ["220 list disabled completed", "220 quitting"]);
+    assert_eq!(place.ask("loadstate disabled")[0], "220 loadstate completed");
+    assert_eq!(place.ask("list disabled")[0], "watch rs1");
+    assert_eq!(place.ask("savestate all")[0], "220 savestate completed");
+    fs::remove_file(place.path("state/opstatus")).unwrap();
+    let lines = place.ask("loadstate opstatus");
+    assert!(lines[0].starts_with("520 loadstate error, "), "{lines:?}");
 }
 
 #[test]
