@@ -226,6 +226,12 @@ fn what_moncmd_disables_stays_so_and_a_reset_reads_the_file_again() {
     let lines = place.ask("reset keepstate");
     assert!(lines[0].starts_with("220 reset PID"), "{lines:?}");
     assert!(place.ask("list watch").contains(&"other x".to_owned()));
+    // By names: each once, and of a group that is not there nothing.
+    let lines = place.ask("list opstatus other,x rs1 nosuch rs1,http");
+    let groups: Vec<_> = lines.iter().map(|line| &line[..9]).collect();
+    assert_eq!(groups, ["group=oth", "group=rs1", "220 list ", "220 quitt"]);
+    let lines = place.ask("list opstatus rs1,x");
+    assert_eq!(lines[0], "520 rs1,x does not exist");
 }
 
 /// A broken file stays in force as it was, which is no reason to call it good, and none to throw

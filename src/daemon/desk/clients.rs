@@ -6,7 +6,7 @@ use std::time::Instant;
 use super::notes::Promise;
 use super::texts::{self, Remembered, Reply};
 use super::{Desk, Errand, Reset, wall};
-use crate::model::{Disabling, Time, WatchOrder, WatchView};
+use crate::model::{Disabling, Time, WatchKey, WatchOrder, WatchView};
 use crate::mon::{self, protocol};
 use crate::watch::{Keep, SchedulerState};
 
@@ -14,7 +14,8 @@ impl Desk {
     pub(super) fn answer(&mut self, request: mon::Request, now: Time) -> Option<Errand> {
         match request {
             mon::Request::Look(parts, reply) => {
-                let _ = reply.send(self.scene(parts, now));
+                self.looks.add(parts, reply);
+                self.show(now);
                 None
             }
             mon::Request::Order(order, reply) => {
@@ -99,7 +100,28 @@ impl Desk {
         self.recall(&read, now);
     }
 
-    fn scene(&self, parts: protocol::Parts, now: Time) -> protocol::Scene {
+    /// Shows those who look what there is, as far as there is time for it.
+    pub(super) fn show(&mut self, now: Time) {
+        while let Some((parts, reply)) = self.looks.next(Instant::now()) {
+            let began = Instant::now();
+            let _ = reply.send(self.scene(&parts, now));
+            self.looks.shown(began, Instant::now());
+        }
+    }
+
+    /// The services of these groups, or with these names, in the order of their keys.
+    fn named(&self, names: &[(String, Option<String>)]) -> BTreeSet<&WatchKey> {
+        let services = &self.watching.services;
+        let of = |(group, service): &(String, Option<String>)| {
+            let first = WatchKey::new(group, service.as_deref().unwrap_or_default());
+            let alone = service.is_some();
+            let all = services.range(first.clone()..).map(|(key, _)| key);
+            all.take_while(move |key| key.group == first.group && (!alone || **key == first))
+        };
+        names.iter().flat_map(of).collect()
+    }
+
+    fn scene(&self, parts: &protocol::Parts, now: Time) -> protocol::Scene {
         let watcher = &self.watcher;
         let (mut disabled_hosts, mut disabled_watches) = (BTreeSet::new(), BTreeSet::new());
         let mut disabled_services = BTreeSet::new();
@@ -126,9 +148,14 @@ impl Desk {
             disabled_hosts,
             disabled_watches,
             // The watcher calls those of a disabled watch disabled as well; clients do not.
-            services: match parts.services {
-                true => watcher.views(now).map(of_its_own).collect(),
-                false => Vec::new(),
+            services: match &parts.services {
+                protocol::Wanted::None => Vec::new(),
+                protocol::Wanted::All => watcher.views(now).map(of_its_own).collect(),
+                protocol::Wanted::Some(names) => {
+                    let keys = self.named(names);
+                    let views = keys.into_iter().filter_map(|key| watcher.view(key, now));
+                    views.map(of_its_own).collect()
+                }
             },
             alerts: match parts.alerts {
                 true => watcher.alert_history().cloned().collect(),

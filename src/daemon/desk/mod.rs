@@ -13,6 +13,7 @@
 
 mod clients;
 mod everything;
+mod looks;
 mod notes;
 mod port;
 mod texts;
@@ -41,6 +42,7 @@ use crate::probe::monitor::{HostResult, Monitors, Natives};
 use crate::watch::{AlertJob, Keep, MonitorRun, Priority, RunId, WatchAction, WatchEvent, Watcher};
 
 use everything::{Servers, everything};
+use looks::Looks;
 use notes::Notes;
 use port::Port;
 use texts::{Remembered, Reply, Texts};
@@ -77,6 +79,7 @@ pub struct Desk {
     servers: Servers,
     running: HashMap<RunId, (WatchKey, AbortHandle)>,
     waiting: Waiting,
+    looks: Looks,
     notes: Notes,
     texts: Texts,
     /// What of mon's state is to be taken up with the first configuration.
@@ -150,6 +153,7 @@ impl Desk {
             servers: Servers::default(),
             running: HashMap::new(),
             waiting: Waiting::default(),
+            looks: Looks::default(),
             heritage,
             has_mon: false,
             notes,
@@ -240,7 +244,7 @@ impl Desk {
     /// When to come back.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let watcher = self.watcher.poll_timeout().map(|at| self.clock.instant(at));
-        watcher.into_iter().chain(self.notes.due()).min()
+        [watcher, self.notes.due(), self.looks.due()].into_iter().flatten().min()
     }
 
     pub fn handle_timeout(&mut self, now: Time) {
@@ -248,6 +252,7 @@ impl Desk {
             self.watcher.handle_timeout(now);
             self.carry_out(now);
         }
+        self.show(now);
         self.notes.begin(Instant::now(), || self.watcher.save(), &self.inputs);
     }
 
