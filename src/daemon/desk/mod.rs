@@ -41,7 +41,7 @@ use crate::probe::Prober;
 use crate::probe::monitor::{HostResult, Monitors, Natives};
 use crate::watch::{AlertJob, Keep, MonitorRun, Priority, RunId, WatchAction, WatchEvent, Watcher};
 
-use everything::{Servers, everything};
+use everything::{Everything, Servers, everything};
 use looks::Looks;
 use notes::Notes;
 use port::Port;
@@ -168,10 +168,14 @@ impl Desk {
             // First: nobody is told of such a start.
             let _ = self.watcher.handle_order(WatchOrder::StopScheduler, now);
         }
-        let (watching, servers) = everything(desired);
+        let Everything { watching, servers, untold } = everything(desired);
         self.servers = servers;
         // The same file again may be worth a start-up alert, where that is wished.
         if *self.watching != watching || reset.is_some() {
+            for name in untold {
+                let why = "another group has its name: give it another one";
+                tracing::warn!("service {name}: nobody is told of its real servers: {why}");
+            }
             self.watching = Arc::new(watching);
             self.waiting.follow(&self.watching);
             self.watcher.handle_config(self.watching.clone(), keep, now);
