@@ -319,6 +319,28 @@ fn a_recovery_that_nobody_is_told_of_outlives_a_crash() {
     place.until("the next failure is told", || place.notes().contains("MON_RETVAL=3"));
 }
 
+/// Noted as told, and waiting behind a slow alert: the stop must not lose it.
+#[test]
+fn what_a_stop_keeps_from_being_told_is_told_after_the_next_start() {
+    let mut place =
+        Place::new(&PAIR.replace("numalerts 1", "").replace("alert note", "alert slow"));
+    place.program(
+        "alert.d/slow.alert",
+        "echo begun >>\"$NOTE\"; [ -e \"${NOTE}d\" ] || sleep 20\n\
+         echo \"args: $@\" >>\"$NOTE\"\n",
+    );
+    place.mood("mood", 2);
+    place.start();
+    place.until("the first alert is under way", || place.notes().contains("begun"));
+    place.mood("mood", 0);
+    place.until("it is well", || place.ask("list opstatus rs1,http")[0].contains("exitval=0"));
+    place.stop();
+    assert!(!place.notes().contains("good news"));
+    place.write("noted", "");
+    place.start();
+    place.until("the end is told", || place.notes().contains("good news"));
+}
+
 #[test]
 fn the_first_start_takes_up_what_mon_has_left() {
     let mut place = Place::new(PAIR);

@@ -128,11 +128,12 @@ impl Director {
         }
         let left = (stop.deadline + FAREWELL).saturating_duration_since(Instant::now());
         // Side by side: whoever stops us waits 2 s for all of it, but where the disk hangs.
-        tokio::join!(
+        let (unmade, (), ()) = tokio::join!(
             self.telling.farewell(left),
             self.prober.farewell(left),
             self.desk.farewell(LAST_NOTES),
         );
+        self.desk.keep_unmade(unmade, LAST_NOTES).await;
     }
 
     fn is_over(&self) -> bool {

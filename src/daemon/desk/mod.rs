@@ -17,9 +17,11 @@ mod looks;
 mod notes;
 mod port;
 mod texts;
+mod unmade;
 mod waiting;
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
@@ -91,6 +93,8 @@ pub struct Desk {
     runtime_dir: String,
     /// What is to be handed on by whoever delivers.
     due: Vec<Delivery>,
+    /// Where calls wait that a stop kept from being made.
+    unmade: PathBuf,
 }
 
 /// A `reset` under way: it goes with the reading of the configuration that it asks for.
@@ -132,6 +136,7 @@ impl Desk {
     ) -> Desk {
         let mut watcher = Watcher::new(seed, Box::new(wall));
         let notes = Notes::new(options.state_dir.join("watched"));
+        let unmade = options.state_dir.join("unmade");
         let loads = |persona: &MonPersona| persona.loads_status;
         let status = options.mon.as_ref().is_some_and(loads);
         let heritage = notes.is_first().then_some(protocol::Saved { disabled: true, status });
@@ -157,7 +162,8 @@ impl Desk {
             heritage,
             has_mon: false,
             notes,
-            due: Vec::new(),
+            due: unmade::take(&unmade).into_iter().map(Delivery::Call).collect(),
+            unmade,
         }
     }
 
@@ -272,6 +278,11 @@ impl Desk {
         if !self.watching.services.is_empty() {
             self.notes.finish(self.watcher.save(), limit).await;
         }
+    }
+
+    /// What is noted as told and was not begun: the next run begins with it.
+    pub async fn keep_unmade(&mut self, calls: Vec<Call>, limit: Duration) {
+        unmade::keep(self.unmade.clone(), calls, limit).await;
     }
 
     fn carry_out(&mut self, now: Time) {
