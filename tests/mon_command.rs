@@ -42,11 +42,13 @@ impl Place {
         let here = place.top.path().display().to_string();
         let head = format!(
             "mondir = {here}/mon.d\nalertdir = {here}/alert.d\nstatedir = {here}/state\n\
-             logdir = {here}/log\nauthfile = {here}/auth.cf\nauthtype = trustlocal\n\n"
+             logdir = {here}/log\nauthfile = {here}/auth.cf\nauthtype = trustlocal\n\
+             pidfile = {here}/pid\n\n"
         );
         place.write(
             "auth.cf",
-            "command section\nlist: all\nack: all\ndisable: all\nenable: all\nreset: all\n",
+            "command section\nlist: all\nack: all\ndisable: all\nenable: all\nreset: all\n\
+             test: all\nsavestate: all\nloadstate: all\n",
         );
         place.write("mon.cf", &format!("{head}{}", file.replace("@/", &format!("{here}/"))));
         place
@@ -79,8 +81,13 @@ impl Place {
     }
 
     fn start(&mut self) {
+        self.start_with(&[]);
+    }
+
+    fn start_with(&mut self, words: &[&str]) {
         let port = self.port.to_string();
         let mut command = self.command(&["-p", &port, "--table", "memory"]);
+        command.args(words);
         command.arg("--runtime-dir").arg(self.path("run"));
         command.arg("--state-dir").arg(self.path("own")).env("NOTE", self.path("note"));
         let log = fs::File::options().append(true).create(true).open(self.path("out")).unwrap();
@@ -92,6 +99,13 @@ impl Place {
         let mut daemon = self.daemon.take().unwrap();
         daemon.kill().unwrap();
         daemon.wait().unwrap();
+    }
+
+    fn stop(&mut self) {
+        let mut stop = Command::new(env!("CARGO_BIN_EXE_directord"));
+        stop.args(["stop", "--runtime-dir"]).arg(self.path("run"));
+        assert!(stop.status().unwrap().success());
+        self.daemon.take().unwrap().wait().unwrap();
     }
 
     fn until(&self, what: &str, mut holds: impl FnMut() -> bool) {
@@ -174,12 +188,7 @@ fn a_watch_tells_keeps_the_table_and_survives_a_crash() {
     assert!(lines[0].contains("opstatus=0 ") && lines[0].contains("exitval=2 "), "{lines:?}");
     assert_eq!(lines[1], "220 list opstatus completed");
     assert_eq!(place.ask("ack rs1 http looking")[0], "220 ack completed");
-    // What must be known is written soon, not at once.
-    let saved = |part: &str| {
-        fs::read_to_string(place.path("own/watched")).unwrap_or_default().contains(part)
-    };
-    place.until("it is noted", || saved("looking"));
-
+    // Whoever is answered may rely on it.
     place.crash();
     fs::write(place.path("note"), "").unwrap();
     place.start();
@@ -201,20 +210,177 @@ fn what_moncmd_disables_stays_so_and_a_reset_reads_the_file_again() {
     place.start();
     assert_eq!(place.ask("disable watch rs1")[0], "220 disable watch completed");
     assert_eq!(place.ask("list disabled")[0], "watch rs1");
-    place.until("it is noted", || {
-        let text = fs::read(place.path("own/watched")).unwrap_or_default();
-        let saved: Value = serde_json::from_slice(&text).unwrap_or_default();
-        saved["disabled"].as_array().is_some_and(|all| !all.is_empty())
-    });
     place.crash();
     place.start();
     assert_eq!(place.ask("list disabled")[0], "watch rs1");
+    // As mon, for the way back to it.
+    let file = || fs::read_to_string(place.path("state/disabled")).unwrap_or_default();
+    assert_eq!(place.ask("disable service rs1 http")[0], "220 disable service completed");
+    let both = "disable watch rs1\ndisable service rs1 http\n";
+    place.until("it is in mon's file", || file() == both);
+    assert_eq!(place.ask("enable service rs1 http")[0], "220 enable completed");
     assert_eq!(place.ask("enable watch rs1")[0], "220 enable watch completed");
+    place.until("mon's file is empty", || file().is_empty());
     let text = fs::read_to_string(place.path("mon.cf")).unwrap();
     place.write("mon.cf", &format!("{text}\nwatch other\n    service x\n        interval 5s\n        monitor mood.monitor @\n        period\n            alert note.alert\n"));
     let lines = place.ask("reset keepstate");
     assert!(lines[0].starts_with("220 reset PID"), "{lines:?}");
     assert!(place.ask("list watch").contains(&"other x".to_owned()));
+    // By names: each once, and of a group that is not there nothing.
+    let lines = place.ask("list opstatus other,x rs1 nosuch rs1,http");
+    let groups: Vec<_> = lines.iter().map(|line| &line[..9]).collect();
+    assert_eq!(groups, ["group=oth", "group=rs1", "220 list ", "220 quitt"]);
+    let lines = place.ask("list opstatus rs1,x");
+    assert_eq!(lines[0], "520 rs1,x does not exist");
+}
+
+/// A broken file stays in force as it was, which is no reason to call it good, and none to throw
+/// away what is known.
+#[test]
+fn mistakes_are_told_by_test_config_and_keep_a_reset_from_everything() {
+    let mut place = Place::new(PAIR);
+    place.mood("mood", 2);
+    place.start();
+    place.until("it fails", || place.ask("list opstatus rs1,http")[0].contains("exitval=2"));
+    assert_eq!(place.ask("ack rs1 http looking")[0], "220 ack completed");
+    assert_eq!(place.ask("test config")[0], "220 test config completed OK, no errors found");
+
+    let good = fs::read_to_string(place.path("mon.cf")).unwrap();
+    place.write("mon.cf", &format!("{good}\nwatch other\n    service x\n        nonsense here\n"));
+    let lines = place.ask("test config");
+    let line = good.lines().count() + 4;
+    assert_eq!(lines[0], format!("cf error: unknown syntax [nonsense here], line {line}"));
+    assert!(lines.contains(&"520 test config completed, errors found in config file".to_owned()));
+    for reset in ["reset", "reset stopped"] {
+        let lines = place.ask(reset);
+        assert!(lines[0].starts_with("520 reset PID"), "{lines:?}");
+        assert!(lines[0].ends_with(" failed, error in config file"), "{lines:?}");
+    }
+    assert!(place.ask("list opstatus rs1,http")[0].contains("looking"), "all is as it was");
+    assert_eq!(place.ask("list state")[0], "scheduler running");
+
+    place.write("mon.cf", &good);
+    let lines = place.ask("reset stopped");
+    assert!(lines[0].starts_with("220 reset PID"), "{lines:?}");
+    assert!(!place.ask("list opstatus rs1,http")[0].contains("looking"));
+    assert!(place.ask("list state")[0].starts_with("scheduler stopped"));
+}
+
+#[test]
+fn everybody_who_asks_for_a_reset_is_answered() {
+    let mut place = Place::new(PAIR);
+    place.mood("mood", 0);
+    place.start();
+    let port = place.port;
+    let reset = || {
+        std::thread::spawn(move || {
+            let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+            stream.write_all(b"reset\nquit\n").unwrap();
+            let mut text = String::new();
+            stream.read_to_string(&mut text).unwrap();
+            text
+        })
+    };
+    let asked: Vec<_> = (0..8).map(|_| reset()).collect();
+    for answer in asked {
+        let answer = answer.join().unwrap();
+        assert!(answer.starts_with("220 reset PID"), "{answer}");
+    }
+}
+
+const QUIET: &str = "\
+hostgroup rs1 192.168.0.1
+
+watch rs1
+    service http
+        interval 1s
+        monitor mood.monitor @/mood
+        period wd {Sun-Sat}
+            alert note.alert bad news
+            numalerts 1
+";
+
+/// What is remembered as failing, and told, is not told again.
+#[test]
+fn a_recovery_that_nobody_is_told_of_outlives_a_crash() {
+    let mut place = Place::new(QUIET);
+    place.mood("mood", 2);
+    place.start();
+    place.until("somebody was told", || place.notes().contains("MON_RETVAL=2"));
+    place.mood("mood", 0);
+    place.until("the end is noted", || {
+        let text = fs::read(place.path("own/watched")).unwrap_or_default();
+        let saved: Value = serde_json::from_slice(&text).unwrap_or_default();
+        saved["services"][0]["status"]["opstatus"] == 1
+    });
+    place.crash();
+    place.mood("mood", 3);
+    place.start();
+    place.until("the next failure is told", || place.notes().contains("MON_RETVAL=3"));
+}
+
+/// Noted as told, and waiting behind a slow alert: the stop must not lose it.
+#[test]
+fn what_a_stop_keeps_from_being_told_is_told_after_the_next_start() {
+    let mut place =
+        Place::new(&PAIR.replace("numalerts 1", "").replace("alert note", "alert slow"));
+    place.program(
+        "alert.d/slow.alert",
+        "echo begun >>\"$NOTE\"; [ -e \"${NOTE}d\" ] || sleep 20\n\
+         echo \"args: $@\" >>\"$NOTE\"\n",
+    );
+    place.mood("mood", 2);
+    place.start();
+    place.until("the first alert is under way", || place.notes().contains("begun"));
+    place.mood("mood", 0);
+    place.until("it is well", || place.ask("list opstatus rs1,http")[0].contains("exitval=0"));
+    place.stop();
+    assert!(!place.notes().contains("good news"));
+    place.write("noted", "");
+    place.start();
+    place.until("the end is told", || place.notes().contains("good news"));
+}
+
+#[test]
+fn the_first_start_takes_up_what_mon_has_left() {
+    let mut place = Place::new(PAIR);
+    place.mood("mood", 2);
+    place.write("state/disabled", "disable watch rs1\n");
+    place.write(
+        "state/opstatus",
+        "group=rs1\tservice=http\top_status=0\tack=100\tack_comment=joe:\\20looking\n",
+    );
+    place.start_with(&["-l", "all"]);
+    assert_eq!(place.ask("list disabled")[0], "watch rs1");
+    let lines = place.ask("list opstatus rs1,http");
+    assert!(lines[0].contains("ackcomment=joe:\\20looking"), "{lines:?}");
+    assert_eq!(place.ask("enable watch rs1")[0], "220 enable watch completed");
+    place.stop();
+    // From now on our own memory counts.
+    place.write("state/disabled", "disable watch rs1\n");
+    place.start_with(&["-l", "all"]);
+    assert_eq!(place.ask("list disabled"), ["220 list disabled completed", "220 quitting"]);
+    assert_eq!(place.ask("loadstate disabled")[0], "220 loadstate completed");
+    assert_eq!(place.ask("list disabled")[0], "watch rs1");
+    assert_eq!(place.ask("savestate all")[0], "220 savestate completed");
+    fs::remove_file(place.path("state/opstatus")).unwrap();
+    let lines = place.ask("loadstate opstatus");
+    assert!(lines[0].starts_with("520 loadstate error, "), "{lines:?}");
+}
+
+#[test]
+fn a_second_one_in_the_background_is_told_that_there_is_one() {
+    let mut place = Place::new(PAIR);
+    place.mood("mood", 0);
+    place.start();
+    let pid = place.daemon.as_ref().unwrap().id();
+    assert_eq!(fs::read_to_string(place.path("pid")).unwrap(), format!("{pid}\n"));
+    let mut command = place.command(&["-f", "-p", &place.port.to_string(), "--table", "memory"]);
+    command.arg("--runtime-dir").arg(place.path("run"));
+    let output = command.arg("--state-dir").arg(place.path("own")).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&format!("another directord (pid {pid}) is running")), "{said}");
 }
 
 fn run(place: &Place, words: &[&str]) -> Output {
@@ -227,7 +393,7 @@ fn exit_statuses_and_words_are_mons() {
     let output = run(&place, &["-f"]);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(25), "{said}");
-    assert_eq!(said, "cf error: unknown syntax [nonsense here], line 10\n");
+    assert_eq!(said, "cf error: unknown syntax [nonsense here], line 11\n");
     let output = Command::new(env!("CARGO_BIN_EXE_directord"))
         .args(["mon", "-c", "/nonexistent/mon.cf"])
         .output()
@@ -248,6 +414,11 @@ fn a_daemon_in_the_background_watches_when_the_command_returns() {
     command.arg("--state-dir").arg(place.path("own")).env("NOTE", place.path("note"));
     assert!(command.status().unwrap().success());
     place.until("the port is open", || TcpStream::connect(("127.0.0.1", place.port)).is_ok());
+    // It leads a session of its own: what ends ours does not reach it.
+    let pid = fs::read_to_string(place.path("pid")).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap();
+    let session = stat.rsplit_once(')').unwrap().1.split(' ').nth(4);
+    assert_eq!(session, Some(pid.trim()));
     let stop = Command::new(env!("CARGO_BIN_EXE_directord"))
         .args(["stop", "--runtime-dir"])
         .arg(place.path("run"))

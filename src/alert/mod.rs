@@ -21,6 +21,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::{LogPlace, MailServer};
 
 pub use hands::Courier;
@@ -71,7 +73,7 @@ pub struct Command {
 }
 
 /// A program that tells somebody: called as mon calls its alerts, all but the forking.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Call {
     /// Calls of one lane run one after the other, in their order, so that an alert and its
     /// recovery cannot overtake each other.
@@ -89,7 +91,7 @@ pub struct Call {
 }
 
 /// What a called program sees.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Environment {
     /// Besides the director's; of one name these hold.
     Added(Vec<(String, String)>),

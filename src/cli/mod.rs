@@ -24,6 +24,7 @@ mod spool;
 mod started;
 mod status;
 mod stop;
+mod syslog;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;

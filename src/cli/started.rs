@@ -26,7 +26,8 @@ pub enum Started {
     Late,
 }
 
-/// Waits until it runs, or does not. `client` is for its runtime folder.
+/// Waits until it runs, or does not. `client` is for its runtime folder, where another one may run
+/// already and answer in its place.
 pub fn until_running(child: &mut Child, client: &Client) -> io::Result<Started> {
     let end = Instant::now() + PATIENCE;
     loop {
@@ -35,7 +36,9 @@ pub fn until_running(child: &mut Child, client: &Client) -> io::Result<Started> 
             return Ok(Started::Ended(code.filter(|code| *code != 0)));
         }
         match client.status() {
-            Ok(snapshot) if snapshot.phase == Phase::Running => return Ok(Started::Running),
+            Ok(snapshot) if snapshot.pid == child.id() && snapshot.phase == Phase::Running => {
+                return Ok(Started::Running);
+            }
             _ if Instant::now() > end => return Ok(Started::Late),
             _ => sleep(LOOK),
         }

@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use super::clock::Clock;
 use super::desk::{Desk, Errand, News};
+use super::loader::Asker;
 use super::scribe::Note;
 use super::telling::Telling;
 use super::{
@@ -127,11 +128,12 @@ impl Director {
         }
         let left = (stop.deadline + FAREWELL).saturating_duration_since(Instant::now());
         // Side by side: whoever stops us waits 2 s for all of it, but where the disk hangs.
-        tokio::join!(
+        let (unmade, (), ()) = tokio::join!(
             self.telling.farewell(left),
             self.prober.farewell(left),
             self.desk.farewell(LAST_NOTES),
         );
+        self.desk.keep_unmade(unmade, LAST_NOTES).await;
     }
 
     fn is_over(&self) -> bool {
@@ -204,19 +206,13 @@ impl Director {
     fn watched(&mut self, news: News, now: Time) {
         match self.desk.handle(news, now) {
             None => {}
-            Some(Errand::Reload) => {
+            Some(Errand::Reload(reset)) => {
                 self.telling.tell(&Event::ReloadAsked { cause: "a client of mon's" }, now);
                 let ask = Ask { resolve: true, ..Ask::default() };
-                self.reload(Scope::Everything, ask, None);
+                self.reload(Scope::Everything, ask, Some(Asker::Reset(reset)));
             }
             Some(Errand::Test(reply)) => {
-                let (plan, planned) = oneshot::channel();
-                let _ = self.loader.send(loader::Job::Preview { reply: plan });
-                tokio::spawn(async move {
-                    let mistakes = |text: String| text.lines().map(str::to_owned).collect();
-                    let tested = planned.await.unwrap_or_else(|_| Err("stopping".to_owned()));
-                    let _ = reply.send(tested.map(drop).map_err(mistakes));
-                });
+                let _ = self.loader.send(loader::Job::Test { reply });
             }
             Some(Errand::Stop) => self.stop("a client of mon's", false, None),
         }
@@ -234,7 +230,7 @@ impl Director {
             api::Request::Reload { confirm, reply } => {
                 self.telling.tell(&Event::ReloadAsked { cause: "request" }, now);
                 let ask = Ask { confirm, resolve: true };
-                self.reload(Scope::Everything, ask, Some(reply));
+                self.reload(Scope::Everything, ask, Some(Asker::Caller(reply)));
             }
             api::Request::Stop { keep, reply } => self.stop("request", keep, Some(reply)),
             api::Request::Command(command, reply) => {
@@ -256,13 +252,19 @@ impl Director {
         self.engine.snapshot(around, now)
     }
 
-    fn reload(&mut self, scope: Scope, ask: Ask, reply: Option<oneshot::Sender<ReloadReport>>) {
+    fn reload(&mut self, scope: Scope, ask: Ask, asker: Option<Asker>) {
         let ask = Ask { confirm: ask.confirm || self.confirmed, ..ask };
-        let _ = self.loader.send(loader::Job::Load { scope, ask, reply });
+        let _ = self.loader.send(loader::Job::Load { scope, ask, asker });
     }
 
     fn loaded(&mut self, loaded: loader::Loaded, now: Time) {
-        let loader::Loaded { update, files, afresh, reply } = loaded;
+        let loader::Loaded { update, files, afresh, asker } = loaded;
+        let (caller, reset) = match asker {
+            Some(Asker::Caller(reply)) => (Some(reply), None),
+            // A file with mistakes is in force as it was, and is no reason to start anew.
+            Some(Asker::Reset(reset)) => (None, reset.unless(in_the_way(&update.outcome, &files))),
+            None => (None, None),
+        };
         self.files = files;
         // The manager may have been told of a reload, and waits to hear that it is over.
         self.told_ready = false;
@@ -282,7 +284,7 @@ impl Director {
                     self.engine.overrule_hands(now);
                 }
                 let _ = self.maintenance.send(maintenance::wanted(&desired));
-                self.desk.handle_config(&desired, now);
+                self.desk.handle_config(&desired, reset, now);
                 let changed = !change.is_empty();
                 self.telling.policy.handle_config(&desired, &change.removed, changed, now);
                 if changed {
@@ -301,13 +303,12 @@ impl Director {
                     };
                     self.telling.tell(&event, now);
                 }
-                self.desk.handle_refusal(vec![text.clone()]);
                 self.held_reload = Some(text.clone());
                 report.held = Some(text);
             }
         }
-        if let Some(reply) = reply {
-            let _ = reply.send(report);
+        if let Some(caller) = caller {
+            let _ = caller.send(report);
         }
     }
 
@@ -426,6 +427,14 @@ async fn tick(interval: &mut Option<tokio::time::Interval>) {
             interval.tick().await;
         }
         None => std::future::pending().await,
+    }
+}
+
+/// Why what was read is not all in force, a line each.
+fn in_the_way(outcome: &assemble::Outcome, files: &[Arc<FileView>]) -> Vec<String> {
+    match outcome {
+        assemble::Outcome::Held(held) => vec![held.to_string()],
+        assemble::Outcome::Applied { .. } => loader::mistakes(files),
     }
 }
 

@@ -10,23 +10,34 @@ use std::thread;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
+use super::desk::Reset;
 use super::last_good::{LastGood, Text};
 use super::{Input, MonPersona, names};
-use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome, Store, Update};
 use crate::config::source::{self, Reader};
+use crate::config::{Dialect, FileRead, Scope, Source, mon};
 use crate::event::Event;
-use crate::model::{Desired, Digest, FileView, PlanView, ReloadReport};
+use crate::model::{Desired, Digest, FileState, FileView, PlanView, ReloadReport};
 
 /// What the thread is asked to do.
 #[derive(Debug)]
 pub enum Job {
     /// Read what is in `scope` again and put it in force.
-    Load { scope: Scope, ask: Ask, reply: Option<oneshot::Sender<ReloadReport>> },
+    Load { scope: Scope, ask: Ask, asker: Option<Asker> },
     /// See whether texts changed, without taking them.
     Look,
     /// Read everything again and put nothing in force.
     Preview { reply: oneshot::Sender<Result<PlanView, String>> },
+    /// The same, and only say what is wrong, a line each.
+    Test { reply: oneshot::Sender<Result<(), Vec<String>>> },
+}
+
+/// Who waits for a [`Job::Load`].
+#[derive(Debug)]
+pub enum Asker {
+    Caller(oneshot::Sender<ReloadReport>),
+    /// A client of mon's, who wants more done with what was read.
+    Reset(Reset),
 }
 
 /// What came of a [`Job::Load`].
@@ -36,7 +47,7 @@ pub struct Loaded {
     pub files: Vec<Arc<FileView>>,
     /// Whether somebody asked for all of it: then what was done by hand in the table is over.
     pub afresh: bool,
-    pub reply: Option<oneshot::Sender<ReloadReport>>,
+    pub asker: Option<Asker>,
 }
 
 /// The files, what is in force of them, and the copies kept of that.
@@ -85,19 +96,41 @@ impl Loader {
     }
 
     /// What a load would put in force now.
-    ///
-    /// By copies: a look at what might be must not become what the next load finds read.
     fn preview(&self) -> Result<Arc<Desired>, String> {
-        let mut reader = self.reader.clone();
-        reader.refresh(&Scope::Everything);
-        // As if confirmed: what a held reload would do is what its operator wants to see.
-        let ask = Ask { confirm: true, resolve: true };
-        let names = names(self.mon.as_ref());
-        let update = self.store.clone().update(&reader.reading(), &names, ask);
-        match update.outcome {
+        match self.try_out().0.outcome {
             Outcome::Applied { desired, .. } => Ok(desired),
             Outcome::Held(held) => Err(held.to_string()),
         }
+    }
+
+    /// What is wrong with the files as they are now. A broken one does not keep a load from being
+    /// carried out, with its last good version; so it is the files that are asked.
+    fn test(&self) -> Result<(), Vec<String>> {
+        let (_, store, files) = self.try_out();
+        // For scripts that look for mon's own line.
+        let names = names(self.mon.as_ref());
+        let is_mon = |file: &&FileRead| file.dialect == Dialect::Mon;
+        let first_error = |file: &FileRead| {
+            let text = file.text.as_ref().ok()?.clone();
+            let source = Source { path: file.path.clone(), dialect: file.dialect, text };
+            mon::first_error(&source, &names)
+        };
+        let mut wrong: Vec<_> = files.iter().filter(is_mon).filter_map(first_error).collect();
+        wrong.extend(mistakes(&store.files()));
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    }
+
+    /// A load whose outcome is thrown away.
+    ///
+    /// By copies: a look at what might be must not become what the next load finds read.
+    fn try_out(&self) -> (Update, Store, Vec<FileRead>) {
+        let (mut reader, mut store) = (self.reader.clone(), self.store.clone());
+        reader.refresh(&Scope::Everything);
+        // As if confirmed: what a held reload would do is what its operator wants to see.
+        let ask = Ask { confirm: true, resolve: true };
+        let reading = reader.reading();
+        let update = store.update(&reading, &names(self.mon.as_ref()), ask);
+        (update, store, reading.files)
     }
 
     /// Keeps copies of what is in force, for a start that finds a file broken.
@@ -119,12 +152,12 @@ pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> 
         keep(&mut loader, &inputs);
         for job in queue {
             match job {
-                Job::Load { scope, ask, reply } => {
+                Job::Load { scope, ask, asker } => {
                     let (update, files) = loader.load(&scope, ask);
                     let applied = matches!(update.outcome, Outcome::Applied { .. });
                     // A watcher that has lost track asks for everything as well, but no name.
                     let afresh = ask.resolve && scope == Scope::Everything;
-                    let loaded = Loaded { update, files, afresh, reply };
+                    let loaded = Loaded { update, files, afresh, asker };
                     let _ = inputs.send(Input::Loaded(Box::new(loaded)));
                     // The kernel comes first, the copies after.
                     if applied {
@@ -137,6 +170,9 @@ pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> 
                 Job::Preview { reply } => {
                     let _ = inputs.send(Input::Preview(loader.preview(), reply));
                 }
+                Job::Test { reply } => {
+                    let _ = reply.send(loader.test());
+                }
             }
         }
     };
@@ -144,6 +180,17 @@ pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> 
         tracing::error!(%error, "the loader thread cannot be started");
     }
     jobs
+}
+
+/// What keeps files from being in force, a line each.
+pub fn mistakes(files: &[Arc<FileView>]) -> Vec<String> {
+    let not_in_force = files.iter().filter(|file| file.state != FileState::InForce);
+    let why = |file: &Arc<FileView>| {
+        let nothing = || format!("{}: not in force", file.path);
+        file.error.clone().unwrap_or_else(nothing)
+    };
+    let lines = |text: String| text.lines().map(str::to_owned).collect::<Vec<_>>();
+    not_in_force.map(why).flat_map(lines).collect()
 }
 
 fn keep(loader: &mut Loader, inputs: &UnboundedSender<Input>) {

@@ -69,6 +69,7 @@ use state::StateFiles;
 use watch::Watcher;
 
 pub use rehearsal::preview;
+pub use telling::TARGET as EVENTS;
 
 /// What `run` and `plan` need to know before they start.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -98,6 +99,8 @@ pub struct MonPersona {
     pub filter: Option<String>,
     /// Nothing is asked until somebody says so.
     pub stopped: bool,
+    /// At the first start what mon remembered of results is taken up, besides what is disabled.
+    pub loads_status: bool,
 }
 
 /// Whether we carry out this monitor of mon's ourselves; if not, why.
@@ -277,7 +280,7 @@ async fn serve(
     reports.iter().for_each(|report| telling.hear_report(report, clock.now()));
     let prober = Prober::new();
     let mut desk = Desk::new(options, clock, prober.clone(), seed(), inputs.clone());
-    desk.handle_config(&desired, clock.now());
+    desk.handle_config(&desired, None, clock.now());
     let started = Event::Started {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),
@@ -366,12 +369,22 @@ fn is_any_rejected(files: &[Arc<FileView>]) -> bool {
 
 fn take_pid_files(options: &Options) -> Result<Vec<PidFile>, Error> {
     let own = [options.runtime_dir.join("directord.pid"), options.state_dir.join("lock")];
-    let paths = own.iter().chain(&options.pid_file);
-    let take = |path: &PathBuf| PidFile::take(path);
-    paths.map(take).collect::<Result<_, _>>().map_err(|error| match error {
-        lock::LockError::Held { .. } => Error::AlreadyRunning(error.to_string()),
-        error => startup(error),
-    })
+    let mut taken = Vec::new();
+    for path in own.iter().chain(&options.pid_file) {
+        match PidFile::take(path) {
+            Ok(file) => taken.push(file),
+            // mon does without, where it has no leave to write it or another one has: what tells
+            // two of one instance apart are those in our own folders.
+            Err(error) if options.mon.is_some() && Some(path) == options.pid_file.as_ref() => {
+                tracing::warn!("{error}: there is no such file for scripts");
+            }
+            Err(error @ lock::LockError::Held { .. }) => {
+                return Err(Error::AlreadyRunning(error.to_string()));
+            }
+            Err(error) => return Err(startup(error)),
+        }
+    }
+    Ok(taken)
 }
 
 /// A check in flight has a descriptor or two, and there may be as many as there are servers.

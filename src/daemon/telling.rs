@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::{Input, Options};
-use crate::alert::{Courier, Delivery, Manner, Policy};
+use crate::alert::{Call, Courier, Delivery, Manner, Policy};
 use crate::config::assemble::{Report, ReportKind};
 use crate::config::source::node;
 use crate::event::{Event, Level};
@@ -55,9 +55,10 @@ impl Telling {
         }
     }
 
-    /// Waits until everything is delivered, but no longer than this.
-    pub async fn farewell(&mut self, limit: Duration) {
-        self.courier.farewell(limit).await;
+    /// Waits until everything is delivered, but no longer than this. Gives back the calls that
+    /// were not begun.
+    pub async fn farewell(&mut self, limit: Duration) -> Vec<Call> {
+        self.courier.farewell(limit).await
     }
 }
 

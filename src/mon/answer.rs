@@ -102,11 +102,12 @@ impl Desk {
         let place = timeout(SHORT, Arc::clone(&self.looks).acquire_owned()).await;
         let place = place.map_err(|_| Lost::Busy)?;
         let parts = look.parts();
+        let shows_downtime = parts.downtime;
         let mut scene = self.scene(parts).await?;
         let process = self.handle.host.process;
         let written = spawn_blocking(move || {
             let _place = place;
-            if parts.downtime {
+            if shows_downtime {
                 scene.downtime = downtime(scene.watching.settings.downtime_file.as_deref());
             }
             look.reply(&scene, process)

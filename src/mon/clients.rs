@@ -1,5 +1,6 @@
 //! Clients, one task each.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use super::{Handle, Rules};
 
 /// Clients at a time; further ones are told so and hung up on.
 const MAX_CLIENTS: usize = 64;
+/// Of those as many from one address: whoever holds on to all he gets leaves room for others.
+const MAX_OF_ONE: usize = 32;
 /// A client that takes no byte of its reply for so long is dropped.
 const STALLED: Duration = Duration::from_secs(10);
 /// However slowly it reads, no reply takes longer than this.
@@ -62,6 +65,7 @@ struct Office {
 }
 
 async fn accept(listener: &TcpListener, office: Arc<Office>, clients: &mut JoinSet<()>) {
+    let mut of_one: BTreeMap<IpAddr, Arc<Semaphore>> = BTreeMap::new();
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
@@ -70,13 +74,16 @@ async fn accept(listener: &TcpListener, office: Arc<Office>, clients: &mut JoinS
                     tracing::debug!(%peer, "mon client not allowed");
                     continue;
                 }
-                match Arc::clone(&office.places).try_acquire_owned() {
-                    Ok(place) => drop(clients.spawn(async move {
-                        let _place = place;
+                of_one.retain(|_, places| places.available_permits() < MAX_OF_ONE);
+                let own = of_one.entry(peer).or_insert_with(|| Semaphore::new(MAX_OF_ONE).into());
+                let own = Arc::clone(own).try_acquire_owned();
+                match (own, Arc::clone(&office.places).try_acquire_owned()) {
+                    (Ok(own), Ok(place)) => drop(clients.spawn(async move {
+                        let _places = (own, place);
                         let end = office.attend(stream, peer).await;
                         tracing::debug!(%peer, ?end, "mon client gone");
                     })),
-                    Err(_) => turn_away(stream),
+                    _ => turn_away(stream),
                 }
             }
             Err(error) => {
@@ -130,6 +137,8 @@ impl Office {
         let mut session = Session::new(self.desk.host());
         let mut lines = Lines::default();
         let mut piece = [0; PIECE];
+        // A line that comes byte by byte is no sign of life: it would hold the place for ever.
+        let mut heard = Instant::now();
         loop {
             while let Some(line) = lines.take() {
                 let Ok(line) = line else {
@@ -148,9 +157,10 @@ impl Office {
                     linger(stream, &mut piece).await;
                     return Ok(End::Closed);
                 }
+                heard = Instant::now();
             }
             let idle = self.rules().idle;
-            match timeout(idle, stream.read(&mut piece)).await {
+            match timeout_at(heard + idle, stream.read(&mut piece)).await {
                 Err(_) => return Ok(End::Idle),
                 Ok(read) => match read? {
                     0 => return Ok(End::Closed),

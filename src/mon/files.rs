@@ -32,16 +32,27 @@ pub struct LoadError {
     source: io::Error,
 }
 
-/// Reads the rules; besides them everything that is to be told of them, a line each, with file
-/// and line where there is one.
+/// What was read, and is in force from then on whatever is wrong with it.
+#[derive(Debug)]
+pub struct Loaded {
+    pub rules: Rules,
+    /// Everything that is to be told of them, a line each, with file and line where there is one.
+    pub told: Vec<String>,
+    /// Why nothing is known of who may do what: nobody may do anything then.
+    pub error: Option<LoadError>,
+}
+
+/// Reads the rules. A line that cannot be read gives nobody any right, and a file that cannot be
+/// read gives none at all.
 ///
-/// Names of hosts are looked up here, once. A line that cannot be read gives nobody any right.
-pub fn load(files: &RuleFiles) -> Result<(Rules, Vec<String>), LoadError> {
-    let text = read(&files.auth_file)?;
-    let (mut access, mistakes) = Access::parse(&text);
+/// Hosts that are named in them are not known yet: see [`look_up`].
+pub fn load(files: &RuleFiles) -> Loaded {
+    let (text, error) = match read(&files.auth_file) {
+        Ok(text) => (text, None),
+        Err(error) => (String::new(), Some(error)),
+    };
+    let (access, mistakes) = Access::parse(&text);
     let mut told = placed(&files.auth_file, &mistakes);
-    let unknown = access.look_up(addresses);
-    told.extend(unknown.iter().map(|what| format!("{}: {what}", files.auth_file.display())));
     let (credentials, words) = Credential::parse(&files.auth_type);
     told.extend(words);
     if credentials.contains(&Credential::UserFile) {
@@ -56,7 +67,17 @@ pub fn load(files: &RuleFiles) -> Result<(Rules, Vec<String>), LoadError> {
     let (allow, words) = Allow::parse(&files.client_allow);
     told.extend(words);
     let (user_file, idle) = (files.user_file.clone(), files.idle);
-    Ok((Rules { access, credentials, user_file, allow, idle }, told))
+    Loaded { rules: Rules { access, credentials, user_file, allow, idle }, told, error }
+}
+
+/// Looks up the hosts that the rules name, which may take long; those without an address are
+/// told. Nothing where they name none.
+pub fn look_up(mut rules: Rules) -> Option<(Rules, Vec<String>)> {
+    if !rules.access.has_names() {
+        return None;
+    }
+    let told = rules.access.look_up(addresses);
+    Some((rules, told))
 }
 
 /// The users of a file.

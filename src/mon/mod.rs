@@ -32,7 +32,7 @@ use crate::model::{WatchOrder, WatchRefusal};
 use protocol::{Access, Act, Allow, Credential, Host, Parts, Scene};
 
 pub use clients::serve_clients;
-pub use files::{LoadError, RuleFiles, load};
+pub use files::{LoadError, Loaded, RuleFiles, load, look_up};
 pub use traps::serve_traps;
 
 /// mon's port, for clients and for traps.
@@ -75,7 +75,7 @@ pub struct Rules {
     /// Read anew at each login, so that a changed password holds at once.
     pub user_file: Option<PathBuf>,
     pub allow: Allow,
-    /// A client that says nothing for this long is hung up on.
+    /// A client that says no whole line for this long is hung up on.
     pub idle: Duration,
 }
 

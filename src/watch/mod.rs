@@ -115,6 +115,8 @@ pub struct Watcher {
     storms: Storms,
     histories: Histories,
     actions: VecDeque<WatchAction>,
+    /// A status changed, or what is disabled did by itself: see [`Watcher::take_changed`].
+    changed: bool,
     /// What an earlier run remembered, until the first configuration comes.
     unplaced: Option<Saved>,
 }
@@ -141,6 +143,7 @@ impl Watcher {
             held: BTreeSet::new(),
             storms: Storms::default(),
             actions: VecDeque::new(),
+            changed: false,
             unplaced: None,
         }
     }
@@ -148,6 +151,13 @@ impl Watcher {
     /// The next thing to do, in the order in which things were decided.
     pub fn poll_action(&mut self) -> Option<WatchAction> {
         self.actions.pop_front()
+    }
+
+    /// Whether, since this was asked last, something changed that a restart must know, with or
+    /// without somebody being told of it: whoever remembers a failure that is over is silent about
+    /// the next one.
+    pub fn take_changed(&mut self) -> bool {
+        std::mem::take(&mut self.changed)
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is wanted.

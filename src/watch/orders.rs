@@ -149,6 +149,7 @@ impl Watcher {
     /// Its time is over.
     pub(super) fn expire(&mut self, what: &Disabling, now: Time) {
         self.log(WatchEvent::Expired(what.clone()));
+        self.changed = true;
         self.enable_one(what, now);
     }
 

@@ -125,6 +125,7 @@ impl Watcher {
             status.failed_summary = status.last_summary.clone();
         }
         status.set_opstatus(OpStatus::Ok);
+        self.changed = true;
         self.wake_dependents(key, now);
     }
 
@@ -152,6 +153,7 @@ impl Watcher {
         service.status.last_detail = Some(detail(&result.output).into());
         service.status.last_output = Some(result.output);
         if service.status.opstatus != was {
+            self.changed = true;
             self.wake_dependents(key, now);
         }
     }

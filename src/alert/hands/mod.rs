@@ -37,6 +37,9 @@ const ALL_LANES: usize = 4096;
 /// Mails under way at once.
 const MAILS: usize = 32;
 
+/// Calls under way at once: as many as programs of all kinds.
+const CALLS: usize = 32;
+
 /// A mail must be gone after this: dialogue, body and all.
 const MAIL_LIMIT: Duration = Duration::from_secs(60);
 
@@ -64,6 +67,7 @@ impl Courier {
         let lanes = Arc::new(Lanes {
             waiting: Mutex::default(),
             mails: Semaphore::new(MAILS),
+            calls: Semaphore::new(CALLS),
             programs: Programs::new(),
             idle: Notify::new(),
         });
@@ -85,17 +89,21 @@ impl Courier {
         }
     }
 
-    /// Waits until everything is delivered, but no longer than this.
-    pub async fn farewell(&mut self, limit: Duration) {
+    /// Waits until everything is delivered, but no longer than this. Gives back the calls that
+    /// were not begun.
+    pub async fn farewell(&mut self, limit: Duration) -> Vec<Call> {
         let end = tokio::time::Instant::now() + limit;
+        let mut unmade = Vec::new();
         if tokio::time::timeout_at(end, self.lanes.empty()).await.is_err() {
             let left: usize =
                 lock(&self.lanes.waiting).values().map(|waiting| waiting.len() + 1).sum();
+            self.lanes.programs.leave();
+            unmade = self.lanes.unmade();
             tracing::warn!(
                 "{left} mails and commands had not ended before the stop: programs under way go \
-                 on, the rest is lost"
+                 on, {} alerts wait for the next start, the rest is lost",
+                unmade.len()
             );
-            self.lanes.programs.leave();
         }
         let writers = [self.log.take(), self.monitor.take()].into_iter().flatten();
         let ends = writers.map(|lines| {
@@ -107,6 +115,7 @@ impl Courier {
             // Where no thread is to be had for it, the stop goes on without.
             let _ = tokio::time::timeout_at(end + 2 * LAST_WORDS, writer).await;
         }
+        unmade
     }
 
     fn line(&mut self, sink: Sink, text: String) {
@@ -185,6 +194,7 @@ struct Lanes {
     /// A lane is here as long as its task is.
     waiting: Mutex<HashMap<String, VecDeque<Job>>>,
     mails: Semaphore,
+    calls: Semaphore,
     programs: Programs,
     idle: Notify,
 }
@@ -205,7 +215,13 @@ impl Lanes {
     }
 
     async fn work(&self, lane: String, report: &Report, node: &str) {
-        while let Some(job) = self.next(&lane) {
+        loop {
+            // A call waits for its place in the lane, where a stop finds it.
+            let _place = match self.holds_calls(&lane) {
+                true => self.calls.acquire().await.ok(),
+                false => None,
+            };
+            let Some(job) = self.next(&lane) else { return };
             if let Some(failure) = job.run(node, self).await {
                 report(failure);
             }
@@ -221,6 +237,22 @@ impl Lanes {
             self.idle.notify_waiters();
         }
         job
+    }
+
+    fn holds_calls(&self, lane: &str) -> bool {
+        let waiting = lock(&self.waiting);
+        waiting.get(lane).is_some_and(|jobs| matches!(jobs.front(), Some(Job::Call(_))))
+    }
+
+    /// Empties all lanes; the calls that were in them, each lane's in its order.
+    fn unmade(&self) -> Vec<Call> {
+        let mut waiting = lock(&self.waiting);
+        let jobs = waiting.values_mut().flat_map(std::mem::take);
+        let calls = jobs.filter_map(|job| match job {
+            Job::Call(call) => Some(call),
+            Job::Mail(_) | Job::Command(_) => None,
+        });
+        calls.collect()
     }
 
     async fn empty(&self) {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
+use crate::alert::Environment;
 use crate::model::{Facility, LogPlace};
 
 /// More than anything here takes.
@@ -328,4 +329,33 @@ async fn k09_hooks_have_the_directors_environment() {
         courier.farewell(PATIENCE).await;
         assert_eq!(text(&out), seen);
     }
+}
+
+#[tokio::test]
+async fn calls_that_a_stop_keeps_from_being_made_are_given_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut courier, _told) = courier(Path::new("/nowhere"));
+    let call = |lane: usize, number: usize| Call {
+        lane: format!("alerts of web/{lane}"),
+        argv: ["/bin/sh", "-c", "sleep 1"].map(str::to_owned).into(),
+        environment: Environment::Added(vec![("NUMBER".to_owned(), number.to_string())]),
+        input: Vec::new(),
+        limit: PATIENCE,
+        user: None,
+    };
+    // More lanes than places: what waits for one was not begun either.
+    for lane in 0..CALLS + 2 {
+        courier.deliver(Delivery::Call(call(lane, 0)));
+        courier.deliver(Delivery::Call(call(lane, 1)));
+    }
+    courier.deliver(line(&folder.path().join("log"), "the last line"));
+    let mut unmade = courier.farewell(Duration::from_millis(200)).await;
+    unmade.sort_by(|a, b| a.lane.cmp(&b.lane));
+    assert_eq!(unmade.len(), CALLS + 4);
+    for (lane, count) in [(0, 1), (CALLS + 1, 2)] {
+        let of_lane = unmade.iter().filter(|made| made.lane == call(lane, 0).lane);
+        let expected: Vec<_> = (2 - count..2).map(|number| call(lane, number)).collect();
+        assert_eq!(of_lane.cloned().collect::<Vec<_>>(), expected);
+    }
+    assert_eq!(courier.farewell(PATIENCE).await, [], "they are given back once");
 }

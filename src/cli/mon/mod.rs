@@ -14,13 +14,15 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use super::logging;
+use super::spool::Emptied;
 use super::started::{PATIENCE, Started, until_running};
+use super::syslog::Syslog;
 use crate::api::Client;
-use crate::config::source;
-use crate::config::{Dialect, Source, mon};
+use crate::config::{self, Defaults, Dialect, Source, mon, source};
 use crate::daemon::{self, MonPersona, Options, SYSLOG, TableChoice};
+use crate::model::{Facility, MonPlaces};
 
-use options::Asked;
+use options::{Asked, SERVE};
 
 /// mon's exit statuses: what its version prints for each is its own business.
 mod status {
@@ -37,14 +39,14 @@ const DEFAULT_FILE: &str = "/etc/mon/mon.cf";
 
 const HELP: &str = "\
 usage: mon [-f] [-d] [-c FILE] [-M [COMMAND]] [-A AUTHFILE] [-B CFBASEDIR] [-D STATEDIR]
-           [-L LOGDIR] [-O FACILITY] [-P PIDFILE] [-a ALERTDIR] [-b BASEDIR] [-k COUNT]
+           [-L LOGDIR] [-l [disabled|opstatus|all]] [-O FACILITY] [-P PIDFILE] [-a ALERTDIR] [-b BASEDIR] [-k COUNT]
            [-m COUNT] [-p PORT] [-r TIME] [-s MONITORDIR] [-S] [-t TRAPPORT]
            [--table kernel|memory] [--runtime-dir DIR] [--state-dir DIR]
        mon -h | -v
 
 directord, called as mon: watches what the file says, tells whom it says, and keeps the real
-servers that lvs.alert is called for in the kernel's table. -i and -l are accepted: there is no
-tick to set, and the state is always kept. See docs/from-mon.md.
+servers that lvs.alert is called for in the kernel's table. -i is accepted: there is no tick to
+set. The state is always kept; -l is for the first start after mon. See docs/from-mon.md.
 ";
 
 /// Runs mon's command line; `words` without the program's name.
@@ -73,30 +75,36 @@ pub fn run(words: impl Iterator<Item = OsString>) -> u8 {
         options: Arc::new(asked.options.clone()),
         filter: asked.filter.clone(),
         stopped: asked.stopped,
+        loads_status: asked.loads_status,
     };
-    if let Err(code) = look(&file, &persona) {
-        return code;
+    match look(&file, &persona) {
+        Err(code) => code,
+        Ok(_) if asked.fork => start(&words, &asked),
+        Ok(places) => serve(file, &asked, persona, places),
     }
-    if asked.fork {
-        return start(&words, &asked);
-    }
-    serve(file, &asked, persona)
 }
 
-/// Whether the file can be taken; its mistakes are told, and then mon's own line for scripts.
-fn look(file: &Path, persona: &MonPersona) -> Result<(), u8> {
+/// The places the file names, if it can be taken; else mon's own line for scripts is told.
+fn look(file: &Path, persona: &MonPersona) -> Result<MonPlaces, u8> {
     let text = source::read_mon(file, persona.filter.as_deref()).map_err(|error| {
         complain(&format!("{}: {error}", file.display()));
         status::NO_FILE
     })?;
     let source = Source { path: Arc::new(file.to_owned()), dialect: Dialect::Mon, text };
     let names = daemon::names(Some(persona));
-    let Some(first) = mon::first_error(&source, &names) else { return Ok(()) };
-    complain(&first);
-    Err(status::CONFIG)
+    if let Some(first) = mon::first_error(&source, &names) {
+        complain(&first);
+        return Err(status::CONFIG);
+    }
+    let parsed = config::parse(&source, &Defaults::default(), &names);
+    Ok(parsed.mon.map(|file| file.places.clone()).unwrap_or_default())
 }
 
-fn serve(file: PathBuf, asked: &Asked, persona: MonPersona) -> u8 {
+fn serve(file: PathBuf, asked: &Asked, persona: MonPersona, places: MonPlaces) -> u8 {
+    if asked.serve {
+        // It cannot be refused: nobody made us the leader of a group.
+        let _ = nix::unistd::setsid();
+    }
     let runtime_dir = runtime_dir(asked);
     let name = runtime_dir.file_name().map(ToOwned::to_owned).unwrap_or_default();
     let state_dir = asked.own_state_dir.clone();
@@ -105,13 +113,13 @@ fn serve(file: PathBuf, asked: &Asked, persona: MonPersona) -> u8 {
         1 => "debug",
         _ => "trace",
     };
-    let log = logging::start(&logging::Log::at(level));
+    let log = start_log(&logging::Log::at(level), asked, &places);
     let ended = daemon::run(Options {
         config: vec![file],
         table: asked.table.unwrap_or(TableChoice::Kernel),
         runtime_dir,
         state_dir: state_dir.unwrap_or_else(|| Path::new("/var/lib/directord").join(name)),
-        pid_file: asked.options.pid_file.clone().filter(|path| !path.as_os_str().is_empty()),
+        pid_file: places.pid_file,
         persona: None,
         mon: Some(persona),
         syslog: SYSLOG.into(),
@@ -127,6 +135,19 @@ fn serve(file: PathBuf, asked: &Asked, persona: MonPersona) -> u8 {
             }
         }
     }
+}
+
+/// What is watched is told to syslog, as by mon. In the background the rest of our log goes there
+/// as well: nobody reads standard error.
+fn start_log(log: &logging::Log, asked: &Asked, places: &MonPlaces) -> Vec<Emptied> {
+    let facility = places.facility.as_deref().unwrap_or("daemon");
+    let known = Facility::from_name(facility);
+    let syslog = Syslog::new(SYSLOG.into(), known.unwrap_or(Facility::DAEMON), "mon");
+    let log = logging::start_with_syslog(log, syslog, asked.serve);
+    if known.is_none() {
+        tracing::warn!("syslog has no facility {facility:?}: daemon is taken");
+    }
+    log
 }
 
 fn runtime_dir(asked: &Asked) -> PathBuf {
@@ -153,8 +174,8 @@ fn spawn(words: &[OsString]) -> std::io::Result<Child> {
         text.starts_with('-') && !name.is_empty() && (name == "f" || "fork".starts_with(name))
     };
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg0("mon").args(words.iter().filter(|word| !is_fork(word)));
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).process_group(0);
+    command.arg0("mon").args(words.iter().filter(|word| !is_fork(word))).arg(SERVE);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command.spawn()
 }
 

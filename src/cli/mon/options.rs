@@ -20,15 +20,22 @@ pub struct Asked {
     pub version: bool,
     /// With the scheduler stopped.
     pub stopped: bool,
+    /// With what mon remembered of results, at the first start.
+    pub loads_status: bool,
     /// Ours: where the records go; the kernel where nothing is said.
     pub table: Option<TableChoice>,
     /// Ours: the folders of this instance.
     pub runtime_dir: Option<PathBuf>,
     pub own_state_dir: Option<PathBuf>,
+    /// Ours: the daemon that another of us started for `-f`.
+    pub serve: bool,
 }
 
+/// Tells the daemon in the background that it is one; not for people.
+pub const SERVE: &str = "--serve";
+
 /// Letter, long name, and what comes after it.
-const OPTIONS: [(char, &str, Takes); 26] = [
+const OPTIONS: [(char, &str, Takes); 27] = [
     ('A', "authfile", Takes::Word),
     ('B', "cfbasedir", Takes::Word),
     ('D', "statedir", Takes::Word),
@@ -56,6 +63,7 @@ const OPTIONS: [(char, &str, Takes); 26] = [
     ('\0', "table", Takes::Word),
     ('\0', "runtime-dir", Takes::Word),
     ('\0', "state-dir", Takes::Word),
+    ('\0', "serve", Takes::Nothing),
 ];
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -132,8 +140,10 @@ fn take(asked: &mut Asked, letter: char, name: &str, value: Option<String>) -> R
         'd' => asked.debug = asked.debug.saturating_add(1),
         'f' => asked.fork = true,
         'h' => asked.help = true,
-        // There is no tick to set, and the state is always kept.
-        'i' | 'l' => {}
+        // There is no tick to set.
+        'i' => {}
+        // The state is always kept, and this is for that of a mon before us.
+        'l' => asked.loads_status = matches!(given.as_deref(), Some("all" | "opstatus")),
         'k' => options.history = number(name, given)?,
         'm' => options.max_processes = number(name, given)?,
         'p' => options.server_port = number(name, given)?,
@@ -150,6 +160,7 @@ fn take(asked: &mut Asked, letter: char, name: &str, value: Option<String>) -> R
             ("table", Some("kernel")) => asked.table = Some(TableChoice::Kernel),
             ("runtime-dir", Some(path)) => asked.runtime_dir = Some(path.into()),
             ("state-dir", Some(path)) => asked.own_state_dir = Some(path.into()),
+            ("serve", None) => asked.serve = true,
             _ => return Err(format!("Value invalid for option {name}")),
         },
     }
@@ -181,7 +192,7 @@ mod tests {
             assert_eq!(asked(line).unwrap().file, file, "{line}");
         }
         let all = asked("-f -p 2600 -t 2601 -M -l all -r 5s -P /run/m.pid -d -d").unwrap();
-        assert!(all.fork && all.debug == 2);
+        assert!(all.fork && all.debug == 2 && all.loads_status);
         assert_eq!(all.filter.as_deref(), Some("m4"));
         assert_eq!(all.options.server_port, Some(2600));
         assert_eq!(all.options.random_start, Some(Duration::from_secs(5)));

@@ -40,9 +40,17 @@ impl Servers {
     }
 }
 
+/// All of it.
+pub struct Everything {
+    pub watching: Watching,
+    pub servers: Servers,
+    /// Services nobody is told of although their owner wishes it: their names are taken.
+    pub untold: Vec<Arc<str>>,
+}
+
 /// Of what two files say the first counts; a service whose name is a group already is told apart
 /// from it.
-pub fn everything(desired: &Desired) -> (Watching, Servers) {
+pub fn everything(desired: &Desired) -> Everything {
     let global = &desired.settings;
     let mut all = Watching {
         settings: global.watching.clone(),
@@ -64,7 +72,7 @@ pub fn everything(desired: &Desired) -> (Watching, Servers) {
             all.services.entry(key.clone()).or_insert_with(|| spec.clone());
         }
     }
-    let mut servers = BTreeMap::new();
+    let (mut servers, mut untold) = (BTreeMap::new(), Vec::new());
     for (service, watch) in &desired.watches {
         let watch = match all.groups.contains_key(&watch.group) {
             true => Arc::new(watch.told_apart(*service)),
@@ -72,13 +80,14 @@ pub fn everything(desired: &Desired) -> (Watching, Servers) {
         };
         // Only a file of mon's can have that name as well.
         if all.groups.contains_key(&watch.group) {
+            untold.push(watch.group.clone());
             continue;
         }
         all.groups.insert(watch.group.clone(), watch.hosts.clone());
         all.services.extend(watch.specs.iter().map(|spec| (spec.key.clone(), spec.clone())));
         servers.insert(*service, watch);
     }
-    (all, Servers(servers))
+    Everything { watching: all, servers: Servers(servers), untold }
 }
 
 #[cfg(test)]
@@ -113,7 +122,8 @@ mod tests {
 
     #[test]
     fn services_of_one_name_are_told_apart() {
-        let (watching, servers) = everything(&desired(TWO_OF_ONE_NAME));
+        let Everything { watching, servers, untold } = everything(&desired(TWO_OF_ONE_NAME));
+        assert!(untold.is_empty(), "{untold:?}");
         let keys: Vec<_> = watching.services.keys().map(ToString::to_string).collect();
         assert_eq!(keys, ["dns/192.168.0.1:53", "dns-10.0.0.3:53-udp/192.168.0.1:53"]);
         assert!(watching.services.iter().all(|(key, spec)| spec.key == *key));
@@ -125,19 +135,35 @@ mod tests {
     }
 
     #[test]
+    fn a_service_whose_every_name_is_taken_is_no_silent_loss() {
+        let mut desired = desired(TWO_OF_ONE_NAME);
+        let mut mon = MonFile::default();
+        for group in ["dns", "dns-10.0.0.3:53-udp"] {
+            mon.watching.groups.insert(group.into(), [].into());
+        }
+        desired.mon.insert(Arc::new("mon.cf".into()), Arc::new(mon));
+        let untold = everything(&desired).untold;
+        assert_eq!(untold.iter().map(|name| &**name).collect::<Vec<_>>(), ["dns-10.0.0.3:53-udp"]);
+    }
+
+    #[test]
     fn a_storm_is_gathered_where_the_settings_say_so() {
         let mut desired = desired(TWO_OF_ONE_NAME);
         let collapse = Some(Collapse { within: Duration::from_secs(30), more_than: 5 });
         desired.settings.watching.collapse = collapse;
-        assert_eq!(everything(&desired).0.settings.collapse, collapse);
+        assert_eq!(everything(&desired).watching.settings.collapse, collapse);
         let mon = MonFile::default();
         desired.mon.insert(Arc::new("mon.cf".into()), Arc::new(mon));
-        assert_eq!(everything(&desired).0.settings.collapse, collapse, "mon knows no storms");
+        assert_eq!(
+            everything(&desired).watching.settings.collapse,
+            collapse,
+            "mon knows no storms"
+        );
     }
 
     #[test]
     fn a_check_finds_what_a_monitor_would() {
-        let (_, servers) = everything(&desired(TWO_OF_ONE_NAME));
+        let servers = everything(&desired(TWO_OF_ONE_NAME)).servers;
         let found =
             |outcome| servers.finding(&dns(Protocol::Tcp), 0, &outcome).map(|(_, found)| found);
         let failed = Finding { exit: 1, output: "192.168.0.1\nrefused\n".to_owned() };

@@ -11,38 +11,43 @@
 //!
 //! As the loop does for the engine, this takes no decision: the watcher takes them all.
 
+mod clients;
 mod everything;
+mod looks;
 mod notes;
 mod port;
+mod texts;
+mod unmade;
 mod waiting;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 
 use super::clock::Clock;
 use super::director::Answer;
-use super::{Input, Options};
+use super::{Input, MonPersona, Options};
 use crate::alert::{Call, Delivery, Environment, Sink};
 use crate::model::{
-    Desired, Disabling, Endpoint, Finding, Outcome, ServiceKey, Time, Trap, WallTime, WatchKey,
-    WatchOrder, WatchView, Watching,
+    Desired, Endpoint, Finding, Outcome, ServiceKey, Time, Trap, WallTime, WatchKey, WatchOrder,
+    Watching,
 };
 use crate::mon::{self, protocol};
 use crate::probe::Prober;
 use crate::probe::monitor::{HostResult, Monitors, Natives};
-use crate::watch::{
-    AlertJob, Keep, MonitorRun, Priority, RunId, SchedulerState, WatchAction, WatchEvent, Watcher,
-};
+use crate::watch::{AlertJob, Keep, MonitorRun, Priority, RunId, WatchAction, WatchEvent, Watcher};
 
-use everything::{Servers, everything};
+use everything::{Everything, Servers, everything};
+use looks::Looks;
 use notes::Notes;
 use port::Port;
+use texts::{Remembered, Reply, Texts};
 use waiting::Waiting;
 
 /// An alert may take this long; mon lets it take for ever.
@@ -57,10 +62,13 @@ pub enum News {
         finding: Finding,
         hosts: Vec<HostResult>,
     },
-    Trap(Trap),
+    /// With its place among those that wait.
+    Trap(Trap, OwnedSemaphorePermit),
     Asked(mon::Request),
     /// The state is on disk, or why not.
     Saved(Result<(), String>),
+    /// Files of mon's were read, or why not.
+    Read(Result<Remembered, Vec<String>>, Reply),
 }
 
 /// All of it.
@@ -73,29 +81,47 @@ pub struct Desk {
     servers: Servers,
     running: HashMap<RunId, (WatchKey, AbortHandle)>,
     waiting: Waiting,
+    looks: Looks,
     notes: Notes,
+    texts: Texts,
+    /// What of mon's state is to be taken up with the first configuration.
+    heritage: Option<protocol::Saved>,
+    /// There is a `mon.cf`, and so a folder for state in mon's form.
+    has_mon: bool,
     port: Port,
     /// For alerts that ask this director for something.
     runtime_dir: String,
     /// What is to be handed on by whoever delivers.
     due: Vec<Delivery>,
-    /// Somebody asked for a reset, and the configuration is being read.
-    reset: Option<Reset>,
+    /// Where calls wait that a stop kept from being made.
+    unmade: PathBuf,
 }
 
-/// A `reset` under way.
-struct Reset {
+/// A `reset` under way: it goes with the reading of the configuration that it asks for.
+#[derive(Debug)]
+pub struct Reset {
     stopped: bool,
     keep: Keep,
-    reply: oneshot::Sender<Result<(), Vec<String>>>,
+    reply: Reply,
+}
+
+impl Reset {
+    /// None, and whoever asked for it is told why, if there are mistakes in the way.
+    pub fn unless(self, mistakes: Vec<String>) -> Option<Reset> {
+        if mistakes.is_empty() {
+            return Some(self);
+        }
+        let _ = self.reply.send(Err(mistakes));
+        None
+    }
 }
 
 /// What the loop is to do for a client.
 pub enum Errand {
     /// Read the configuration again, whole.
-    Reload,
+    Reload(Reset),
     /// See whether the configuration has mistakes; the answer is theirs.
-    Test(oneshot::Sender<Result<(), Vec<String>>>),
+    Test(Reply),
     Stop,
 }
 
@@ -110,6 +136,10 @@ impl Desk {
     ) -> Desk {
         let mut watcher = Watcher::new(seed, Box::new(wall));
         let notes = Notes::new(options.state_dir.join("watched"));
+        let unmade = options.state_dir.join("unmade");
+        let loads = |persona: &MonPersona| persona.loads_status;
+        let status = options.mon.as_ref().is_some_and(loads);
+        let heritage = notes.is_first().then_some(protocol::Saved { disabled: true, status });
         if let Some(saved) = notes.load() {
             watcher.load(saved, clock.now());
         }
@@ -122,46 +152,48 @@ impl Desk {
             monitors: Monitors::new(prober, Natives::Ours),
             port: Port::new(options.mon.is_some(), inputs.clone()),
             runtime_dir: options.runtime_dir.display().to_string(),
+            texts: Texts::new(inputs.clone()),
             inputs,
             watching: Arc::default(),
             servers: Servers::default(),
             running: HashMap::new(),
             waiting: Waiting::default(),
+            looks: Looks::default(),
+            heritage,
+            has_mon: false,
             notes,
-            due: Vec::new(),
-            reset: None,
+            due: unmade::take(&unmade).into_iter().map(Delivery::Call).collect(),
+            unmade,
         }
     }
 
-    /// Watches what this configuration asks for from now on.
-    pub fn handle_config(&mut self, desired: &Desired, now: Time) {
-        let reset = self.reset.take();
+    /// Watches what this configuration asks for from now on; where a reset had it read, anew.
+    pub fn handle_config(&mut self, desired: &Desired, reset: Option<Reset>, now: Time) {
         let keep = reset.as_ref().map_or(Keep::State, |reset| reset.keep);
         if reset.as_ref().is_some_and(|reset| reset.stopped) {
             // First: nobody is told of such a start.
             let _ = self.watcher.handle_order(WatchOrder::StopScheduler, now);
         }
-        let (watching, servers) = everything(desired);
+        let Everything { watching, servers, untold } = everything(desired);
         self.servers = servers;
         // The same file again may be worth a start-up alert, where that is wished.
         if *self.watching != watching || reset.is_some() {
+            for name in untold {
+                let why = "another group has its name: give it another one";
+                tracing::warn!("service {name}: nobody is told of its real servers: {why}");
+            }
             self.watching = Arc::new(watching);
             self.waiting.follow(&self.watching);
             self.watcher.handle_config(self.watching.clone(), keep, now);
             self.notes.mark(Instant::now());
         }
+        self.has_mon = !desired.mon.is_empty();
+        self.inherit(now);
         self.port.follow(desired);
         if let Some(Reset { reply, .. }) = reset {
             let _ = reply.send(Ok(()));
         }
         self.carry_out(now);
-    }
-
-    /// A configuration that was asked for was not taken.
-    pub fn handle_refusal(&mut self, mistakes: Vec<String>) {
-        if let Some(reset) = self.reset.take() {
-            let _ = reset.reply.send(Err(mistakes));
-        }
     }
 
     /// Whether anybody is told in mon's way of what checks of real servers find.
@@ -199,7 +231,7 @@ impl Desk {
                 }
                 None
             }
-            News::Trap(trap) => {
+            News::Trap(trap, _place) => {
                 if let Err(why) = self.watcher.handle_trap(trap, now) {
                     tracing::warn!("mon trap: {why}");
                 }
@@ -210,6 +242,10 @@ impl Desk {
                 self.notes.saved(outcome, Instant::now());
                 None
             }
+            News::Read(read, reply) => {
+                let _ = reply.send(read.map(|read| self.recall(&read, now)));
+                None
+            }
         };
         self.carry_out(now);
         errand
@@ -218,7 +254,7 @@ impl Desk {
     /// When to come back.
     pub fn poll_timeout(&self) -> Option<Instant> {
         let watcher = self.watcher.poll_timeout().map(|at| self.clock.instant(at));
-        watcher.into_iter().chain(self.notes.due()).min()
+        [watcher, self.notes.due(), self.looks.due()].into_iter().flatten().min()
     }
 
     pub fn handle_timeout(&mut self, now: Time) {
@@ -226,6 +262,7 @@ impl Desk {
             self.watcher.handle_timeout(now);
             self.carry_out(now);
         }
+        self.show(now);
         self.notes.begin(Instant::now(), || self.watcher.save(), &self.inputs);
     }
 
@@ -241,6 +278,11 @@ impl Desk {
         if !self.watching.services.is_empty() {
             self.notes.finish(self.watcher.save(), limit).await;
         }
+    }
+
+    /// What is noted as told and was not begun: the next run begins with it.
+    pub async fn keep_unmade(&mut self, calls: Vec<Call>, limit: Duration) {
+        unmade::keep(self.unmade.clone(), calls, limit).await;
     }
 
     fn carry_out(&mut self, now: Time) {
@@ -270,6 +312,9 @@ impl Desk {
                 }
             }
         }
+        if self.watcher.take_changed() {
+            self.notes.mark(Instant::now());
+        }
         self.waiting.look(|key| self.watcher.view(key, now));
     }
 
@@ -277,127 +322,36 @@ impl Desk {
         let (monitors, inputs) = (self.monitors.clone(), self.inputs.clone());
         let MonitorRun { run, key, call, hosts, environment } = run;
         let task = tokio::spawn(async move {
-            let (finding, hosts) = monitors.run(&call, &hosts, &environment).await;
-            let _ = inputs.send(Input::Watched(News::Found { run, finding, hosts }));
+            let mut round = Round::pending(run, &hosts, inputs);
+            round.found = monitors.run(&call, &hosts, &environment).await;
         });
         self.running.insert(run, (key, task.abort_handle()));
     }
+}
 
-    fn answer(&mut self, request: mon::Request, now: Time) -> Option<Errand> {
-        match request {
-            mon::Request::Look(parts, reply) => {
-                let _ = reply.send(self.scene(parts, now));
-                None
-            }
-            mon::Request::Order(order, reply) => {
-                let _ = reply.send(self.watcher.handle_order(order, now));
-                self.notes.mark(Instant::now());
-                None
-            }
-            mon::Request::Act(act, reply) => self.act(act, reply, now),
-        }
+/// A monitor under way. What it found is sent when it ends, however it ends: one that never came
+/// back would never be started again.
+struct Round {
+    run: RunId,
+    found: (Finding, Vec<HostResult>),
+    inputs: UnboundedSender<Input>,
+}
+
+impl Round {
+    fn pending(run: RunId, hosts: &[String], inputs: UnboundedSender<Input>) -> Round {
+        let why = "the monitor broke off: this is a bug of directord";
+        let own =
+            |host: &String| HostResult { host: host.clone(), outcome: Outcome::Local(why.into()) };
+        let finding = Finding { exit: 1, output: format!("{why}\n") };
+        Round { run, found: (finding, hosts.iter().map(own).collect()), inputs }
     }
+}
 
-    fn act(
-        &mut self,
-        act: protocol::Act,
-        reply: oneshot::Sender<Result<(), Vec<String>>>,
-        now: Time,
-    ) -> Option<Errand> {
-        match act {
-            protocol::Act::Reset { stopped, keep_state } => {
-                let keep = if keep_state { Keep::State } else { Keep::Nothing };
-                self.reset = Some(Reset { stopped, keep, reply });
-                Some(Errand::Reload)
-            }
-            protocol::Act::ReloadAccess => {
-                self.port.read_rules(Some(reply));
-                None
-            }
-            protocol::Act::TestConfiguration => Some(Errand::Test(reply)),
-            protocol::Act::Save(what) => {
-                let folder = &self.watching.settings.folders.state;
-                let texts = [
-                    what.disabled.then(|| ("disabled", self.watcher.disabled_file())),
-                    what.status.then(|| ("opstatus", self.watcher.opstatus_file())),
-                ];
-                notes::write_texts(folder, texts.into_iter().flatten().collect(), reply);
-                None
-            }
-            protocol::Act::Load(what) => {
-                let folder = self.watching.settings.folders.state.clone();
-                let loaded = self.load_texts(&folder, what, now);
-                let _ = reply.send(loaded);
-                None
-            }
-            protocol::Act::Terminate => {
-                let _ = reply.send(Ok(()));
-                Some(Errand::Stop)
-            }
-        }
-    }
-
-    /// The files are small, were written by us, and are read when somebody asks for it by hand.
-    fn load_texts(
-        &mut self,
-        folder: &std::path::Path,
-        what: protocol::Saved,
-        now: Time,
-    ) -> Result<(), Vec<String>> {
-        if what.disabled {
-            let text = notes::read_text(&folder.join("disabled"))?;
-            self.watcher.load_disabled_file(&text, now);
-        }
-        if what.status {
-            let text = notes::read_text(&folder.join("opstatus"))?;
-            self.watcher.load_opstatus_file(&text, now);
-        }
-        Ok(())
-    }
-
-    fn scene(&self, parts: protocol::Parts, now: Time) -> protocol::Scene {
-        let watcher = &self.watcher;
-        let (mut disabled_hosts, mut disabled_watches) = (BTreeSet::new(), BTreeSet::new());
-        let mut disabled_services = BTreeSet::new();
-        for (what, _) in watcher.disabled() {
-            match what {
-                Disabling::Host(host) => drop(disabled_hosts.insert(host)),
-                Disabling::Watch(group) => drop(disabled_watches.insert(group)),
-                Disabling::Service(key) => drop(disabled_services.insert(key)),
-            }
-        }
-        let of_its_own = |mut view: WatchView| {
-            view.disabled.take_if(|_| !disabled_services.contains(&view.spec.key));
-            view
-        };
-        protocol::Scene {
-            now,
-            local: wall(now),
-            watching: self.watching.clone(),
-            stopped_since: match watcher.scheduler() {
-                SchedulerState::StoppedSince(since) => Some(since),
-                SchedulerState::Running => None,
-            },
-            history: watcher.history_length(),
-            disabled_hosts,
-            disabled_watches,
-            services: match parts.services {
-                // The watcher calls those of a disabled watch disabled as well; clients do not.
-                true => watcher.views(now).map(of_its_own).collect(),
-                false => Vec::new(),
-            },
-            alerts: match parts.alerts {
-                true => watcher.alert_history().cloned().collect(),
-                false => Vec::new(),
-            },
-            failures: match parts.failures {
-                true => watcher.failure_history().cloned().collect(),
-                false => Vec::new(),
-            },
-            // Native monitors have no process, and of programs the number is not known here.
-            running: Vec::new(),
-            downtime: protocol::Downtime::Off,
-        }
+impl Drop for Round {
+    fn drop(&mut self) {
+        let none = Finding { exit: 0, output: String::new() };
+        let (finding, hosts) = std::mem::replace(&mut self.found, (none, Vec::new()));
+        let _ = self.inputs.send(Input::Watched(News::Found { run: self.run, finding, hosts }));
     }
 }
 
@@ -443,5 +397,29 @@ fn wall(time: Time) -> WallTime {
         hour: small(at.hour()),
         minute: small(at.minute()),
         second: small(at.second()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::mpsc::unbounded_channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_monitor_that_panics_does_not_hold_its_service_for_ever() {
+        let (inputs, mut from_inputs) = unbounded_channel();
+        let broken = tokio::spawn(async move {
+            let _round = Round::pending(RunId(7), &["web1".to_owned()], inputs);
+            panic!("as the test asks");
+        });
+        assert!(broken.await.is_err());
+        let Some(Input::Watched(News::Found { run, finding, hosts })) = from_inputs.recv().await
+        else {
+            panic!("a finding")
+        };
+        assert_eq!((run, finding.exit), (RunId(7), 1));
+        // Our own trouble takes no server out.
+        assert!(matches!(hosts[0].outcome, Outcome::Local(_)), "{hosts:?}");
     }
 }

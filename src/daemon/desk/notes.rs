@@ -16,6 +16,7 @@ use tokio::time::timeout;
 use super::News;
 use crate::config::source::read_bytes;
 use crate::daemon::{Input, disk};
+use crate::model::WatchRefusal;
 use crate::watch::Saved;
 
 /// Changes that come together are written together.
@@ -29,17 +30,39 @@ const LONGEST: u64 = 256 << 20;
 pub struct Notes {
     path: PathBuf,
     due: Option<Instant>,
-    /// Since when one is being written, and by whom.
-    writing: Option<(Instant, JoinHandle<()>)>,
+    writing: Option<Writing>,
     /// Not before this.
     not_before: Option<Instant>,
     /// So that it is told once.
     failed: bool,
+    /// Who is answered once what there is now has been written.
+    promised: Vec<Promise>,
+}
+
+/// The way back to whoever ordered something that is done.
+pub type Promise = oneshot::Sender<Result<(), WatchRefusal>>;
+
+struct Writing {
+    since: Instant,
+    writer: JoinHandle<()>,
+    promised: Vec<Promise>,
 }
 
 impl Notes {
     pub fn new(path: PathBuf) -> Notes {
-        Notes { path, due: None, writing: None, not_before: None, failed: false }
+        Notes {
+            path,
+            due: None,
+            writing: None,
+            not_before: None,
+            failed: false,
+            promised: Vec::new(),
+        }
+    }
+
+    /// Whether there was no earlier run.
+    pub fn is_first(&self) -> bool {
+        matches!(self.path.try_exists(), Ok(false))
     }
 
     /// What an earlier run left; nothing where there was none, or it cannot be read: that is
@@ -66,6 +89,13 @@ impl Notes {
         self.due.get_or_insert(at);
     }
 
+    /// Something was done for somebody who relies on it from his answer on: he has it when it has
+    /// been written. That is tried at once, and a disk that does not take it is told of in the log.
+    pub fn promise(&mut self, reply: Promise, now: Instant) {
+        self.promised.push(reply);
+        self.due = Some(self.due.map_or(now, |due| due.min(now)));
+    }
+
     /// When to write.
     pub fn due(&self) -> Option<Instant> {
         self.due.filter(|_| self.writing.is_none())
@@ -87,17 +117,20 @@ impl Notes {
             let written = write(&path, &state);
             let _ = inputs.send(Input::Watched(News::Saved(written)));
         });
-        self.writing = Some((now, writer));
+        let promised = std::mem::take(&mut self.promised);
+        self.writing = Some(Writing { since: now, writer, promised });
     }
 
     pub fn saved(&mut self, outcome: Result<(), String>, now: Instant) {
-        let took = self.writing.take().map_or(Duration::ZERO, |(since, _)| now - since);
-        self.not_before = Some(now + took * SPACING);
+        if let Some(Writing { since, promised, .. }) = self.writing.take() {
+            self.not_before = Some(now + (now - since) * SPACING);
+            promised.into_iter().for_each(|reply| drop(reply.send(Ok(()))));
+        }
         if let Err(error) = &outcome {
             if !self.failed {
                 tracing::error!("{error}: a restart will not know what is watched and disabled");
             }
-            self.due = Some(now + Duration::from_secs(10));
+            self.due.get_or_insert(now + Duration::from_secs(10));
         }
         self.failed = outcome.is_err();
     }
@@ -107,8 +140,8 @@ impl Notes {
         let (before, path) = (self.writing.take(), self.path.clone());
         let last = async {
             // Of two at once each would write into what the other puts in place.
-            if let Some((_, writer)) = before {
-                let _ = writer.await;
+            if let Some(before) = before {
+                let _ = before.writer.await;
             }
             spawn_blocking(move || write(&path, &state)).await
         };
@@ -123,28 +156,4 @@ impl Notes {
 fn write(path: &Path, state: &Saved) -> Result<(), String> {
     let text = serde_json::to_vec(state).map_err(|error| error.to_string())?;
     disk::replace(path, &text, false).map_err(|error| error.to_string())
-}
-
-/// A file of mon's own, as text.
-pub fn read_text(path: &Path) -> Result<String, Vec<String>> {
-    let bytes = read_bytes(path, LONGEST);
-    let bytes = bytes.map_err(|error| vec![format!("{}: {error}", path.display())])?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
-}
-
-/// Puts such files into the folder, and answers.
-pub fn write_texts(
-    folder: &Path,
-    texts: Vec<(&'static str, String)>,
-    reply: oneshot::Sender<Result<(), Vec<String>>>,
-) {
-    let folder = folder.to_owned();
-    spawn_blocking(move || {
-        let write = |(name, text): &(&str, String)| {
-            disk::replace(&folder.join(name), text.as_bytes(), false)
-        };
-        let failed: Vec<String> =
-            texts.iter().filter_map(|text| Some(write(text).err()?.to_string())).collect();
-        let _ = reply.send(if failed.is_empty() { Ok(()) } else { Err(failed) });
-    });
 }

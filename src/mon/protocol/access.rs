@@ -81,6 +81,11 @@ impl Access {
         users.get(user).map_or(Sender::UnknownUser, |hash| Sender::Hash(hash))
     }
 
+    /// Whether hosts of the trap section are still to be looked up.
+    pub fn has_names(&self) -> bool {
+        !self.traps.names.is_empty()
+    }
+
     /// Has the names of hosts in the trap section looked up; those without an address are told.
     pub fn look_up(&mut self, mut addresses: impl FnMut(&str) -> Vec<IpAddr>) -> Vec<String> {
         let mut unknown = Vec::new();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::escape::escape;
 use super::reply::Reply;
-use super::scene::{Downtime, Parts, Scene};
+use super::scene::{Downtime, Parts, Scene, Wanted};
 use super::status;
 use crate::model::{AlertNote, FailureNote, WatchKey, WatchView};
 
@@ -48,17 +48,27 @@ impl Look {
     /// What the scene must have.
     pub fn parts(&self) -> Parts {
         let none = Parts::default();
-        match self.listing {
+        let services = |wanted| Parts { services: wanted, ..Parts::default() };
+        match &self.listing {
             Listing::Time | Listing::State | Listing::Group(_) => none,
             Listing::Views | Listing::History => none,
+            Listing::Status(wanted) if !wanted.is_empty() => {
+                let named = wanted.iter().map(|word| named(word));
+                let own = |(group, service): (&str, Option<&str>)| {
+                    (group.to_owned(), service.map(str::to_owned))
+                };
+                services(Wanted::Some(named.map(own).collect()))
+            }
+            Listing::Value(WatchKey { group, service }, _) => {
+                services(Wanted::Some(vec![(group.to_string(), Some(service.to_string()))]))
+            }
             Listing::Watch
             | Listing::Status(_)
             | Listing::Failures
             | Listing::Successes
             | Listing::Descriptions
             | Listing::Dependencies
-            | Listing::Disabled
-            | Listing::Value(..) => Parts { services: true, ..none },
+            | Listing::Disabled => services(Wanted::All),
             Listing::Processes => Parts { running: true, ..none },
             Listing::AlertHistory => Parts { alerts: true, ..none },
             Listing::FailureHistory => Parts { failures: true, ..none },
@@ -195,15 +205,15 @@ fn chosen(scene: &Scene, wanted: &[String]) -> Reply {
     let mut reply = Reply::default();
     let mut shown = BTreeSet::new();
     for word in wanted {
-        let (group, service) = word.split_once(',').unwrap_or((word, ""));
-        if service.is_empty() {
+        let (group, service) = named(word);
+        let Some(service) = service else {
             for view in scene.group(group) {
                 if shown.insert(&view.spec.key) {
                     reply.data(&status::line(view, scene.now));
                 }
             }
             continue;
-        }
+        };
         let Some(view) = scene.service(&WatchKey::new(group, service)) else {
             return Reply::of(&format!("520 {group},{service} does not exist"));
         };
@@ -212,6 +222,15 @@ fn chosen(scene: &Scene, wanted: &[String]) -> Reply {
         }
     }
     reply.done("220 list opstatus completed")
+}
+
+/// `GROUP` or `GROUP,SERVICE`.
+fn named(word: &str) -> (&str, Option<&str>) {
+    match word.split_once(',') {
+        Some((group, "")) => (group, None),
+        Some((group, service)) => (group, Some(service)),
+        None => (word, None),
+    }
 }
 
 fn processes(scene: &Scene, process: u32) -> Reply {

@@ -38,7 +38,7 @@ pub use listing::{Listing, Look, alert_line};
 pub use mistake::Mistake;
 pub use order::{Act, Order, Saved};
 pub use reply::{PROTOCOL, Reply};
-pub use scene::{Downtime, Parts, Scene};
+pub use scene::{Downtime, Parts, Scene, Wanted};
 pub use session::{Host, Session, Turn};
 pub use trap::{BadTrap, Message, format as format_trap, parse as parse_trap};
 pub use users::{Credential, Users, is_local};

@@ -8,14 +8,24 @@ use crate::model::{
 };
 
 /// Which parts of a [`Scene`] are needed; what is not asked for may be left empty.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Parts {
-    pub services: bool,
+    pub services: Wanted,
     pub alerts: bool,
     pub failures: bool,
     pub running: bool,
     /// Filled in at the port, from the file the settings name.
     pub downtime: bool,
+}
+
+/// Which services.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub enum Wanted {
+    #[default]
+    None,
+    All,
+    /// Those of groups, or single ones; what is not there is left out.
+    Some(Vec<(String, Option<String>)>),
 }
 
 /// The watcher at one moment, as far as it was asked for.

@@ -443,3 +443,21 @@ proptest! {
         prop_assert!(is_last(reply.text().lines().last().unwrap()));
     }
 }
+
+#[test]
+fn who_names_what_he_wants_to_see_has_nothing_else_fetched() {
+    let access = Access::parse("list: all\nget: all\n").0;
+    let host = Host { process: 42, name: "director".to_owned() };
+    let mut session = Session::new(Arc::new(host));
+    let mut wanted = |line: &str| match session.turn(line, &access) {
+        Turn::Look(look) => look.parts().services,
+        turn => panic!("{turn:?}"),
+    };
+    let service =
+        |group: &str, service: Option<&str>| (group.to_owned(), service.map(str::to_owned));
+    assert_eq!(wanted("get web http interval"), Wanted::Some(vec![service("web", Some("http"))]));
+    let named = vec![service("nosuch", None), service("web", Some("http")), service("mail", None)];
+    assert_eq!(wanted("list opstatus nosuch web,http mail,"), Wanted::Some(named));
+    assert_eq!(wanted("list opstatus"), Wanted::All);
+    assert_eq!(wanted("list group web"), Wanted::None);
+}

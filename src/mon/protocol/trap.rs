@@ -9,7 +9,8 @@ pub const PROTOCOL: &str = "0.3807";
 const LEAST_PROTOCOL: f64 = 0.3807;
 /// What a datagram holds over IPv4, less a little for the address of its sender.
 const MAX_DATAGRAM: usize = 60_000;
-/// Longer names of groups, services and users are none.
+/// Longer names of groups, services and users are none, and no password is longer: what a hash
+/// costs grows with it.
 const MAX_NAME: usize = 256;
 
 /// A datagram that makes sense.
@@ -27,7 +28,7 @@ pub enum BadTrap {
     OldProtocol,
     #[error("it has no status")]
     NoStatus,
-    #[error("its group, service or user is longer than {MAX_NAME} bytes")]
+    #[error("its group, service, user or password is longer than {MAX_NAME} bytes")]
     LongName,
 }
 
@@ -39,7 +40,7 @@ pub fn parse(datagram: &[u8]) -> Result<Message, BadTrap> {
     let protocol = fields.protocol.parse::<f64>().ok();
     protocol.filter(|protocol| *protocol >= LEAST_PROTOCOL).ok_or(BadTrap::OldProtocol)?;
     let status = fields.status.ok_or(BadTrap::NoStatus)?;
-    let names = [&fields.group, &fields.service, &fields.user];
+    let names = [&fields.group, &fields.service, &fields.user, &fields.password];
     if names.iter().any(|name| name.len() > MAX_NAME) {
         return Err(BadTrap::LongName);
     }
@@ -155,8 +156,10 @@ mod tests {
         assert_eq!(parse(b"pro=0.37\nsta=0\n"), Err(BadTrap::OldProtocol));
         assert_eq!(parse(b"pro=NaN\nsta=0\n"), Err(BadTrap::OldProtocol));
         assert_eq!(parse(b"pro=1\ngrp=a\n"), Err(BadTrap::NoStatus));
-        let long = format!("pro=1\nsta=0\ngrp={}\n", "x".repeat(300));
-        assert_eq!(parse(long.as_bytes()), Err(BadTrap::LongName));
+        for name in ["grp", "svc", "usr", "pas"] {
+            let long = format!("pro=1\nsta=0\n{name}={}\n", "x".repeat(300));
+            assert_eq!(parse(long.as_bytes()), Err(BadTrap::LongName), "{name}");
+        }
     }
 
     #[test]

@@ -225,3 +225,39 @@ proptest! {
         world.until(30);
     }
 }
+
+#[test]
+fn every_turn_of_a_status_is_worth_noting_whether_or_not_anybody_is_told() {
+    let silent = WatchSpec { periods: Vec::new(), ..spec("g/s") };
+    let mut world = World::of(silent);
+    let turns = |world: &mut World, exit: u8, until: u64| {
+        world.says("g/s", exit, "x\n");
+        world.until(until);
+        world.watcher.take_changed()
+    };
+    assert!(turns(&mut world, 1, 10), "it fails");
+    assert!(!turns(&mut world, 1, 20), "it fails on");
+    assert!(turns(&mut world, 0, 30), "it is well");
+    assert!(!turns(&mut world, 0, 40), "it stays well");
+    let (user, reason) = (String::new(), String::new());
+    let what = vec![Disabling::Service(key("g/s"))];
+    world.order(WatchOrder::Disable { what, user, reason, lasts: Some(seconds(15)) }).unwrap();
+    world.watcher.take_changed();
+    assert!(turns(&mut world, 0, 60), "what was disabled is so no more");
+}
+
+#[test]
+fn the_end_of_what_a_trap_said_is_worth_noting() {
+    let mut world = World::of(WatchSpec {
+        monitor: None,
+        interval: None,
+        trap_duration: Some(seconds(30)),
+        ..spec("g/s")
+    });
+    world.trap("g/s", "1", "x").unwrap();
+    assert!(world.watcher.take_changed());
+    world.until(20);
+    assert!(!world.watcher.take_changed());
+    world.until(40);
+    assert!(world.watcher.take_changed());
+}
