@@ -54,7 +54,6 @@ use crate::model::{Time, WallTime, WatchKey, WatchSpec, Watching};
 use beat::Random;
 use disabled::Disablements;
 use history::Histories;
-pub use history::alert_line;
 pub use job::{AlertJob, MonitorRun};
 pub use log::{Priority, WatchEvent};
 pub use period::Suppression;
