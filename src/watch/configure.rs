@@ -45,6 +45,10 @@ impl Watcher {
         if first || keep == Keep::Nothing || *file != before.settings.downtime_file {
             self.begin_downtime_file(now);
         }
+        let file = &watching.settings.historic_file;
+        if first || keep == Keep::Nothing || *file != before.settings.historic_file {
+            self.actions.extend(file.clone().map(WatchAction::Recall));
+        }
         if first || watching.settings.startup_alerts_on_reset {
             self.tell_startup(now);
         }

@@ -90,6 +90,9 @@ pub enum WatchAction {
         file: PathBuf,
         lines: String,
     },
+    /// Read the end of this file, where alerts were noted, and hand it to
+    /// [`load_alert_history`](Watcher::load_alert_history).
+    Recall(PathBuf),
 }
 
 /// All state of what is watched.

@@ -59,6 +59,8 @@ pub enum News {
     },
     Trap(Trap),
     Asked(mon::Request),
+    /// The end of the file with the history of alerts.
+    Recalled(String),
     /// The state is on disk, or why not.
     Saved(Result<(), String>),
 }
@@ -206,6 +208,10 @@ impl Desk {
                 None
             }
             News::Asked(request) => self.answer(request, now),
+            News::Recalled(text) => {
+                self.watcher.load_alert_history(&text, now);
+                None
+            }
             News::Saved(outcome) => {
                 self.notes.saved(outcome, Instant::now());
                 None
@@ -262,6 +268,7 @@ impl Desk {
                     }
                     log(&event);
                 }
+                WatchAction::Recall(file) => notes::recall(file, self.inputs.clone()),
                 WatchAction::Note { file, lines } => {
                     let file = Arc::new(file);
                     let lines = lines.lines().map(str::to_owned);

@@ -1,5 +1,6 @@
 //! Reloads, restarts, and mon's own files of state.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -350,12 +351,16 @@ fn numbers_of_a_state_file_that_are_too_large_overflow_nothing() {
 }
 
 #[test]
-fn history_begins_with_the_file_and_has_nothing_twice() {
+fn history_is_read_at_a_start_and_a_reset_and_has_nothing_twice() {
     let mut config = watching(vec![spec("g/s")]);
     config.settings.historic_file = Some("/var/log/history".into());
     config.settings.historic_time = Some(seconds(1000));
     config.settings.history = 3;
-    let mut world = World::new(config);
+    let mut world = World::new(config.clone());
+    for (keep, read) in [(Keep::State, 1), (Keep::Nothing, 2)] {
+        world.configure(config.clone(), keep);
+        assert_eq!(world.recalled, vec![PathBuf::from("/var/log/history"); read]);
+    }
     world.says("g/s", 1, "x\n");
     world.until(20);
     let lines: Vec<String> = world.notes.drain(..).map(|(_, line)| line).collect();
