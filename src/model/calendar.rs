@@ -63,6 +63,12 @@ impl Calendar {
         Calendar { written: String::new(), windows: CalendarWindows::Always }
     }
 
+    /// As times that are excluded: where none are written none are, though a period is always
+    /// then.
+    pub fn excluding(self) -> Option<Calendar> {
+        (self.windows != CalendarWindows::Always).then_some(self)
+    }
+
     pub fn contains(&self, now: &WallTime) -> bool {
         match &self.windows {
             CalendarWindows::Always => true,

@@ -152,6 +152,9 @@ pub struct WatchSpec {
 }
 
 impl WatchSpec {
+    /// Nothing is asked more often.
+    pub const SHORTEST_INTERVAL: Duration = Duration::from_secs(1);
+
     /// A service that nobody asks and nobody is told of.
     pub fn bare(key: WatchKey) -> WatchSpec {
         WatchSpec {

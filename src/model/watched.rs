@@ -40,8 +40,8 @@ pub struct WatchView {
     pub spec: Arc<WatchSpec>,
     pub opstatus: OpStatus,
     pub last_opstatus: OpStatus,
-    /// Of the last result; none before the first.
-    pub exit: Option<u8>,
+    /// Of the last result: an exit status, or whatever a trap said; none before the first.
+    pub retval: Option<Arc<str>>,
     /// Until the next run; none where nothing is asked.
     pub timer: Option<Duration>,
     pub last_check: Option<Time>,
@@ -165,6 +165,15 @@ pub struct AlertNote {
     pub path: String,
     pub words: String,
     pub summary: String,
+}
+
+impl AlertNote {
+    /// `TYPE GROUP SERVICE EPOCH PATH (ARGS) SUMMARY`, as in the historic file and for clients.
+    pub fn line(&self) -> String {
+        let AlertNote { kind, key, at, path, words, summary } = self;
+        let at = at.seconds();
+        format!("{kind} {} {} {at} {path} ({words}) {summary}", key.group, key.service)
+    }
 }
 
 /// One failed result, for the history.

@@ -202,7 +202,7 @@ fn http() -> WatchView {
     WatchView {
         opstatus: OpStatus::Fail,
         last_opstatus: OpStatus::Fail,
-        exit: Some(1),
+        retval: Some("1".into()),
         last_check: ago(2),
         last_failure: ago(1),
         first_failure: ago(4),
@@ -262,7 +262,7 @@ fn view(spec: WatchSpec) -> WatchView {
         spec: Arc::new(spec),
         opstatus: OpStatus::Untested,
         last_opstatus: OpStatus::Untested,
-        exit: None,
+        retval: None,
         timer: None,
         last_check: None,
         last_success: None,

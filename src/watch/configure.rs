@@ -9,7 +9,7 @@ use super::job::Telling;
 use super::occasion::Occasion;
 use super::service::{Before, Facts, Hold, Service};
 use super::timers::Tick;
-use super::{Keep, WatchAction, Watcher};
+use super::{Keep, WatchAction, Watcher, storm};
 use crate::model::{Disabling, OpStatus, Time, WatchKey, WatchSpec, Watching};
 
 impl Watcher {
@@ -45,10 +45,16 @@ impl Watcher {
         if first || keep == Keep::Nothing || *file != before.settings.downtime_file {
             self.begin_downtime_file(now);
         }
+        let file = &watching.settings.historic_file;
+        if first || keep == Keep::Nothing || *file != before.settings.historic_file {
+            self.actions.extend(file.clone().map(WatchAction::Recall));
+        }
         if first || watching.settings.startup_alerts_on_reset {
             self.tell_startup(now);
         }
         self.settle_all(now);
+        self.clear_storms(now);
+        self.forget_calm(now);
         self.fill_slots(now);
     }
 
@@ -113,11 +119,10 @@ impl Watcher {
         service.status = old.status.clone();
         service.before_reset = old.before_reset.clone();
         self.for_equal_labels(&old, &mut service, |old, new| *new = old.clone());
-        let asked_alike = |old: &WatchSpec| {
-            (old.monitor.is_some(), old.interval, old.failure_interval)
-                == (spec.monitor.is_some(), spec.interval, spec.failure_interval)
-        };
-        if asked_alike(&old.configured) {
+        let asked =
+            |spec: &WatchSpec| (spec.monitor.is_some(), spec.interval, spec.failure_interval);
+        // An interval that a client has set ends with the spec it was set in.
+        if asked(&old.spec) == asked(spec) {
             service.beat = old.beat;
             service.hurried = old.hurried;
         } else if service.status.opstatus == OpStatus::Fail {
@@ -147,7 +152,7 @@ impl Watcher {
             let labels = &mut new.spec.periods.iter();
             match labels.position(|other| other.label == period.label) {
                 Some(index) => carry(state, &mut new.periods[index]),
-                None => self.storms.forget(&(old.spec.key.clone(), Arc::from(&*period.label))),
+                None => self.storms.forget(&storm::member(&old.spec.key, period)),
             }
         }
     }
@@ -156,7 +161,7 @@ impl Watcher {
         self.abandon(service.running);
         self.timers.set(Tick::Service(key.clone()), None);
         for period in &service.spec.periods {
-            self.storms.forget(&(key.clone(), Arc::from(&*period.label)));
+            self.storms.forget(&storm::member(key, period));
         }
     }
 

@@ -111,11 +111,12 @@ impl Look<'_> {
     }
 }
 
-/// Until when the last failure of a parent that is well counts. mon reads the memory of the
+/// Until when the last failure of a parent that is well counts, if it does at all. mon reads the memory of the
 /// parent, its manual can be read as that of the dependent one: the longer of both.
 fn remembered_until(parent: &Service, whose: &Depends) -> Option<Time> {
     let memory = whose.memory.max(parent.spec.depends.memory);
-    parent.status.recovered.map(|recovered| recovered + memory)
+    let recovered = parent.status.recovered.filter(|_| !memory.is_zero());
+    recovered.map(|recovered| recovered + memory)
 }
 
 /// Of `hosts`, those that no failing parent's summary names.

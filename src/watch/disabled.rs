@@ -34,12 +34,11 @@ impl Disablements {
         }
     }
 
-    /// Whether it was disabled.
-    pub fn remove(&mut self, what: &Disabling) -> bool {
+    pub fn remove(&mut self, what: &Disabling) {
         match what {
-            Disabling::Host(host) => self.hosts.remove(host).is_some(),
-            Disabling::Watch(group) => self.watches.remove(group).is_some(),
-            Disabling::Service(key) => self.services.remove(key).is_some(),
+            Disabling::Host(host) => drop(self.hosts.remove(host)),
+            Disabling::Watch(group) => drop(self.watches.remove(group)),
+            Disabling::Service(key) => drop(self.services.remove(key)),
         }
     }
 

@@ -36,6 +36,12 @@ impl Histories {
         keep(&mut self.alerts, self.length + 1);
     }
 
+    /// These came before all that are there, the latest first; as many as there is room for.
+    pub fn begin_with(&mut self, earlier: impl Iterator<Item = AlertNote>) {
+        let room = (self.length + 1).saturating_sub(self.alerts.len());
+        earlier.take(room).for_each(|note| self.alerts.push_front(note));
+    }
+
     pub fn push_failure(&mut self, note: FailureNote) {
         self.failures.push_back(note);
         keep(&mut self.failures, self.length + 1);
@@ -47,14 +53,7 @@ fn keep<T>(notes: &mut VecDeque<T>, most: usize) {
     notes.drain(..surplus);
 }
 
-/// `TYPE GROUP SERVICE EPOCH PATH (ARGS) SUMMARY`, as in the historic file.
-pub fn alert_line(note: &AlertNote) -> String {
-    let WatchKey { group, service } = &note.key;
-    let (kind, path, words) = (note.kind, &note.path, &note.words);
-    format!("{kind} {group} {service} {} {path} ({words}) {}", note.at.seconds(), note.summary)
-}
-
-/// Reads what [`alert_line`] wrote; `None` for anything else.
+/// Reads what [`AlertNote::line`] wrote; `None` for anything else.
 pub(super) fn parse_alert_line(line: &str) -> Option<AlertNote> {
     let mut words = line.splitn(5, ' ');
     let kind = Occasion::from_word(words.next()?)?.word();

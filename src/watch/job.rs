@@ -144,14 +144,17 @@ impl Environment {
     }
 }
 
-/// An exit status as `exit=` and views see it. mon compares a trap's word by its leading digits.
-pub(super) fn exit_number(retval: &str) -> u8 {
-    let digits = retval.trim_start();
+/// An exit status as `exit=` and `alertexitrange` see it; none where no range has it. mon compares
+/// a trap's word as Perl does: by its leading digits, and a word without any is 0.
+pub(super) fn exit_number(retval: &str) -> Option<u8> {
+    let word = retval.trim_start();
+    let digits = word.strip_prefix(['-', '+']).unwrap_or(word);
     let end = digits.find(|c: char| !c.is_ascii_digit()).unwrap_or(digits.len());
-    match &digits[..end] {
+    let number = match &digits[..end] {
         "" => 0,
-        digits => digits.parse().unwrap_or(u8::MAX),
-    }
+        digits => digits.parse().ok()?,
+    };
+    (number == 0 || !word.starts_with('-')).then_some(number)
 }
 
 /// Whether a result is a failure: Perl's truth, so that a trap may say anything but `0`.

@@ -54,7 +54,6 @@ use crate::model::{Time, WallTime, WatchKey, WatchSpec, Watching};
 use beat::Random;
 use disabled::Disablements;
 use history::Histories;
-pub use history::alert_line;
 pub use job::{AlertJob, MonitorRun};
 pub use log::{Priority, WatchEvent};
 pub use period::Suppression;
@@ -91,6 +90,9 @@ pub enum WatchAction {
         file: PathBuf,
         lines: String,
     },
+    /// Read the end of this file, where alerts were noted, and hand it to
+    /// [`load_alert_history`](Watcher::load_alert_history).
+    Recall(PathBuf),
 }
 
 /// All state of what is watched.

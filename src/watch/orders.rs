@@ -262,7 +262,7 @@ impl Watcher {
         Ok(())
     }
 
-    /// Until the file says otherwise.
+    /// Until the file says something else about the service, or all is reset.
     fn set_interval(
         &mut self,
         key: &WatchKey,
@@ -270,6 +270,7 @@ impl Watcher {
         now: Time,
     ) -> Result<(), WatchRefusal> {
         let clock = self.pause.clock(now);
+        let interval = interval.max(WatchSpec::SHORTEST_INTERVAL);
         let service = self.service_mut(key)?;
         let due = service.beat.map(|beat| beat.due());
         Arc::make_mut(&mut service.spec).interval = Some(interval);

@@ -27,6 +27,8 @@ pub(super) struct PeriodState {
     pub upalert_sent: bool,
     /// A failure was told, and its end was not.
     pub told: bool,
+    /// Its end came, and nobody is told of that: what a trap said held no longer.
+    pub silenced: bool,
     /// The end came when it could not be told.
     pub owed: Option<Owed>,
 }
@@ -42,7 +44,8 @@ pub(super) struct Owed {
 
 /// A failure, as the throttles see it.
 pub(super) struct Failure<'a> {
-    pub exit: u8,
+    /// None where no range can have it.
+    pub exit: Option<u8>,
     pub in_a_row: u32,
     /// Of this result and the failed one before, blank ones by name.
     pub summary: &'a str,
@@ -74,7 +77,9 @@ impl PeriodState {
         failure: &Failure<'_>,
         now: Time,
     ) -> Option<Suppression> {
-        if throttle.exit.is_some_and(|range| !range.contains(failure.exit)) {
+        if let Some(range) = throttle.exit
+            && !failure.exit.is_some_and(|exit| range.contains(exit))
+        {
             return Some(Suppression::ExitRange);
         }
         if throttle.limit.is_some_and(|limit| self.alerts_sent >= limit) {
@@ -122,6 +127,16 @@ impl PeriodState {
         self.reached
     }
 
+    /// No time but that of a debt is later than now, and that no later than it can be.
+    pub fn put_into_the_past(&mut self, throttle: &Throttle, now: Time) {
+        for time in [&mut self.last_alert, &mut self.window_start] {
+            *time = time.map(|time| time.min(now));
+        }
+        if let Some(owed) = &mut self.owed {
+            owed.due = owed.due.min(now + throttle.recovery_after.unwrap_or_default());
+        }
+    }
+
     /// The failure is over, told or not.
     pub fn recover(&mut self, throttle: &Throttle) {
         if !matches!(throttle.every, Some((_, Repeat::Strict))) {
@@ -144,6 +159,7 @@ impl PeriodState {
         self.last_alert = Some(now);
         self.upalert_sent = false;
         self.told |= is_failure;
+        self.silenced &= !is_failure;
     }
 
     /// The end of a failure was told.

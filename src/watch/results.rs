@@ -126,6 +126,7 @@ impl Watcher {
         }
         status.set_opstatus(OpStatus::Ok);
         self.changed = true;
+        service.periods.iter_mut().for_each(|period| period.silenced = true);
         self.wake_dependents(key, now);
     }
 
@@ -258,6 +259,7 @@ impl Watcher {
         let silent = self.pause.is_stopped() || self.is_disabled(key);
         // Most results are good ones after good ones: those ask for no time of the day.
         let wall = over.as_ref().map(|_| (self.wall)(now));
+        let mut owes = false;
         for (index, period) in spec.periods.iter().enumerate() {
             let Some(state) = self.period_mut(key, index) else { continue };
             if state.owed.is_some() {
@@ -281,9 +283,9 @@ impl Watcher {
             if told || (!silent && due <= now && period.times.contains(wall)) {
                 state.told = told;
                 state.owed = Some(Owed { due, before });
+                owes = true;
             }
         }
-        let owes = self.services.get(key).is_some_and(|service| service.owes());
         if owes && self.pause.is_stopped() {
             self.log(WatchEvent::IgnoredStopped(key.clone()));
         } else if owes && self.is_disabled(key) {
@@ -322,7 +324,7 @@ fn check(finding: Finding) -> Happened {
 }
 
 /// Whether a period has anybody to tell of recoveries, whose exit status is 0.
-fn tells_recoveries(period: &Period) -> bool {
+pub(super) fn tells_recoveries(period: &Period) -> bool {
     period.alerts.iter().any(|alert| {
         alert.on == AlertOn::Recovery && alert.exit.is_none_or(|range| range.contains(0))
     })

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::period::PeriodState;
 use super::service::{Before, Status};
+use super::storm::SavedStorm;
 use super::{Hold, Watcher};
 use crate::model::{Disabled, Disabling, OpStatus, Time, WatchKey};
 
@@ -16,6 +17,7 @@ use crate::model::{Disabled, Disabling, OpStatus, Time, WatchKey};
 pub struct Saved {
     services: Vec<SavedService>,
     disabled: Vec<SavedDisabled>,
+    storms: Vec<SavedStorm>,
 }
 
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -27,6 +29,8 @@ struct SavedService {
     /// By label.
     periods: Vec<(String, PeriodState)>,
     before_reset: Option<Before>,
+    /// What the last trap said holds still, or held until nobody watched.
+    trap_lasts: bool,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -59,6 +63,7 @@ impl Watcher {
                 status: service.status.clone(),
                 periods: labels.zip(service.periods.iter().cloned()).collect(),
                 before_reset: service.before_reset.clone(),
+                trap_lasts: service.trap_ends.is_some(),
             }
         });
         let disabled = self.disabled.all().into_iter().map(|(what, why)| SavedDisabled {
@@ -72,7 +77,11 @@ impl Watcher {
             reason: why.reason,
             until: why.until,
         });
-        Saved { services: services.collect(), disabled: disabled.collect() }
+        Saved {
+            services: services.collect(),
+            disabled: disabled.collect(),
+            storms: self.storms.save(),
+        }
     }
 
     /// Takes up what an earlier run remembered: of services and periods that are there, others
@@ -89,6 +98,7 @@ impl Watcher {
             let Some(service) = self.services.get_mut(&key) else { continue };
             service.status = remembered.status;
             service.before_reset = remembered.before_reset;
+            service.trap_ends = remembered.trap_lasts.then_some(now);
             for (label, state) in remembered.periods {
                 let at = service.spec.periods.iter().position(|period| period.label == label);
                 if let Some(place) = at.and_then(|at| service.periods.get_mut(at)) {
@@ -106,19 +116,30 @@ impl Watcher {
                     Disabling::Service(WatchKey { group, service })
                 }
             };
+            let since = since.min(now);
             self.disable_silently(what, Disabled { since, user, reason, until }, now);
         }
+        let within = self.watching.settings.collapse.map(|collapse| collapse.within);
+        self.storms.load(saved.storms, &self.services, within.unwrap_or_default(), now);
+        self.arm_storms();
         self.settle_all(now);
     }
 
-    /// The timers of a service follow the status that was just put in place.
+    /// The timers of a service follow the status that was just put in place. A clock that was put
+    /// back since it was noted would make it one of the future.
     pub(super) fn take_up(&mut self, key: &WatchKey, now: Time) {
+        let clock = self.pause.clock(now);
         let Some(service) = self.services.get_mut(key) else { return };
+        service.status.put_into_the_past(now);
+        for (period, state) in service.spec.periods.iter().zip(&mut service.periods) {
+            state.put_into_the_past(&period.throttle, now);
+        }
         if service.status.opstatus == OpStatus::Fail {
             let asked = service.status.last_check.take();
-            service.hurry(now);
+            service.hurry(clock);
             service.status.last_check = asked;
         }
+        service.resume_trap(clock, now);
         service.hold = Hold::Nothing;
         self.wake_dependents(key, now);
         self.rearm(key, now);

@@ -75,6 +75,8 @@ impl Watcher {
         self.pause.stopped = None;
         self.update_pause(now);
         self.settle_all(now);
+        self.arm_storms();
+        self.clear_storms(now);
     }
 
     fn update_pause(&mut self, now: Time) {

@@ -9,7 +9,7 @@ use super::beat::Beat;
 use super::period::PeriodState;
 use super::saved::{at, status_number, when};
 use super::{RunId, Time};
-use crate::model::{OpStatus, WatchSpec};
+use crate::model::{OpStatus, Period, WatchSpec};
 
 pub(super) struct Service {
     /// As configured.
@@ -152,6 +152,23 @@ impl Status {
         }
     }
 
+    /// No time is later than now.
+    pub fn put_into_the_past(&mut self, now: Time) {
+        for time in [
+            &mut self.last_check,
+            &mut self.last_success,
+            &mut self.last_failure,
+            &mut self.first_failure,
+            &mut self.last_trap,
+            &mut self.recovered,
+        ] {
+            *time = time.map(|time| time.min(now));
+        }
+        if let Some(ack) = &mut self.acknowledged {
+            ack.at = ack.at.min(now);
+        }
+    }
+
     pub fn set_opstatus(&mut self, opstatus: OpStatus) {
         self.last_opstatus = self.opstatus;
         self.opstatus = opstatus;
@@ -183,6 +200,21 @@ impl Service {
         }
     }
 
+    /// What the period of this label remembers.
+    pub fn state(&self, label: &str) -> Option<&PeriodState> {
+        let at = self.spec.periods.iter().position(|period| period.label == label)?;
+        self.periods.get(at)
+    }
+
+    /// The period of this label, if a storm may have it as a member: while it fails, its end is
+    /// owed, or a `reset` forgot that it does.
+    pub fn stormy_period(&self, label: &str) -> Option<&Period> {
+        let at = self.spec.periods.iter().position(|period| period.label == label)?;
+        let owed = self.periods.get(at).is_some_and(|state| state.owed.is_some());
+        let fails = self.status.opstatus == OpStatus::Fail || self.before_reset.is_some();
+        (fails || owed).then(|| &self.spec.periods[at])
+    }
+
     /// All timers start now; the first run is due after `first`.
     pub fn start_timers(&mut self, first: Option<Duration>, now: Time) {
         self.hurried = false;
@@ -193,6 +225,14 @@ impl Service {
         self.trap_due = self.spec.trap_timeout.map(|timeout| now + timeout);
         self.trap_ends = None;
         self.hold = Hold::Nothing;
+    }
+
+    /// After its status was put in place: what the last trap said ends when it would have. A time
+    /// that is over counts only where the end has not come yet: the state may be younger.
+    pub fn resume_trap(&mut self, clock: Time, now: Time) {
+        let ends = self.spec.trap_duration.zip(self.status.last_trap).map(|(lasts, at)| at + lasts);
+        let ends = ends.filter(|ends| *ends > now || self.trap_ends.is_some());
+        self.trap_ends = ends.map(|ends| clock + ends.since(now));
     }
 
     /// A failed check: ask at the interval of failures, if there is one.

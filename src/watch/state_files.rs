@@ -2,16 +2,18 @@
 //! as mon or we wrote them.
 
 use std::fmt::Write as _;
+use std::mem;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::log::WatchEvent;
-use super::period::PeriodState;
+use super::period::{Owed, PeriodState};
+use super::results::tells_recoveries;
 use super::saved::status_number::from_number;
-use super::service::{Ack, Status};
+use super::service::{Ack, Before, Facts, Status};
 use super::{Service, Watcher};
-use crate::model::{Disabled, Disabling, OpStatus, Time, WatchKey};
+use crate::model::{Disabled, Disabling, OpStatus, Period, Time, WatchKey};
 
 impl Watcher {
     /// `disable host H`, `disable watch G`, `disable service G S`, one a line.
@@ -72,8 +74,11 @@ impl Watcher {
             let key = WatchKey::new(&group, &service);
             let Some(service) = self.services.get_mut(&key) else { continue };
             service.status = fields.status();
+            if service.status.opstatus != OpStatus::Untested {
+                service.before_reset = None;
+            }
             for (period, state) in service.spec.periods.iter().zip(&mut service.periods) {
-                *state = fields.period(&period.label, service.status.opstatus);
+                *state = fields.period(period, &service.status, mem::take(state), now);
             }
             self.take_up(&key, now);
         }
@@ -116,8 +121,11 @@ fn opstatus_line(key: &WatchKey, service: &Service) -> String {
     for (period, state) in service.spec.periods.iter().zip(&service.periods) {
         let label = &period.label;
         add(&format!("{label}:last_alert"), &time(state.last_alert));
-        // mon sends a recovery where this is not zero.
-        let sent = state.alerts_sent.max(u32::from(state.told));
+        // mon sends a recovery where this is not zero; so do we, of what is over.
+        let sent = match status.opstatus {
+            OpStatus::Ok => u32::from(state.owed.is_some()),
+            _ => state.alerts_sent.max(u32::from(state.told)),
+        };
         add(&format!("{label}:alert_sent"), &sent.to_string());
         add(&format!("{label}:1stfailtime"), &time(state.window_start));
         add(&format!("{label}:failcount"), &state.window_failures.to_string());
@@ -201,17 +209,39 @@ impl<'a> Fields<'a> {
         Ack { at, user: user.to_owned(), comment: comment.to_owned() }
     }
 
-    fn period(&self, label: &str, opstatus: OpStatus) -> PeriodState {
-        let alerts_sent = self.number(&format!("{label}:alert_sent"));
+    /// A failure that was told and has ended is still to be told to be over: recoveries that are
+    /// owed have no other mark in the file. What this run remembers of one, it has better.
+    fn period(&self, period: &Period, status: &Status, old: PeriodState, now: Time) -> PeriodState {
+        let label = &period.label;
+        let sent: u32 = self.number(&format!("{label}:alert_sent"));
+        let fails = status.opstatus == OpStatus::Fail;
+        let is_over = status.opstatus == OpStatus::Ok;
+        // mon counts more than failures, but notes no end of those.
+        let owes = is_over && sent > 0 && status.recovered.is_some() && tells_recoveries(period);
+        let owed = || Owed { due: now, before: ended(status) };
         PeriodState {
-            alerts_sent,
+            alerts_sent: if fails { sent } else { 0 },
             last_alert: self.time(&format!("{label}:last_alert")),
             window_start: self.time(&format!("{label}:1stfailtime")),
             window_failures: self.number(&format!("{label}:failcount")),
-            reached: alerts_sent > 0,
-            told: alerts_sent > 0 && opstatus == OpStatus::Fail,
-            ..PeriodState::default()
+            reached: fails && sent > 0,
+            upalert_sent: old.upalert_sent,
+            silenced: false,
+            told: if is_over { owes } else { sent > 0 },
+            owed: owes.then(|| old.owed.unwrap_or_else(owed)),
         }
+    }
+}
+
+/// What the end of the last failure is told with, as far as the file knows.
+fn ended(status: &Status) -> Before {
+    let Before { output, facts } = status.before_recovery();
+    match &status.failed_summary {
+        Some(summary) => Before {
+            output: summary.clone(),
+            facts: Facts { last_summary: Some(summary.clone()), ..facts },
+        },
+        None => Before { output, facts },
     }
 }
 

@@ -1,6 +1,6 @@
 //! Who is told what: whether at all, in which periods, and with which calls.
 
-use std::sync::Arc;
+use std::time::Duration;
 
 use super::depend::{self, Kind};
 use super::job::{self, AlertJob, Telling, exit_number};
@@ -8,16 +8,18 @@ use super::log::WatchEvent;
 use super::occasion::Occasion;
 use super::period::{Failure, Suppression};
 use super::service::{Facts, Service, named_summary};
-use super::storm::Judgement;
+use super::storm::{self, Judgement};
 use super::timers::Tick;
-use super::{WatchAction, Watcher, alert_line, beat};
-use crate::model::{AlertCall, AlertNote, OpStatus, Period, Time, WatchKey};
+use super::{WatchAction, Watcher, beat};
+use crate::model::{AlertCall, AlertNote, Collapse, OpStatus, Period, Time, WatchKey};
 
 /// For what an alert is called.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Purpose<'a> {
-    /// A line of the period with this label.
-    Period(&'a str),
+    /// A line of this period.
+    Period(&'a Period),
+    /// A storm, or its end.
+    Storm,
     /// Every result is handed on. Not logged, not noted, not counted.
     Redistribution,
     /// Not noted, not counted.
@@ -86,9 +88,15 @@ impl Watcher {
     /// Whether an acknowledgement lets this pass. Another summary may take it back.
     fn heed_acknowledgement(&mut self, telling: &Telling) -> bool {
         let Some(service) = self.services.get_mut(&telling.spec.key) else { return true };
-        let silenced = telling.occasion.is_failure() || telling.occasion == Occasion::Startup;
-        if service.status.acknowledged.is_none() || !silenced {
+        let failure = telling.occasion.is_failure();
+        if service.status.acknowledged.is_none()
+            || !(failure || telling.occasion == Occasion::Startup)
+        {
             return true;
+        }
+        // A start has no summary: it is not another failure.
+        if !failure {
+            return false;
         }
         let solid = |text: &str| text.split_whitespace().collect::<String>();
         let before = service.status.failure_output.as_deref().unwrap_or_default();
@@ -168,10 +176,10 @@ impl Watcher {
         let exit = exit_number(telling.retval.as_deref().unwrap_or_default());
         let mut called = false;
         for alert in &period.alerts {
-            let fits =
-                !telling.occasion.has_exit() || alert.exit.is_none_or(|range| range.contains(exit));
+            let fits = !telling.occasion.has_exit()
+                || alert.exit.is_none_or(|range| exit.is_some_and(|exit| range.contains(exit)));
             if alert.on == telling.occasion.list() && fits {
-                let purpose = Purpose::Period(&period.label);
+                let purpose = Purpose::Period(period);
                 called |= self.call(telling, facts, &alert.call, purpose, now);
             }
         }
@@ -192,8 +200,8 @@ impl Watcher {
             return false;
         }
         let judgement = match purpose {
-            Purpose::Period(label) => self.judge(telling, facts, call, label, now),
-            Purpose::Redistribution | Purpose::Test => Judgement::Alone,
+            Purpose::Period(period) => self.judge(telling, facts, call, period, now),
+            Purpose::Redistribution | Purpose::Storm | Purpose::Test => Judgement::Alone,
         };
         match judgement {
             Judgement::Alone => self.make(telling, facts, call, purpose, None, now),
@@ -217,28 +225,86 @@ impl Watcher {
         telling: &Telling,
         facts: &Facts,
         call: &AlertCall,
-        label: &str,
+        period: &Period,
         now: Time,
     ) -> Judgement {
-        let Some(collapse) = self.watching.settings.collapse else { return Judgement::Alone };
-        let member = (telling.spec.key.clone(), Arc::from(label));
         match telling.occasion {
-            Occasion::Recovery => self.storms.recovery(call, &member, telling),
+            Occasion::Recovery => self.storms.recovery(call, period, telling),
             failure if failure.is_failure() => {
-                self.storms.failure(call, member, telling, facts, collapse, now)
+                let key = &telling.spec.key;
+                let is_member = self.storms.has(call, &storm::member(key, period));
+                let known = self.services.get(key).and_then(|service| service.state(&period.label));
+                let is_told = known.is_some_and(|state| state.told && !state.silenced);
+                match self.watching.settings.collapse {
+                    // Without the setting nobody joins, and those there are wait for nobody.
+                    None if is_member => {
+                        let collapse = Collapse { within: Duration::ZERO, more_than: 0 };
+                        self.storms.failure(call, period, telling, facts, collapse, now)
+                    }
+                    // Of what was told alone, the end has to be told alone as well.
+                    Some(collapse) if is_member || !is_told => {
+                        self.storms.failure(call, period, telling, facts, collapse, now)
+                    }
+                    _ => Judgement::Alone,
+                }
             }
             _ => Judgement::Alone,
         }
     }
 
-    /// What was gathered for this call is told.
+    /// What was gathered for this call is told. A storm that ended, or began anew, since its timer
+    /// was set is not due; while the scheduler is stopped it waits.
     pub(super) fn tell_storm(&mut self, call: &AlertCall, now: Time) {
-        if let Some(all) = self.storms.tell(call) {
-            self.make(&all.telling, &all.facts, call, Purpose::Period(""), Some(all.count), now);
+        let is_due = self.storms.due(call).is_some_and(|due| due <= now);
+        if is_due && !self.pause.is_stopped() {
+            let mut storms = std::mem::take(&mut self.storms);
+            let all = storms.tell(call, |key| self.fails_aloud(key));
+            self.storms = storms;
+            if let Some(all) = all {
+                self.make(&all.telling, &all.facts, call, Purpose::Storm, Some(all.count), now);
+            }
         }
-        if let Some(collapse) = self.watching.settings.collapse {
-            self.storms.forget_calm(collapse.within, now);
+        self.forget_calm(now);
+    }
+
+    fn fails_aloud(&self, key: &WatchKey) -> bool {
+        let fails = |service: &Service| service.status.opstatus == OpStatus::Fail;
+        self.services.get(key).is_some_and(fails) && !self.is_disabled(key)
+    }
+
+    pub(super) fn forget_calm(&mut self, now: Time) {
+        let collapse = self.watching.settings.collapse;
+        let within = collapse.map_or(Duration::ZERO, |collapse| collapse.within);
+        self.storms.forget_calm(within, now);
+    }
+
+    /// Storms that wait are told at their time.
+    pub(super) fn arm_storms(&mut self) {
+        for (call, due) in self.storms.all_due() {
+            self.timers.set(Tick::Storm(call), Some(due));
         }
+    }
+
+    /// Those who were told of storms are told of their ends, where no recovery did.
+    pub(super) fn clear_storms(&mut self, now: Time) {
+        while !self.pause.is_stopped()
+            && let Some((call, all)) = self.storms.pop_over()
+        {
+            self.make(&all.telling, &all.facts, &call, Purpose::Storm, Some(all.count), now);
+        }
+    }
+
+    /// Membership in storms ends with the failure; where the end is owed, when it is told.
+    fn leave_storms(&mut self, key: &WatchKey, now: Time) {
+        if !self.storms.has_members() {
+            return;
+        }
+        let Some(service) = self.services.get(key) else { return };
+        let spec = service.spec.clone();
+        let calm =
+            spec.periods.iter().filter(|period| service.stormy_period(&period.label).is_none());
+        calm.for_each(|period| self.storms.forget(&storm::member(key, period)));
+        self.clear_storms(now);
     }
 
     fn make(
@@ -263,7 +329,7 @@ impl Watcher {
         match purpose {
             Purpose::Redistribution => {}
             Purpose::Test => self.log(calling(&note)),
-            Purpose::Period(_) => {
+            Purpose::Period(_) | Purpose::Storm => {
                 self.log(calling(&note));
                 self.note_alert(note);
             }
@@ -285,16 +351,21 @@ impl Watcher {
 
     fn note_alert(&mut self, note: AlertNote) {
         if let Some(service) = self.services.get_mut(&note.key) {
-            service.status.alerts += 1;
+            service.status.alerts = service.status.alerts.saturating_add(1);
         }
         if let Some(file) = self.watching.settings.historic_file.clone() {
-            self.actions.push_back(WatchAction::Note { file, lines: alert_line(&note) });
+            self.actions.push_back(WatchAction::Note { file, lines: note.line() });
         }
         self.histories.push_alert(note);
     }
 
     /// Tells the ends of failures that are owed and may be told by now.
     pub(super) fn settle(&mut self, key: &WatchKey, now: Time) {
+        self.tell_ends(key, now);
+        self.leave_storms(key, now);
+    }
+
+    fn tell_ends(&mut self, key: &WatchKey, now: Time) {
         let Some(service) = self.services.get(key) else { return };
         if self.pause.is_stopped() || self.is_disabled(key) || !service.owes() {
             return;
@@ -318,7 +389,6 @@ impl Watcher {
             if let Some(state) = self.period_mut(key, index) {
                 state.tally_recovery();
             }
-            self.storms.forget(&(key.clone(), Arc::from(&*period.label)));
         }
     }
 

@@ -1,9 +1,9 @@
 //! What there is to see.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::history::parse_alert_line;
-use super::job::exit_number;
 use super::service::Service;
 use super::{RunId, Watcher};
 use crate::model::{
@@ -55,17 +55,16 @@ impl Watcher {
         self.histories.length()
     }
 
-    /// The history of alerts begins with what the historic file has. Wanted at a start, before
-    /// anything happens; entries older than the configuration wants are left out.
+    /// The history of alerts begins with what the historic file has, or its end; entries older
+    /// than the configuration wants are left out. What was called since is in the file as well,
+    /// and is there once.
     pub fn load_alert_history(&mut self, historic_file: &str, now: Time) {
         let age = self.watching.settings.historic_time;
         let oldest = age.map_or(Time::ZERO, |age| now - age);
-        self.histories.alerts.clear();
-        for note in historic_file.lines().filter_map(parse_alert_line) {
-            if note.at >= oldest {
-                self.histories.push_alert(note);
-            }
-        }
+        let known: BTreeSet<String> = self.alert_history().map(AlertNote::line).collect();
+        let lines = historic_file.lines().rev().filter(|line| !known.contains(*line));
+        let notes = lines.filter_map(parse_alert_line).filter(|note| note.at >= oldest);
+        self.histories.begin_with(notes);
     }
 
     /// Hosts first, then watches, then services.
@@ -99,13 +98,12 @@ impl Watcher {
         let counted = periods().filter(|(period, _)| !period.throttle.uncounted);
         let clock = self.pause.clock(now);
         let disabled = self.disabled.service(&spec.key);
-        let text =
-            |text: &Option<std::sync::Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
+        let text = |text: &Option<Arc<str>>| text.as_deref().unwrap_or_default().to_owned();
         WatchView {
             spec: spec.clone(),
             opstatus: status.opstatus,
             last_opstatus: status.last_opstatus,
-            exit: status.retval.as_deref().map(exit_number),
+            retval: status.retval.clone(),
             timer: service.beat.map(|beat| beat.due().since(clock)),
             last_check: status.last_check,
             last_success: status.last_success,
@@ -115,7 +113,7 @@ impl Watcher {
             last_alert: service.periods.iter().filter_map(|period| period.last_alert).max(),
             failures_in_a_row: status.failures_in_a_row,
             failures: status.failures,
-            alerts_sent: counted.map(|(_, state)| state.alerts_sent).sum(),
+            alerts_sent: counted.fold(0, |sum, (_, state)| sum.saturating_add(state.alerts_sent)),
             acknowledged: status.acknowledged.as_ref().map(|ack| Acknowledged {
                 at: ack.at,
                 user: ack.user.clone(),

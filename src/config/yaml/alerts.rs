@@ -173,6 +173,12 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// The times of an `exclude_period`.
+    pub(super) fn exclusion(&mut self, fields: &Fields<'a>) -> Option<Calendar> {
+        let entry = fields.entry(&keys::EXCLUDE_PERIOD)?;
+        self.times(entry).and_then(Calendar::excluding)
+    }
+
     /// As mon's labels are: clients name them.
     fn label(&mut self, entry: &Entry<'a>) -> Option<String> {
         let text = self.line(entry)?;

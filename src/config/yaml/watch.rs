@@ -1,5 +1,6 @@
 //! Watches: groups of hosts that are watched as mon watches, and real servers they decide about.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
 use std::path::PathBuf;
@@ -20,8 +21,12 @@ use crate::model::{
     WatchSpec, Watching,
 };
 
-/// Nothing is asked more often.
-const SHORTEST: Duration = Duration::from_secs(1);
+/// What was meant by a name that is not there is looked for this often: each is compared with
+/// every known name.
+const MAX_SUGGESTIONS: usize = 200;
+
+/// Names it is compared with, at most.
+const MAX_KNOWN: usize = 10_000;
 
 /// The watches of one file.
 #[derive(Default)]
@@ -133,19 +138,29 @@ impl<'a> Walk<'a> {
 
     /// Whoever is spoken of must be there: mon takes any other for one that fails.
     pub(super) fn look_up_mentions(&mut self, watches: &Watches) {
+        let known = LazyCell::new(|| {
+            let names = watches.services.keys().map(ToString::to_string);
+            names.take(MAX_KNOWN).collect::<Vec<String>>()
+        });
+        let mut hints: HashMap<WatchKey, String> = HashMap::new();
         for (key, place) in std::mem::take(&mut self.mentions) {
+            if self.findings.is_full() {
+                break;
+            }
             if watches.services.contains_key(&key) {
                 continue;
             }
-            let known: Vec<String> =
-                watches.services.keys().map(ToString::to_string).take(10_000).collect();
-            let near = nearest(&key.to_string(), known.iter().map(String::as_str));
-            let hint = match near {
-                Some(near) => format!("did you mean {}?", quoted(near)),
-                None => "it has to be in this file".to_owned(),
-            };
+            let wanted = hints.len() < MAX_SUGGESTIONS;
+            let hint = hints.entry(key.clone()).or_insert_with(|| {
+                let known = known.iter().map(String::as_str);
+                let near = wanted.then(|| nearest(&key.to_string(), known)).flatten();
+                match near {
+                    Some(near) => format!("did you mean {}?", quoted(near)),
+                    None => "it has to be in this file".to_owned(),
+                }
+            });
             let message = format!("there is no watched service {key}");
-            self.findings.error(&place, message, hint);
+            self.findings.error(&place, message, hint.clone());
         }
     }
 
@@ -182,7 +197,7 @@ impl<'a> Walk<'a> {
             skew: self.wait_of(fields, &keys::RANDSKEW),
             allow_empty_group,
             exclude_hosts: excluded.map(BTreeSet::from_iter).unwrap_or_default(),
-            exclude: fields.entry(&keys::EXCLUDE_PERIOD).and_then(|e| self.times(e)),
+            exclude: self.exclusion(fields),
             trap_timeout: self.wait_of(fields, &keys::TRAPTIMEOUT),
             trap_duration: self.wait_of(fields, &keys::TRAPDURATION),
             depends,
@@ -202,11 +217,11 @@ impl<'a> Walk<'a> {
     /// How often something is asked.
     fn polled(&mut self, fields: &Fields<'a>, key: &'static Key) -> Option<Duration> {
         let found = self.wait_of(fields, key)?;
-        if let Some(entry) = fields.entry(key).filter(|_| found < SHORTEST) {
+        if let Some(entry) = fields.entry(key).filter(|_| found < WatchSpec::SHORTEST_INTERVAL) {
             let message = "nothing is asked more often than once a second";
             self.findings.warning(entry.span(), message, "write 1s");
         }
-        Some(found.max(SHORTEST))
+        Some(found.max(WatchSpec::SHORTEST_INTERVAL))
     }
 
     /// A name that clients of mon's give in commands.
@@ -383,7 +398,7 @@ mod tests {
         let http = &watching.services[&keys[0]];
         let monitor = http.monitor.as_ref().unwrap();
         assert!(monitor.without_hosts && matches!(monitor.how, MonitorKind::Native(_)));
-        assert_eq!(http.interval, Some(SHORTEST));
+        assert_eq!(http.interval, Some(WatchSpec::SHORTEST_INTERVAL));
         let depends = &watching.services[&keys[1]].depends;
         assert_eq!(depends.alerts.as_ref().unwrap().written, "www1:http");
     }
@@ -417,6 +432,30 @@ mod tests {
             let found = found.unwrap_or_else(|| panic!("{text}: {:?}", told(&parsed)));
             assert!(text[found.place.span.start..].starts_with(at), "{text}: {found:?}");
         }
+    }
+
+    #[test]
+    fn an_empty_exclude_period_excludes_nothing() {
+        let text = "- {watch: a, services: [{service: s, exclude_period: }]}\n";
+        let watching = parsed(text).watching.unwrap();
+        assert_eq!(watching.services[&WatchKey::new("a", "s")].exclude, None);
+        let names = super::super::tests::NoNames;
+        let text = "watching: {exclude_period: }\n";
+        let global = parse_global(&source(text, Dialect::Global), &names);
+        assert_eq!(global.settings.unwrap().watching.exclude, None);
+    }
+
+    /// Each name that is not there was once compared with all that are.
+    #[test]
+    fn names_that_are_not_there_are_compared_with_others_so_often_and_no_more() {
+        let mut text = "- watch: a\n  services:\n".to_owned();
+        for n in 0..2000 {
+            text.push_str(&format!("  - {{service: service{n}, alertdepend: 'a:servise{n}'}}\n"));
+        }
+        let parsed = parsed(&text);
+        let hints: Vec<_> = parsed.diagnostics.iter().filter_map(|d| d.hint.as_deref()).collect();
+        let meant = |hint: &&&str| hint.starts_with("did you mean");
+        assert_eq!((parsed.diagnostics.len(), hints.iter().filter(meant).count()), (1000, 200));
     }
 
     #[test]

@@ -65,6 +65,8 @@ pub enum News {
     /// With its place among those that wait.
     Trap(Trap, OwnedSemaphorePermit),
     Asked(mon::Request),
+    /// The end of the file with the history of alerts.
+    Recalled(String),
     /// The state is on disk, or why not.
     Saved(Result<(), String>),
     /// Files of mon's were read, or why not.
@@ -238,6 +240,10 @@ impl Desk {
                 None
             }
             News::Asked(request) => self.answer(request, now),
+            News::Recalled(text) => {
+                self.watcher.load_alert_history(&text, now);
+                None
+            }
             News::Saved(outcome) => {
                 self.notes.saved(outcome, Instant::now());
                 None
@@ -304,6 +310,7 @@ impl Desk {
                     }
                     log(&event);
                 }
+                WatchAction::Recall(file) => notes::recall(file, self.inputs.clone()),
                 WatchAction::Note { file, lines } => {
                     let file = Arc::new(file);
                     let lines = lines.lines().map(str::to_owned);

@@ -4,7 +4,8 @@
 //! Written whole, soon after it matters and not more often than it costs; mon writes it when
 //! somebody asks.
 
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ const SOON: Duration = Duration::from_millis(50);
 const SPACING: u32 = 20;
 /// The longest file that is read, in bytes: some 100,000 services.
 const LONGEST: u64 = 256 << 20;
+/// Bytes of a history of alerts that are read: some 10,000 of them.
+const HISTORY: u64 = 1 << 20;
 
 /// When and where.
 pub struct Notes {
@@ -156,4 +159,45 @@ impl Notes {
 fn write(path: &Path, state: &Saved) -> Result<(), String> {
     let text = serde_json::to_vec(state).map_err(|error| error.to_string())?;
     disk::replace(path, &text, false).map_err(|error| error.to_string())
+}
+
+/// Reads the end of a file with the history of alerts. Nothing comes of one that is not there.
+pub fn recall(path: PathBuf, inputs: UnboundedSender<Input>) {
+    spawn_blocking(move || match read_end(&path, HISTORY) {
+        Ok(text) => drop(inputs.send(Input::Watched(News::Recalled(text)))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!("read {}: {error}", path.display()),
+    });
+}
+
+fn read_end(path: &Path, most: u64) -> io::Result<String> {
+    // Asked before opening: a writer that waits at a FIFO would wake up.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut file = File::open(path)?;
+    let from = file.metadata()?.len().saturating_sub(most);
+    file.seek(SeekFrom::Start(from))?;
+    let mut bytes = Vec::new();
+    file.take(most).read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    // The first line of an end may have no beginning.
+    let whole = if from == 0 { &*text } else { text.split_once('\n').map_or("", |(_, rest)| rest) };
+    Ok(whole.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_long_history_whole_lines_at_its_end_are_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("history");
+        fs::write(&path, "first\nsecond\nthird\n").unwrap();
+        assert_eq!(read_end(&path, 100).unwrap(), "first\nsecond\nthird\n");
+        assert_eq!(read_end(&path, 10).unwrap(), "third\n");
+        assert_eq!(read_end(&path, 3).unwrap(), "");
+        assert!(read_end(folder.path(), 100).is_err());
+    }
 }

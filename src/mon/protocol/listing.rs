@@ -240,15 +240,8 @@ fn processes(scene: &Scene, process: u32) -> Reply {
     all("220 list pids completed", std::iter::once(server).chain(running))
 }
 
-/// As in the file of the history.
-pub fn alert_line(note: &AlertNote) -> String {
-    let AlertNote { kind, key, at, path, words, summary } = note;
-    let at = at.seconds();
-    format!("{kind} {} {} {at} {path} ({words}) {summary}", key.group, key.service)
-}
-
 fn alert_note(note: &AlertNote) -> String {
-    escape(&alert_line(note))
+    escape(&note.line())
 }
 
 fn failure_note(note: &FailureNote) -> String {

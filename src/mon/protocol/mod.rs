@@ -34,7 +34,7 @@ pub use allow::Allow;
 pub use crypt::verify;
 pub use escape::{escape, unescape};
 pub use lines::{Lines, MAX_LINE, TooLong};
-pub use listing::{Listing, Look, alert_line};
+pub use listing::{Listing, Look};
 pub use mistake::Mistake;
 pub use order::{Act, Order, Saved};
 pub use reply::{PROTOCOL, Reply};

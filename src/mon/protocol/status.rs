@@ -66,7 +66,7 @@ fn first_fields(view: &WatchView) -> [Field; 21] {
         ("service", Some(spec.key.service.to_string())),
         ("opstatus", Some(view.opstatus.number().to_string())),
         ("last_opstatus", Some(view.last_opstatus.number().to_string())),
-        ("exitval", Some(view.exit.map_or("undef".to_owned(), |exit| exit.to_string()))),
+        ("exitval", Some(view.retval.as_deref().unwrap_or("undef").to_owned())),
         ("timer", Some(view.timer.unwrap_or_default().as_secs().to_string())),
         ("last_success", Some(epoch(view.last_success))),
         ("last_trap", Some(epoch(view.last_trap))),

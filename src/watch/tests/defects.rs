@@ -22,6 +22,21 @@ fn restart_while_a_server_is_out_loses_no_upalert() {
 }
 
 #[test]
+fn restart_takes_back_no_acknowledgement_because_a_start_has_no_summary() {
+    let unacknowledging = || watching(vec![WatchSpec { unack_summary: true, ..spec("g/s") }]);
+    let mut world = World::new(unacknowledging());
+    world.says("g/s", 1, "x\n");
+    world.until(10);
+    let (user, comment) = ("ann".to_owned(), "mine".to_owned());
+    world.order(WatchOrder::Acknowledge { key: key("g/s"), user, comment }).unwrap();
+    world.told();
+    world.restart(unacknowledging());
+    assert_eq!(world.view("g/s").acknowledged.unwrap().comment, "mine");
+    world.until(30);
+    assert_eq!(world.told(), [""; 0]);
+}
+
+#[test]
 fn reset_while_a_server_is_out_loses_no_upalert() {
     let mut world = World::of(spec("g/s"));
     world.says("g/s", 1, "x\n");

@@ -21,12 +21,12 @@ fn every_failure_is_told_where_nothing_holds_it_back() {
 fn status_and_times_follow_the_results() {
     let mut world = World::of(spec("g/s"));
     assert_eq!(world.view("g/s").opstatus, OpStatus::Untested);
-    assert_eq!(world.view("g/s").exit, None);
+    assert_eq!(world.view("g/s").retval, None);
     world.says("g/s", 2, "\ndetail\n");
     world.until(20);
     let view = world.view("g/s");
     assert_eq!((view.opstatus, view.last_opstatus), (OpStatus::Fail, OpStatus::Fail));
-    assert_eq!((view.exit, view.failures_in_a_row, view.failures), (Some(2), 2, 2));
+    assert_eq!((view.retval.as_deref(), view.failures_in_a_row, view.failures), (Some("2"), 2, 2));
     assert_eq!((view.first_failure, view.last_failure), (Some(at(10)), Some(at(20))));
     assert_eq!(
         (view.last_summary.as_str(), view.last_detail.as_str()),

@@ -231,4 +231,32 @@ fn interval_and_description_can_be_set_until_the_file_changes() {
     assert_eq!(world.started(), [10.0, 13.0, 16.0, 19.0]);
     assert_eq!(world.view("g/s").spec.description.as_deref(), Some("new"));
     assert_eq!(world.view("g/s").spec.interval, Some(interval));
+    // Whatever the file says otherwise, its interval holds again, and is what clients see.
+    let described = WatchSpec { description: Some("other".to_owned()), ..spec("g/s") };
+    world.configure(watching(vec![described]), crate::watch::Keep::State);
+    assert_eq!(world.view("g/s").spec.interval, Some(seconds(10)));
+    assert_eq!(world.view("g/s").spec.description.as_deref(), Some("other"));
+    world.until(45);
+    assert_eq!(world.started(), [30.0, 40.0]);
+}
+
+#[test]
+fn client_sets_no_interval_below_that_of_files() {
+    let mut world = World::of(spec("g/s"));
+    let interval = std::time::Duration::from_millis(1);
+    world.order(WatchOrder::SetInterval { key: key("g/s"), interval }).unwrap();
+    world.until(3);
+    assert_eq!(world.started(), [1.0, 2.0, 3.0]);
+}
+
+#[test]
+fn recovery_that_waits_is_logged_once() {
+    let mut world = World::of(WatchSpec { monitor: None, ..spec("g/s") });
+    world.outcome("g/s", 1, "x\n");
+    world.disable(Disabling::Service(key("g/s"))).unwrap();
+    for _ in 0..5 {
+        world.outcome("g/s", 0, "");
+    }
+    let ignored = world.lines.iter().filter(|line| *line == "ignoring alert for g,s");
+    assert_eq!(ignored.count(), 1);
 }

@@ -1,5 +1,6 @@
 //! Reloads, restarts, and mon's own files of state.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -88,7 +89,7 @@ fn reset_makes_everything_untested_and_forgets_no_disablement() {
     world.until(15);
     world.configure(specs(), Keep::Nothing);
     let view = world.view("g/s");
-    assert_eq!((view.opstatus, view.failures, view.exit), (OpStatus::Untested, 0, None));
+    assert_eq!((view.opstatus, view.failures, view.retval), (OpStatus::Untested, 0, None));
     assert_eq!(view.timer, Some(seconds(10)));
     assert!(world.view("g/t").disabled.is_some());
 }
@@ -204,7 +205,8 @@ fn file_of_states_by_mon_itself_is_read() {
     let mut world = World::of(spec("g/s"));
     world.watcher.load_opstatus_file(text, at(0));
     let view = world.view("g/s");
-    assert_eq!((view.opstatus, view.exit, view.failures_in_a_row), (OpStatus::Fail, Some(1), 4));
+    assert_eq!((view.opstatus, view.failures_in_a_row), (OpStatus::Fail, 4));
+    assert_eq!(view.retval.as_deref(), Some("1"));
     assert_eq!((view.alerts_sent, view.acknowledged), (2, None));
     assert_eq!(view.first_failure, Some(at(0) - Duration::from_secs(200)));
     world.until(10);
@@ -260,4 +262,150 @@ fn the_end_of_what_a_trap_said_is_worth_noting() {
     assert!(!world.watcher.take_changed());
     world.until(40);
     assert!(world.watcher.take_changed());
+}
+
+#[test]
+fn restart_ends_what_a_trap_said_when_it_would_have_ended() {
+    let trapped = || {
+        let trap_duration = Some(seconds(30));
+        watching(vec![WatchSpec { monitor: None, trap_duration, ..spec("g/s") }])
+    };
+    let mut world = World::new(trapped());
+    world.trap("g/s", "1", "x").unwrap();
+    world.until(20);
+    world.restart(trapped());
+    let mut late = restarted(&world, trapped());
+    world.until(29);
+    assert_eq!(world.view("g/s").opstatus, OpStatus::Fail);
+    world.until(30);
+    assert_eq!(world.view("g/s").opstatus, OpStatus::Ok);
+    // What failed since does so still after another restart.
+    world.outcome("g/s", 1, "x\n");
+    world.until(50);
+    world.restart(trapped());
+    world.until(100);
+    assert_eq!(world.view("g/s").opstatus, OpStatus::Fail);
+    // Nobody was there when it ended.
+    late.now = at(50);
+    late.restart(trapped());
+    late.until(50);
+    assert_eq!(late.view("g/s").opstatus, OpStatus::Ok);
+}
+
+#[test]
+fn times_of_the_future_are_those_of_a_clock_that_was_put_back() {
+    let throttle = Throttle { every: Some((seconds(60), Repeat::All)), ..Throttle::default() };
+    let specs = || {
+        let depends = Depends { monitors: depends_on("g/parent"), ..Depends::default() };
+        let periods = vec![Period { throttle: throttle.clone(), ..period() }];
+        watching(vec![
+            spec("g/parent"),
+            WatchSpec { depends, ..spec("g/child") },
+            WatchSpec { monitor: None, periods, ..spec("g/s") },
+        ])
+    };
+    let mut world = World::new(specs());
+    world.until(100_000);
+    world.says("g/parent", 1, "x\n");
+    world.until(100_010);
+    world.says("g/parent", 0, "");
+    world.until(100_020);
+    world.outcome("g/s", 1, "x\n");
+    let saved = world.watcher.save();
+    let mut next = World::empty();
+    next.watcher.load(saved, at(0));
+    next.configure(specs(), Keep::State);
+    next.until(60);
+    // Within its time nothing is told again; afterwards it is, and the child is asked.
+    next.outcome("g/s", 1, "x\n");
+    assert_eq!(next.told(), ["60 failure A"]);
+    let asked = next.runs.iter().filter(|(_, run)| run.key == key("g/child")).count();
+    assert_eq!(asked, 6);
+    assert!(next.view("g/parent").last_success.unwrap() <= at(60));
+}
+
+#[test]
+fn file_of_states_keeps_a_recovery_that_is_owed_and_no_count_of_what_is_over() {
+    let throttle = Throttle { limit: Some(1), ..Throttle::default() };
+    let specs = || {
+        let periods = vec![Period { throttle: throttle.clone(), ..period() }];
+        watching(vec![WatchSpec { monitor: None, periods, ..spec("g/s") }])
+    };
+    let mut world = World::new(specs());
+    let disabled = || Disabling::Service(key("g/s"));
+    world.outcome("g/s", 1, "web1\ndetail\n");
+    world.disable(disabled()).unwrap();
+    world.outcome("g/s", 0, "");
+    world.told();
+    let text = world.watcher.opstatus_file();
+    assert!(text.contains("\tP:alert_sent=1\t"), "{text}");
+    // This run knows better what ended than the file does; another knows the summary.
+    let mut next = World::new(specs());
+    next.disable(disabled()).unwrap();
+    for (world, input) in [(&mut world, "web1\ndetail\n"), (&mut next, "web1")] {
+        world.watcher.load_opstatus_file(&text, world.now);
+        world.drain();
+        assert_eq!(world.view("g/s").alerts_sent, 0);
+        world.enable(disabled()).unwrap();
+        assert_eq!(&*world.alerts[0].1.input, input);
+        assert_eq!(world.told(), ["0 up U"]);
+        world.outcome("g/s", 1, "web1\n");
+        assert_eq!(world.told(), ["0 failure A"]);
+    }
+}
+
+#[test]
+fn file_of_states_leaves_nobody_in_a_storm_who_is_well() {
+    let specs = (0..4).map(|n| WatchSpec { monitor: None, ..spec(&format!("g/{n}")) });
+    let mut crowd = watching(specs.collect());
+    crowd.settings.collapse = Some(Collapse { within: seconds(5), more_than: 2 });
+    let mut world = World::new(crowd);
+    for n in 0..4 {
+        world.outcome(&format!("g/{n}"), 1, "x\n");
+    }
+    world.told();
+    let well = "group=g\tservice=2\top_status=1\ngroup=g\tservice=3\top_status=1\n";
+    world.watcher.load_opstatus_file(well, at(0));
+    world.until(100);
+    assert_eq!(world.told(), [""; 0]);
+    world.outcome("g/2", 1, "x\n");
+    assert_eq!(world.told(), ["100 failure A"]);
+}
+
+#[test]
+fn numbers_of_a_state_file_that_are_too_large_overflow_nothing() {
+    let two = vec![period(), Period { label: "Q".to_owned(), ..period() }];
+    let mut world = World::of(WatchSpec { monitor: None, periods: two, ..spec("g/s") });
+    let most = u32::MAX;
+    let text = format!(
+        "group=g\tservice=s\top_status=0\talert_count={}\tP:alert_sent={most}\tQ:alert_sent={most}\n",
+        u64::MAX
+    );
+    world.watcher.load_opstatus_file(&text, at(0));
+    world.outcome("g/s", 1, "x\n");
+    assert_eq!(world.view("g/s").alerts_sent, most);
+}
+
+#[test]
+fn history_is_read_at_a_start_and_a_reset_and_has_nothing_twice() {
+    let mut config = watching(vec![spec("g/s")]);
+    config.settings.historic_file = Some("/var/log/history".into());
+    config.settings.historic_time = Some(seconds(1000));
+    config.settings.history = 3;
+    let mut world = World::new(config.clone());
+    for (keep, read) in [(Keep::State, 1), (Keep::Nothing, 2)] {
+        world.configure(config.clone(), keep);
+        assert_eq!(world.recalled, vec![PathBuf::from("/var/log/history"); read]);
+    }
+    world.says("g/s", 1, "x\n");
+    world.until(20);
+    let lines: Vec<String> = world.notes.drain(..).map(|(_, line)| line).collect();
+    let earlier = |ago| format!("alert g s {} /alert.d/record.alert (A) old", START - ago);
+    let file = [earlier(5000), earlier(50), earlier(40), "nonsense".to_owned()];
+    let text = [&file[..], &lines[..]].concat().join("\n");
+    for _ in 0..2 {
+        world.watcher.load_alert_history(&text, world.now);
+        let known: Vec<_> = world.watcher.alert_history().map(AlertNote::line).collect();
+        assert_eq!(known, [&file[1..3], &lines[..]].concat());
+    }
 }

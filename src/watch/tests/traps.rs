@@ -98,3 +98,30 @@ fn zeros_in_a_trap_reach_no_environment() {
     world.trap("g/s", "1", "a\0b").unwrap();
     assert_eq!(variable(&world.alerts[0].1.environment, "MON_LAST_SUMMARY"), Some("ab"));
 }
+
+#[test]
+fn word_of_a_trap_is_shown_as_it_came_and_in_a_range_only_as_a_number() {
+    let everything = Some(ExitRange { first: 0, last: 255 });
+    let ranged =
+        |exit| Period { alerts: vec![Alert { exit, ..alert(AlertOn::Failure, "A") }], ..period() };
+    // mon takes a word without digits for 0.
+    for (status, is_in) in [
+        ("255", true),
+        ("down", true),
+        ("3rd", true),
+        ("256", false),
+        ("99999999999", false),
+        ("-1", false),
+    ] {
+        let mut in_line =
+            World::of(WatchSpec { periods: vec![ranged(everything)], ..trapped("g/s") });
+        let throttle = Throttle { exit: everything, ..Throttle::default() };
+        let period = Period { throttle, ..ranged(None) };
+        let mut in_period = World::of(WatchSpec { periods: vec![period], ..trapped("g/s") });
+        for world in [&mut in_line, &mut in_period] {
+            world.trap("g/s", status, "x").unwrap();
+            assert_eq!(world.told().len(), usize::from(is_in), "{status}");
+            assert_eq!(world.view("g/s").retval.as_deref(), Some(status));
+        }
+    }
+}

@@ -118,6 +118,7 @@ pub struct World {
     pub alerts: Vec<(Time, AlertJob)>,
     pub lines: Vec<String>,
     pub notes: Vec<(PathBuf, String)>,
+    pub recalled: Vec<PathBuf>,
 }
 
 impl World {
@@ -143,6 +144,7 @@ impl World {
             alerts: Vec::new(),
             lines: Vec::new(),
             notes: Vec::new(),
+            recalled: Vec::new(),
         }
     }
 
@@ -246,6 +248,7 @@ impl World {
                 WatchAction::Alert(job) => self.alerts.push((self.now, *job)),
                 WatchAction::Log(event) => self.lines.push(event.to_string()),
                 WatchAction::Note { file, lines } => self.notes.push((file, lines)),
+                WatchAction::Recall(file) => self.recalled.push(file),
             }
         }
     }

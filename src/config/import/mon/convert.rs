@@ -16,8 +16,8 @@ use crate::config::yaml::print::{self, comment, line, scalar, time};
 use crate::config::yaml::{USUAL_ALERTS, USUAL_MONITORS};
 use crate::config::{Converted, Source};
 use crate::model::{
-    Dependency, Endpoint, Family, Joined, MonFile, Period, ServiceKey, ViewItem, WatchSettings,
-    WatchSpec, Watching,
+    Dependency, Endpoint, Family, Joined, MonFile, Period, ServiceKey, ViewItem, WatchKey,
+    WatchSettings, WatchSpec, Watching,
 };
 
 /// Writes a `mon.cf` in the native dialect; one with mistakes yields them and no text. What is
@@ -222,7 +222,8 @@ fn quoted_brackets(endpoint: &str) -> String {
 
 fn watch(file: &MonFile, group: &str, out: &mut Rows) {
     let hosts = file.watching.groups.get(group).map_or(&[][..], |hosts| hosts);
-    let specs = file.watching.services.iter().filter(|(key, _)| &*key.group == group);
+    let specs = file.watching.services.range(WatchKey::new(group, "")..);
+    let specs = specs.take_while(|(key, _)| &*key.group == group);
     let specs: Vec<&WatchSpec> = specs.map(|(_, spec)| &**spec).collect();
     out.text.push('\n');
     out.row(0, true, "watch", &scalar(group));

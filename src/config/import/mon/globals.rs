@@ -64,10 +64,7 @@ pub(super) fn global(name: &Piece, value: &Piece, globals: &mut Globals, finding
         "unack_summary" => {
             globals.unack_summary = unack_summary(value, findings).unwrap_or_default();
         }
-        "exclude_period" => match period("exclude_period", value, findings) {
-            Some(calendar) => globals.exclude = Some(calendar),
-            None => return,
-        },
+        "exclude_period" => globals.exclude = exclusion(value, findings),
         "authtype" => auth_types(value, findings),
         "clientallow" => client_allow(value, findings),
         "serverport" | "trapport" => port(value, findings),
@@ -166,6 +163,11 @@ pub(super) fn period(what: &str, value: &Piece, findings: &mut Findings) -> Opti
             None
         }
     }
+}
+
+/// The times of an `exclude_period`.
+pub(super) fn exclusion(value: &Piece, findings: &mut Findings) -> Option<Calendar> {
+    period("exclude_period", value, findings).and_then(Calendar::excluding)
 }
 
 fn auth_types(value: &Piece, findings: &mut Findings) {

@@ -48,6 +48,11 @@ impl<'n> Join<'n> {
             }
             match alert.on {
                 AlertOn::Failure | AlertOn::Recovery => {
+                    if alert.exit.is_some() {
+                        let message = "exit= says when people are told; the table is changed at any \
+                                       result";
+                        findings.warning(&alert.name, message);
+                    }
                     if let Some(words) = Words::read(alert, self.names, findings) {
                         pairs.add(words, alert.on, findings);
                     }

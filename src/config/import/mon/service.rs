@@ -8,7 +8,7 @@ use super::globals::{self, TIME_HINT};
 use super::lines::{Piece, is_of_word};
 use super::period;
 use crate::config::watch::interval;
-use crate::model::{Calendar, WatchKey};
+use crate::model::{Calendar, WatchKey, WatchSpec};
 
 /// Every directive of a service.
 pub(super) const DIRECTIVES: [&str; 20] = [
@@ -33,9 +33,6 @@ pub(super) const DIRECTIVES: [&str; 20] = [
     "traptimeout",
     "unack_summary",
 ];
-
-/// mon looks at its services once a second.
-const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Reads a line of a service: `line` is cut into `name` and `value`.
 pub(super) fn directive(
@@ -87,7 +84,7 @@ pub(super) fn directive(
         }
         "description" => draft.description = Some(value.text().to_owned()),
         "exclude_hosts" => draft.exclude_hosts = value.words(),
-        "exclude_period" => draft.exclude = globals::period("exclude_period", value, findings),
+        "exclude_period" => draft.exclude = globals::exclusion(value, findings),
         "depend" => draft.depend = expression(value),
         "alertdepend" => draft.alert_depend = expression(value),
         "monitordepend" => draft.monitor_depend = expression(value),
@@ -160,10 +157,10 @@ pub(super) fn time(value: &Piece, syntax: &str, findings: &mut Findings) -> Opti
 /// How often something is asked.
 fn polled(value: &Piece, syntax: &str, findings: &mut Findings) -> Option<Duration> {
     let found = time(value, syntax, findings)?;
-    if found < SHORTEST {
+    if found < WatchSpec::SHORTEST_INTERVAL {
         findings.warning(value, "nothing is asked more often than once a second");
     }
-    Some(found.max(SHORTEST))
+    Some(found.max(WatchSpec::SHORTEST_INTERVAL))
 }
 
 /// `service NAME` was read; this is a line `NAME=value` of it.

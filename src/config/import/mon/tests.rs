@@ -200,6 +200,16 @@ fn an_empty_file_has_mons_defaults() {
 }
 
 #[test]
+fn an_empty_exclude_period_excludes_nothing() {
+    let text = "exclude_period =\nhostgroup g web1\n\nwatch g\nservice s\ninterval 5s\n\
+                monitor ping\nexclude_period\nperiod\nalert mail.alert\n";
+    let MonFile { watching, .. } = file(text);
+    assert_eq!(watching.settings.exclude, None);
+    let service = &watching.services[&WatchKey::new("g", "s")];
+    assert_eq!((&service.exclude, &service.periods[0].times), (&None, &Calendar::always()));
+}
+
+#[test]
 fn the_command_line_wins_over_the_file_but_for_two() {
     let text = "mondir = a\nlogdir = b\ncfbasedir = /c\nmaxprocs = 3\nserverport = 4\n\
                 randstart = 5s\nsyslog_facility = local1\n";

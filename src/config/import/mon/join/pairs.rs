@@ -84,7 +84,11 @@ pub(super) fn remark(
     if !is_always(period) {
         findings.warning(place, "the table is kept right at all times, not in this period only");
     }
-    for (name, what) in [("alertevery", "how often"), ("numalerts", "how many times")] {
+    for (name, what) in [
+        ("alertevery", "how often"),
+        ("numalerts", "how many times"),
+        ("alertexitrange", "of which failures"),
+    ] {
         if let Some(line) = period.seen.get(name) {
             let message = format!("{what} people are told; the table is changed all the same");
             findings.warning(line, format!("{name} says {message}"));

@@ -125,6 +125,8 @@ fn what_is_not_as_it_looks_is_told_of() {
         (vec![&alert, &other], "alert and upalert have different words"),
         (vec![&alert, &upalert, "numalerts 1"], "numalerts says how many times"),
         (vec![&alert, &upalert, "alertevery 5m"], "alertevery says how often"),
+        (vec![&alert, &upalert, "alertexitrange 2"], "alertexitrange says of which failures"),
+        (vec![&format!("alert exit=2 {WORDS}"), &upalert], "exit= says when people are told"),
         (vec![&alert, &upalert, &format!("ackalert {WORDS}")], "would delete the real server"),
         (vec![&alert, &upalert, "upalert mail.alert a"], "told of no recovery"),
     ] {
