@@ -30,12 +30,12 @@ use super::director::Answer;
 use super::{Input, Options};
 use crate::alert::{Call, Delivery, Environment, Sink};
 use crate::model::{
-    Desired, Disabling, Endpoint, Finding, Outcome, ServiceKey, Time, Trap, WallTime, WatchKey,
-    WatchOrder, WatchView, Watching,
+    Desired, Disabling, Endpoint, Outcome, ServiceKey, Time, Trap, WallTime, WatchKey, WatchOrder,
+    WatchView, Watching,
 };
 use crate::mon::{self, protocol};
 use crate::probe::Prober;
-use crate::probe::monitor::{HostResult, Monitors, Natives};
+use crate::probe::monitor::{Found, Monitors};
 use crate::watch::{
     AlertJob, Keep, MonitorRun, Priority, RunId, SchedulerState, WatchAction, WatchEvent, Watcher,
 };
@@ -54,8 +54,7 @@ pub enum News {
     /// A monitor has ended.
     Found {
         run: RunId,
-        finding: Finding,
-        hosts: Vec<HostResult>,
+        found: Found,
     },
     Trap(Trap),
     Asked(mon::Request),
@@ -119,7 +118,7 @@ impl Desk {
         Desk {
             clock,
             watcher,
-            monitors: Monitors::new(prober, Natives::Ours),
+            monitors: Monitors::new(prober),
             port: Port::new(options.mon.is_some(), inputs.clone()),
             runtime_dir: options.runtime_dir.display().to_string(),
             inputs,
@@ -146,15 +145,16 @@ impl Desk {
         // The same file again may be worth a start-up alert, where that is wished.
         if *self.watching != watching || reset.is_some() {
             self.watching = Arc::new(watching);
-            self.waiting.follow(&self.watching);
             self.watcher.handle_config(self.watching.clone(), keep, now);
             self.notes.mark(Instant::now());
         }
+        self.waiting.follow(&self.watching);
+        self.waiting.look_around(|key| self.watcher.view(key, now));
         self.port.follow(desired);
         if let Some(Reset { reply, .. }) = reset {
             let _ = reply.send(Ok(()));
         }
-        self.carry_out(now);
+        self.carry_out();
     }
 
     /// A configuration that was asked for was not taken.
@@ -181,37 +181,43 @@ impl Desk {
                 self.watcher.handle_outcome(key, finding, now);
             }
         }
-        self.carry_out(now);
+        self.carry_out();
     }
 
     /// The check of a real server waits for the next result of these.
     pub fn ask(&mut self, keys: &Arc<[WatchKey]>, server: Endpoint, answer: Answer) {
-        self.waiting.add(keys.clone(), server, answer);
+        let now = self.clock.now();
+        self.waiting.add(keys.clone(), server, answer, |key| self.watcher.view(key, now));
     }
 
     /// Takes in what happened; gives what the loop is to do for it.
     pub fn handle(&mut self, news: News, now: Time) -> Option<Errand> {
         let errand = match news {
-            News::Found { run, finding, hosts } => {
+            News::Found { run, found } => {
                 if let Some((key, _)) = self.running.remove(&run) {
-                    self.watcher.handle_result(run, finding.clone(), now);
-                    self.waiting.result(&key, &finding, hosts);
+                    self.watcher.handle_result(run, found.finding.clone(), now);
+                    self.waiting.result(&key, found);
                 }
                 None
             }
             News::Trap(trap) => {
-                if let Err(why) = self.watcher.handle_trap(trap, now) {
-                    tracing::warn!("mon trap: {why}");
+                match self.watcher.handle_trap(trap.clone(), now) {
+                    Ok(()) => self.waiting.trap(&trap, now, |key| self.watcher.view(key, now)),
+                    Err(why) => tracing::warn!("mon trap: {why}"),
                 }
                 None
             }
-            News::Asked(request) => self.answer(request, now),
+            News::Asked(request) => {
+                let errand = self.answer(request, now);
+                self.waiting.look_around(|key| self.watcher.view(key, now));
+                errand
+            }
             News::Saved(outcome) => {
                 self.notes.saved(outcome, Instant::now());
                 None
             }
         };
-        self.carry_out(now);
+        self.carry_out();
         errand
     }
 
@@ -224,7 +230,8 @@ impl Desk {
     pub fn handle_timeout(&mut self, now: Time) {
         if self.watcher.poll_timeout().is_some_and(|at| at <= now) {
             self.watcher.handle_timeout(now);
-            self.carry_out(now);
+            self.waiting.timeout(now, |key| self.watcher.view(key, now));
+            self.carry_out();
         }
         self.notes.begin(Instant::now(), || self.watcher.save(), &self.inputs);
     }
@@ -243,7 +250,7 @@ impl Desk {
         }
     }
 
-    fn carry_out(&mut self, now: Time) {
+    fn carry_out(&mut self) {
         while let Some(action) = self.watcher.poll_action() {
             match action {
                 WatchAction::Run(run) => self.run(*run),
@@ -270,15 +277,14 @@ impl Desk {
                 }
             }
         }
-        self.waiting.look(|key| self.watcher.view(key, now));
     }
 
     fn run(&mut self, run: MonitorRun) {
         let (monitors, inputs) = (self.monitors.clone(), self.inputs.clone());
         let MonitorRun { run, key, call, hosts, environment } = run;
         let task = tokio::spawn(async move {
-            let (finding, hosts) = monitors.run(&call, &hosts, &environment).await;
-            let _ = inputs.send(Input::Watched(News::Found { run, finding, hosts }));
+            let found = monitors.run(&call, &hosts, &environment).await;
+            let _ = inputs.send(Input::Watched(News::Found { run, found }));
         });
         self.running.insert(run, (key, task.abort_handle()));
     }
