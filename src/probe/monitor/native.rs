@@ -265,7 +265,8 @@ async fn found(
 
 async fn conversation(shared: &Shared, talk: &Talk, host: &str, limit: Duration) -> Answer {
     let (limit, progress) = (limit.min(talk.timeout), &Progress::default());
-    let mut conversation = talk::Conversation::new(talk.style, &talk.steps);
+    let node = node();
+    let mut conversation = talk::Conversation::new(talk.style, &talk.steps, &node);
     let work = async {
         let endpoint = endpoint(shared, host, &talk.port, progress).await?;
         let mut tcp = connect::open(endpoint, progress).await?;
@@ -273,6 +274,12 @@ async fn conversation(shared: &Shared, talk: &Talk, host: &str, limit: Duration)
     };
     let done = outcome(within(limit, progress, work).await);
     Answer { said: conversation.into_transcript(), ..Answer::plain(host, done) }
+}
+
+/// This host, as it calls itself.
+fn node() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    name.unwrap_or_else(|| "localhost".to_owned())
 }
 
 async fn entries(shared: &Shared, ldap: &Ldap, host: &str, limit: Duration) -> Answer {
@@ -362,7 +369,7 @@ pub(in crate::probe) async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
             judge(shared, http, content, done, progress).await
         }
         Task::Talk(talk) => {
-            let mut conversation = talk::Conversation::new(talk.style, &talk.steps);
+            let mut conversation = talk::Conversation::new(talk.style, &talk.steps, "lvs1");
             talk::lead(stream, &mut conversation, &shared.room, progress).await
         }
         Task::Ldap(ldap) => {
