@@ -62,9 +62,10 @@ impl Courier {
     /// To be called within a Tokio runtime, as everything here. `node` is the host's name.
     pub fn new(report: Report, syslog: PathBuf, node: &str) -> Courier {
         let lanes = Arc::new(Lanes {
-            waiting: Mutex::default(),
+            queues: Mutex::default(),
             mails: Semaphore::new(MAILS),
             programs: Programs::new(),
+            sendmail: Programs::new(),
             idle: Notify::new(),
         });
         Courier { report, syslog, node: node.into(), log: None, monitor: None, lanes }
@@ -90,12 +91,13 @@ impl Courier {
         let end = tokio::time::Instant::now() + limit;
         if tokio::time::timeout_at(end, self.lanes.empty()).await.is_err() {
             let left: usize =
-                lock(&self.lanes.waiting).values().map(|waiting| waiting.len() + 1).sum();
+                lock(&self.lanes.queues).of.values().map(|queue| queue.len() + 1).sum();
             tracing::warn!(
                 "{left} mails and commands had not ended before the stop: programs under way go \
                  on, the rest is lost"
             );
             self.lanes.programs.leave();
+            self.lanes.sendmail.leave();
         }
         let writers = [self.log.take(), self.monitor.take()].into_iter().flatten();
         let ends = writers.map(|lines| {
@@ -143,7 +145,7 @@ impl Job {
             Job::Mail(mail) => {
                 // Closed never.
                 let _place = lanes.mails.acquire().await;
-                let send = mail::send(&mail, node, &lanes.programs);
+                let send = mail::send(&mail, node, &lanes.sendmail);
                 let sent = tokio::time::timeout(MAIL_LIMIT, send).await;
                 let reason = match sent {
                     Ok(Ok(())) => return None,
@@ -182,25 +184,34 @@ impl Job {
 }
 
 struct Lanes {
-    /// A lane is here as long as its task is.
-    waiting: Mutex<HashMap<String, VecDeque<Job>>>,
+    queues: Mutex<Queues>,
     mails: Semaphore,
     programs: Programs,
+    sendmail: Programs,
     idle: Notify,
+}
+
+#[derive(Default)]
+struct Queues {
+    /// A lane is here as long as its task is.
+    of: HashMap<String, VecDeque<Job>>,
+    /// Jobs in all of them.
+    length: usize,
 }
 
 impl Lanes {
     /// Whether the lane is new, and what had to go for the job.
     fn add(&self, lane: &str, job: Job) -> (bool, Option<Job>) {
-        let mut waiting = lock(&self.waiting);
-        let all: usize = waiting.values().map(VecDeque::len).sum();
-        let is_new = !waiting.contains_key(lane);
-        let queue = waiting.entry(lane.to_owned()).or_default();
+        let mut queues = lock(&self.queues);
+        let is_new = !queues.of.contains_key(lane);
+        let all = queues.length;
+        let queue = queues.of.entry(lane.to_owned()).or_default();
         let long = matches!(job, Job::Command(_) | Job::Call(_)) && queue.len() >= LANE;
         let full = long || all >= ALL_LANES;
         let dropped = if full { queue.pop_front() } else { None };
         // A lane that holds nothing yet takes one job in any case.
         queue.push_back(job);
+        queues.length = all + 1 - usize::from(dropped.is_some());
         (is_new, dropped)
     }
 
@@ -214,11 +225,14 @@ impl Lanes {
 
     /// The lane's next job; without one the lane is gone.
     fn next(&self, lane: &str) -> Option<Job> {
-        let mut waiting = lock(&self.waiting);
-        let job = waiting.get_mut(lane).and_then(VecDeque::pop_front);
-        if job.is_none() {
-            waiting.remove(lane);
-            self.idle.notify_waiters();
+        let mut queues = lock(&self.queues);
+        let job = queues.of.get_mut(lane).and_then(VecDeque::pop_front);
+        match job {
+            Some(_) => queues.length -= 1,
+            None => {
+                queues.of.remove(lane);
+                self.idle.notify_waiters();
+            }
         }
         job
     }
@@ -229,7 +243,7 @@ impl Lanes {
             tokio::pin!(idle);
             // Listened for before looking, so that the last lane's end is not missed.
             idle.as_mut().enable();
-            if lock(&self.waiting).is_empty() {
+            if lock(&self.queues).of.is_empty() {
                 return;
             }
             idle.await;
