@@ -373,7 +373,7 @@ mod tests {
         // With -a only hosts that are lost count, and all must be.
         let (exit, output) = found("fping", &["-a"], &[fast, slow, lost.clone()]);
         assert_eq!((exit, output.lines().next()), (0, Some("lost slow")));
-        assert_eq!(found("fping", &["-a"], &[lost.clone()]).0, 1);
+        assert_eq!(found("fping", &["-a"], std::slice::from_ref(&lost)).0, 1);
         let unknown = bad("nobody", "resolve: nobody: no address");
         assert_eq!(found("fping", &[], &[lost, unknown]).0, 2, "a name without an address");
     }
