@@ -18,7 +18,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("watch", &["model", "event"]),
     ("mutex", &[]),
     ("ipvs", &["model", "mutex", "plan"]),
-    ("program", &[]),
+    ("program", &["mutex"]),
     ("probe", &["model", "mutex", "pattern", "program"]),
     ("alert", &["model", "event", "mutex", "program"]),
     ("api", &["model", "event"]),
@@ -27,7 +27,7 @@ const WALLS: &[(&str, &[&str])] = &[
         "daemon",
         &[
             "alert", "api", "config", "engine", "event", "ipvs", "model", "mon", "mutex", "plan",
-            "probe", "target", "watch",
+            "probe", "program", "target", "watch",
         ],
     ),
     ("cli", &["alert", "api", "config", "daemon", "event", "model", "mutex"]),

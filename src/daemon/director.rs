@@ -392,7 +392,7 @@ impl Director {
 /// What a probe found, sent when it ends, however it ends: a check that never came back would
 /// never be asked again.
 pub struct Answer {
-    check: CheckId,
+    pub check: CheckId,
     pub outcome: Outcome,
     status: Option<u16>,
     started: Instant,

@@ -41,7 +41,6 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::sync::oneshot;
@@ -387,13 +386,8 @@ fn take_pid_files(options: &Options) -> Result<Vec<PidFile>, Error> {
     Ok(taken)
 }
 
-/// A check in flight has a descriptor or two, and there may be as many as there are servers.
 fn raise_file_limit() {
-    let raise = || {
-        let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
-        setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
-    };
-    if let Err(error) = raise() {
+    if let Err(error) = crate::program::raise_file_limit() {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
 }

@@ -14,6 +14,7 @@
 //! check 73f230ebf1d6d406 down 1794999990000 0 3 connect: connection refused
 //! drain 10.0.0.7:80
 //! drain 10.0.0.8:80 192.0.2.10:443/tcp
+//! withdrawn 10.0.0.9:80 192.0.2.10:443/tcp
 //! ```
 //!
 //! What is added later is appended to a journal beside each, so that one server's flapping among
@@ -230,10 +231,12 @@ fn health_text(memory: &Memory) -> String {
         push_check(&mut text, *digest, check);
         text.push('\n');
     }
-    for Drain { server, service } in &memory.drains {
+    let drains = memory.drains.iter().map(|drain| ("drain", drain));
+    let withdrawn = memory.withdrawn.iter().map(|drain| ("withdrawn", drain));
+    for (word, Drain { server, service }) in drains.chain(withdrawn) {
         let _ = match service {
-            None => writeln!(text, "drain {server}"),
-            Some(service) => writeln!(text, "drain {server} {service}"),
+            None => writeln!(text, "{word} {server}"),
+            Some(service) => writeln!(text, "{word} {server} {service}"),
         };
     }
     text
@@ -250,6 +253,7 @@ fn memory(text: &str) -> Option<Memory> {
                 memory.checks.insert(digest, check);
             }
             "drain" => memory.drains.push(drain(rest)?),
+            "withdrawn" => memory.withdrawn.push(drain(rest)?),
             _ => return None,
         }
     }
@@ -351,6 +355,7 @@ mod tests {
                 Drain { server, service: None },
                 Drain { server, service: "fwmark:7/ipv6".parse().ok() },
             ],
+            withdrawn: vec![Drain { server, service: "192.0.2.10:443/tcp".parse().ok() }],
         }
     }
 

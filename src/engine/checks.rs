@@ -19,7 +19,11 @@ pub struct CheckId {
 #[cfg(test)]
 impl CheckId {
     /// Any, for tests of those who only pass it on.
-    pub const ANY: CheckId = CheckId { slot: 0, generation: 0 };
+    pub const ANY: CheckId = CheckId::nth(0);
+
+    pub const fn nth(slot: u32) -> CheckId {
+        CheckId { slot, generation: 0 }
+    }
 }
 
 /// A server of a service that a check speaks for.

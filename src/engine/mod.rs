@@ -126,6 +126,8 @@ pub struct Engine {
     services: BTreeMap<ServiceKey, Service>,
     checks: Checks,
     drains: BTreeSet<Drain>,
+    /// The same by programs.
+    withdrawn: BTreeSet<Drain>,
     notices: Arc<Notices>,
     /// Checks some server waits for to come back from maintenance.
     returning: HashSet<CheckId>,
@@ -198,6 +200,7 @@ impl Engine {
             services: BTreeMap::new(),
             checks: Checks::default(),
             drains: memory.drains.iter().copied().collect(),
+            withdrawn: memory.withdrawn.iter().copied().collect(),
             notices: Arc::default(),
             returning: HashSet::new(),
             unclaimed,
@@ -443,15 +446,19 @@ impl Engine {
         }
     }
 
-    /// Takes the operator's word. The error is for the operator.
+    /// Takes the operator's word, or a program's. The error is for whoever said it.
     pub fn handle_command(
         &mut self,
         command: &Command,
         now: Time,
     ) -> Result<CommandReport, String> {
         let (server, service, drain) = match command {
-            Command::Drain { server, service } => (server, service, true),
-            Command::Undrain { server, service } => (server, service, false),
+            Command::Drain { server, service } | Command::Withdraw { server, service } => {
+                (server, service, true)
+            }
+            Command::Undrain { server, service } | Command::Restore { server, service } => {
+                (server, service, false)
+            }
         };
         let endpoint: Endpoint = server
             .parse::<std::net::SocketAddr>()
@@ -461,13 +468,19 @@ impl Engine {
             None => None,
             Some(text) => Some(text.parse::<ServiceKey>().map_err(|error| error.to_string())?),
         };
-        let affected = self.users_of(endpoint, service.as_ref());
+        let mut affected = self.users_of(endpoint, service.as_ref());
         if affected.is_empty() {
             return Err(format!("no service has a real server {endpoint}: see directord status"));
         }
-        match drain {
-            true => drop(self.drains.insert(Drain { server: endpoint, service })),
-            false => self.undrain(endpoint, service),
+        let word = Drain { server: endpoint, service };
+        match command {
+            Command::Drain { .. } => drop(self.drains.insert(word)),
+            Command::Withdraw { .. } => drop(self.withdrawn.insert(word)),
+            Command::Undrain { .. } => self.undrain(endpoint, service),
+            Command::Restore { .. } => {
+                let was_said = self.withdrawn.remove(&word);
+                affected.retain(|key| was_said && !self.is_drained(endpoint, *key));
+            }
         }
         for key in &affected {
             self.events.push_back(match drain {
@@ -490,14 +503,18 @@ impl Engine {
     /// Taking back the word for all services takes back those for single ones; taking it back
     /// for one service leaves it as it is for the others.
     fn undrain(&mut self, server: Endpoint, service: Option<ServiceKey>) {
-        let of_all = self.drains.contains(&Drain { server, service: None });
-        self.drains.retain(|word| {
-            let meant = service.is_none() || word.service.is_none() || word.service == service;
-            word.server != server || !meant
-        });
-        let others = if of_all && service.is_some() { self.users_of(server, None) } else { vec![] };
-        let others = others.into_iter().filter(|other| Some(*other) != service);
-        self.drains.extend(others.map(|other| Drain { server, service: Some(other) }));
+        let mut others = if service.is_some() { self.users_of(server, None) } else { vec![] };
+        others.retain(|other| Some(*other) != service);
+        for words in [&mut self.drains, &mut self.withdrawn] {
+            let of_all = words.contains(&Drain { server, service: None });
+            words.retain(|word| {
+                let meant = service.is_none() || word.service.is_none() || word.service == service;
+                word.server != server || !meant
+            });
+            if of_all {
+                words.extend(others.iter().map(|other| Drain { server, service: Some(*other) }));
+            }
+        }
     }
 
     /// The services with this real server.
@@ -640,10 +657,11 @@ impl Engine {
     }
 
     fn is_drained(&self, server: Endpoint, service: ServiceKey) -> bool {
-        !self.drains.is_empty()
-            && [None, Some(service)]
-                .into_iter()
-                .any(|service| self.drains.contains(&Drain { server, service }))
+        let holds = |words: &BTreeSet<Drain>| {
+            let is_said = |service| words.contains(&Drain { server, service });
+            !words.is_empty() && (is_said(None) || is_said(Some(service)))
+        };
+        holds(&self.drains) || holds(&self.withdrawn)
     }
 
     fn is_spared(&self, key: &ServiceKey) -> bool {

@@ -136,6 +136,7 @@ impl Engine {
             written_unix_ms: unix_ms(now),
             checks: self.checks.iter().filter(|c| c.spec.probe.asks()).map(remembered).collect(),
             drains: self.drains.iter().copied().collect(),
+            withdrawn: self.withdrawn.iter().copied().collect(),
         }
     }
 

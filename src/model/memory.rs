@@ -16,6 +16,8 @@ pub struct Memory {
     pub checks: HashMap<u64, Remembered>,
     /// What the operator took out, in the order given.
     pub drains: Vec<Drain>,
+    /// What a program took out that was told of a failure.
+    pub withdrawn: Vec<Drain>,
 }
 
 /// What was known of one check.
@@ -32,7 +34,7 @@ pub struct Remembered {
     pub reason: Option<String>,
 }
 
-/// The operator's word that a server takes no new connections.
+/// The operator's word, or a program's, that a server takes no new connections.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Drain {
     pub server: Endpoint,

@@ -145,6 +145,12 @@ pub enum Command {
     Drain { server: String, service: Option<String> },
     /// Give the server back to its check.
     Undrain { server: String, service: Option<String> },
+    /// The same as `Drain`, as the word of a program that was told of a failure: it ends by its own
+    /// `Restore`, or by an operator's `Undrain`.
+    Withdraw { server: String, service: Option<String> },
+    /// Take back what was said by `Withdraw`, and no operator's word. Nothing is affected where
+    /// nothing was.
+    Restore { server: String, service: Option<String> },
 }
 
 /// What a [`Command`] did.

@@ -6,25 +6,22 @@
 //!
 //! Anybody on the machine can read arguments; what is secret is handed over as input.
 
-use std::collections::HashMap;
-use std::ffi::{OsStr, OsString};
 use std::io;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::process::{ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use nix::errno::Errno;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::process::Command;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::evidence;
 use super::miss::{Miss, describe};
 use crate::model::{Endpoint, ExternalProbe};
-use crate::mutex::lock;
-use crate::program::{self, Group, Running};
+use crate::program::{self, NoTurn, Running, Turns};
 
 /// Programs running at once. More would only slow each other down, and a director's memory is
 /// not sized for a program per real server.
@@ -52,24 +49,6 @@ impl Default for Slots {
             over: Semaphore::new(0),
         }
     }
-}
-
-/// One start of a program at a time: on a disk that hangs the thread that starts it hangs with
-/// it, and with its place, and must not be followed by one more for each check.
-#[derive(Default)]
-struct Turns(Mutex<HashMap<OsString, Arc<Gate>>>);
-
-/// Where those wait who want to start one program.
-struct Gate {
-    turns: Arc<Semaphore>,
-    /// When the check is out of time for which the program is being started, if it is.
-    until: Mutex<Option<Instant>>,
-}
-
-/// The right to start a program.
-struct Turn {
-    gate: Arc<Gate>,
-    _held: OwnedSemaphorePermit,
 }
 
 impl Slots {
@@ -108,9 +87,9 @@ impl Slots {
         let began = Instant::now();
         let deadline = began + limit.min(FOREVER);
         let (program, command) = prepare(endpoint, probe)?;
-        let gate = self.turns.gate(command.as_std().get_program());
-        let turn = gate.turn(&program, deadline).await?;
+        let turn = self.turns.turn(command.as_std().get_program(), deadline).await;
         let queued = began.elapsed();
+        let turn = turn.map_err(|why| no_turn(&program, why, queued))?;
         let place = timeout_at(deadline, self.places.clone().acquire_owned()).await;
         let waited = began.elapsed();
         let Ok(Ok(place)) = place else { return Err(no_place(waited)) };
@@ -125,7 +104,7 @@ impl Slots {
             Ok(Ok((status, _))) if status.success() => Ok(()),
             Ok(Ok((status, said))) => Err(Miss::Fail(complaint(status, &said))),
             Ok(Err(error)) => Err(Miss::Local(format!("external: {}", describe(&error)))),
-            Err(_) if queued > limit / 10 => Err(no_turn(&program, queued)),
+            Err(_) if queued > limit / 10 => Err(no_turn(&program, NoTurn::Late, queued)),
             Err(_) if waited > limit / 10 => Err(no_place(waited)),
             Err(_) => Err(Miss::Fail(format!(
                 "external: timed out after {}: {program} was killed",
@@ -135,72 +114,12 @@ impl Slots {
     }
 }
 
-impl Turns {
-    fn gate(&self, program: &OsStr) -> Arc<Gate> {
-        let mut gates = lock(&self.0);
-        if let Some(gate) = gates.get(program) {
-            return gate.clone();
-        }
-        // Nobody waits at the others, and nobody is past them.
-        gates.retain(|_, gate| Arc::strong_count(gate) > 1);
-        let gate = Arc::new(Gate { turns: Arc::new(Semaphore::new(1)), until: Mutex::default() });
-        gates.insert(program.to_owned(), gate.clone());
-        gate
-    }
-}
-
-impl Gate {
-    /// A turn, which is not waited for where a start hangs.
-    async fn turn(self: Arc<Gate>, program: &str, deadline: Instant) -> Result<Turn, Miss> {
-        let began = Instant::now();
-        let turns = self.turns.clone().acquire_owned();
-        match timeout_at(if self.hangs() { began } else { deadline }, turns).await {
-            Ok(Ok(held)) => Ok(Turn { gate: self, _held: held }),
-            _ if self.hangs() => {
-                Err(Miss::Local(format!("external: the start of {program} still hangs")))
-            }
-            _ => Err(no_turn(program, began.elapsed())),
-        }
-    }
-
-    /// Whether a start is under way that has outlived its check.
-    fn hangs(&self) -> bool {
-        let until = *lock(&self.until);
-        until.is_some_and(|until| until <= Instant::now())
-    }
-
-    fn starts(&self, until: Option<Instant>) {
-        *lock(&self.until) = until;
-    }
-}
-
-impl Turn {
-    /// Starts the program. The turn ends when the start does, whether somebody waits or not.
-    async fn start(
-        self,
-        command: Command,
-        place: OwnedSemaphorePermit,
-        deadline: Instant,
-    ) -> io::Result<Group> {
-        self.gate.starts(Some(deadline));
-        let start = tokio::spawn(async move {
-            let started = Group::start(command, Some(place)).await;
-            drop(self);
-            started
-        });
-        start.await.unwrap_or_else(|_| Err(io::Error::other("the start was broken off")))
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        self.gate.starts(None);
-    }
-}
-
-fn no_turn(program: &str, waited: Duration) -> Miss {
+fn no_turn(program: &str, why: NoTurn, waited: Duration) -> Miss {
     let waited = evidence::duration(waited);
-    Miss::Local(format!("external: {program}: waited {waited} for its turn to be started"))
+    Miss::Local(match why {
+        NoTurn::Hangs => format!("external: the start of {program} still hangs"),
+        NoTurn::Late => format!("external: {program}: waited {waited} for its turn to be started"),
+    })
 }
 
 fn no_place(waited: Duration) -> Miss {
@@ -227,7 +146,7 @@ fn prepare(endpoint: Endpoint, probe: &ExternalProbe) -> Result<(String, Command
 
 fn not_started(program: &str, error: &io::Error) -> Miss {
     let reason = format!("external: {program}: {}", describe(error));
-    if is_shortage(error) { Miss::Local(reason) } else { Miss::Fail(reason) }
+    if program::is_shortage(error) { Miss::Local(reason) } else { Miss::Fail(reason) }
 }
 
 /// Puts the server and the service in the place of `{address}` and its like. IPv6 addresses
@@ -245,18 +164,11 @@ fn fill_in(argument: &str, endpoint: Endpoint, probe: &ExternalProbe) -> String 
         .replace("{virtual_port}", &probe.virtual_port.to_string())
 }
 
-fn is_shortage(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error().map(Errno::from_raw),
-        Some(Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE)
-    )
-}
-
 /// Hands over the input and waits for the end; returns the status and the first line of what
 /// was said.
 async fn run(running: &mut Running, input: Option<&str>) -> io::Result<(ExitStatus, String)> {
     let (mut errors, mut output) = (Vec::new(), Vec::new());
-    let status = {
+    let (status, is_heard) = {
         let stdin = hand_over(running.stdin.take(), input);
         let stderr = keep_reading(running.stderr.as_mut(), &mut errors);
         let stdout = keep_reading(running.stdout.as_mut(), &mut output);
@@ -265,15 +177,16 @@ async fn run(running: &mut Running, input: Option<&str>) -> io::Result<(ExitStat
         tokio::select! {
             biased;
             // Both streams closed; the program may still run.
-            _ = &mut reading => ended.await?,
-            status = &mut ended => {
-                // What it said before its end is in the pipes already. The pipes may stay
-                // open: a grandchild can hold them.
-                let _ = tokio::time::timeout(Duration::ZERO, &mut reading).await;
-                status?
-            }
+            _ = &mut reading => (ended.await?, true),
+            status = &mut ended => (status?, false),
         }
     };
+    if !is_heard {
+        // What it said before its end is in the pipes already. The pipes may stay open: a
+        // grandchild can hold them.
+        take_rest(running.stderr.as_ref(), &mut errors);
+        take_rest(running.stdout.as_ref(), &mut output);
+    }
     let said = if errors.trim_ascii().is_empty() { output } else { errors };
     Ok((status, evidence::line(said.trim_ascii_start())))
 }
@@ -293,6 +206,19 @@ async fn keep_reading(stream: Option<&mut (impl AsyncRead + Unpin)>, kept: &mut 
     while let Ok(length @ 1..) = stream.read(&mut chunk).await {
         let room = MAX_OUTPUT - kept.len();
         kept.extend_from_slice(chunk.get(..length.min(room)).unwrap_or_default());
+    }
+}
+
+/// Takes what there is, asked of the system itself: the runtime may not have heard yet of what is
+/// there.
+fn take_rest(stream: Option<&impl AsFd>, kept: &mut Vec<u8>) {
+    let Some(stream) = stream else { return };
+    let mut chunk = [0; MAX_OUTPUT];
+    while kept.len() < MAX_OUTPUT
+        && let Ok(length @ 1..) = nix::unistd::read(stream, &mut chunk)
+    {
+        let room = MAX_OUTPUT - kept.len();
+        kept.extend_from_slice(&chunk[..length.min(room)]);
     }
 }
 
@@ -318,6 +244,21 @@ mod tests {
             virtual_port: 80,
         };
         slots.run(Endpoint::new([127, 0, 0, 1].into(), 80), &probe, limit).await
+    }
+
+    #[tokio::test]
+    async fn what_was_said_before_the_end_is_heard_though_the_runtime_did_not_look() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "echo so >&2; sleep 1000 & exit 3"]).process_group(0);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let (errors, group) = (child.stderr.take(), child.id().unwrap());
+        child.wait().await.unwrap();
+        let mut kept = Vec::new();
+        take_rest(errors.as_ref(), &mut kept);
+        assert_eq!(kept, b"so\n");
+        let group = nix::unistd::Pid::from_raw(i32::try_from(group).unwrap());
+        nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL).unwrap();
     }
 
     /// A start hangs while the one thread that could carry it out is taken.
@@ -346,8 +287,8 @@ mod tests {
             assert_eq!(timeout(LONG, run(&slots, FOREVER)).await, Ok(hung.clone()));
             assert_eq!(slots.places.available_permits(), AT_ONCE - 1);
             // Another program has its turn.
-            let other = slots.turns.gate(OsStr::new("false"));
-            assert!(other.turn("false", Instant::now() + LONG).await.is_ok());
+            let other = slots.turns.turn("false".as_ref(), Instant::now() + LONG).await;
+            assert!(other.is_ok());
             // It is over when the start is.
             drop(free);
             assert!(hangs.await.unwrap().is_err());

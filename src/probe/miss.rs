@@ -28,6 +28,20 @@ impl From<Miss> for Outcome {
 }
 
 impl Miss {
+    /// The same of which more is said.
+    pub fn map(self, say: impl FnOnce(&str) -> String) -> Miss {
+        match self {
+            Miss::Fail(why) => Miss::Fail(say(&why)),
+            Miss::Local(why) => Miss::Local(say(&why)),
+        }
+    }
+
+    pub fn why(&self) -> &str {
+        match self {
+            Miss::Fail(why) | Miss::Local(why) => why,
+        }
+    }
+
     /// `phase: what the system said`, as the server's failure.
     pub fn fail(phase: Phase, error: &io::Error) -> Miss {
         Miss::Fail(format!("{}: {}", phase.name(), describe(error)))

@@ -7,7 +7,9 @@
 
 #![forbid(unsafe_code)]
 
+mod limits;
 mod output;
+mod turns;
 
 use std::env;
 use std::io;
@@ -15,13 +17,16 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
+pub(crate) use limits::raise_file_limit;
 pub(crate) use output::Said;
+pub(crate) use turns::{NoTurn, Turn, Turns};
 
 /// What programs of the system see of the director's environment.
 const PLAIN: [&str; 5] = ["HOME", "LANG", "LC_ALL", "PATH", "TZ"];
@@ -87,6 +92,7 @@ impl Group {
     ) -> io::Result<Group> {
         let started = tokio::task::spawn_blocking(move || {
             let mut child = command.process_group(0).spawn()?;
+            limits::give_back(&child);
             let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
             let stderr = child.stderr.take();
             let running = Running { child, stdin, stdout, stderr, released: false, _place: place };
@@ -146,6 +152,15 @@ impl Drop for Running {
             self.signal(Signal::SIGKILL);
         }
     }
+}
+
+/// Whether a program was not started for want of something of the director's, and not for what
+/// it is.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error().map(Errno::from_raw),
+        Some(Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE)
+    )
 }
 
 /// How a program ended: `exit status 3`, `killed by SIGSEGV`.

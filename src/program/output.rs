@@ -82,7 +82,12 @@ impl Said {
     /// As text, with a remark in its last line where not all of it was kept.
     pub fn into_text(self) -> String {
         let mut text = String::from_utf8_lossy(&self.kept).into_owned();
-        if self.is_cut {
+        // A byte that is no UTF-8 is three as text, and of a variable of the environment 128 KiB
+        // are the end.
+        let end = (0..=self.limit.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
+        let end = end.unwrap_or(0);
+        if self.is_cut || end < text.len() {
+            text.truncate(end);
             text.push_str(&format!("\n(cut after {} bytes)\n", self.limit));
         }
         text
@@ -116,5 +121,13 @@ mod tests {
             assert_eq!(said("echo a; echo b >&2", 100).await, "a\nb\n");
         }
         assert_eq!(said("echo 123456", 3).await, "123\n(cut after 3 bytes)\n");
+    }
+
+    #[tokio::test]
+    async fn what_is_no_utf_8_is_cut_as_the_text_it_becomes() {
+        let text = said("head -c 65536 /dev/zero | tr '\\0' '\\377'", 65_536).await;
+        assert!(text.starts_with("\u{fffd}\u{fffd}"), "{text:.9}");
+        let end = text.strip_suffix("\n(cut after 65536 bytes)\n").unwrap();
+        assert!(end.len() <= 65_536 && end.len() > 65_530, "{}", end.len());
     }
 }

@@ -5,6 +5,8 @@ use std::net::{TcpListener, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use directord::alert::Environment;
+
 use super::{Call, PATIENCE, argv, call, deliver, ours, script, text, variables};
 
 #[tokio::test]
@@ -37,6 +39,23 @@ async fn mail_alert_says_who_what_and_when() {
     let nasty = Call { input, ..mail("failure", &[], &["root"]) };
     assert_eq!(deliver(vec![nasty]).await, [""; 0]);
     assert!(text(&out).contains("web1Bcc: all@x.example[2J (Mon"), "{}", text(&out));
+    // A large group does not make a line that mail servers refuse, nor a locale another date.
+    let locale = vec![("LC_ALL".to_owned(), "de_DE.UTF-8".to_owned())];
+    let hosts = "web1.shop.example ".repeat(100);
+    let mut large = mail("failure", &[], &["root"]);
+    if let Environment::Added(added) = &mut large.environment {
+        added.extend(locale);
+    }
+    large
+        .argv
+        .iter_mut()
+        .filter(|word| *word == "web1 web2")
+        .for_each(|word| *word = hosts.clone());
+    assert_eq!(deliver(vec![large]).await, [""; 0]);
+    let said = text(&out);
+    assert!(said.contains("(Mon Nov 30"), "{said}");
+    assert_eq!(said.matches("web1.shop.example").count(), 100);
+    assert!(said.lines().all(|line| line.len() <= 80), "{said}");
     let told = deliver(vec![mail("failure", &[], &[])]).await;
     assert!(told[0].contains("exit status 2: mail.alert: nobody to mail to"), "{told:?}");
 }
@@ -52,6 +71,16 @@ async fn file_alert_appends_records() {
     let first = "failure web http 1796007600 (Mon Nov 30 03:00:00) web1\n\
         DESCR=front page of the shop\nOPSTATUS=0\nweb1 refused\nweb2 ok\n.\nup web http";
     assert!(said.starts_with(first) && said.ends_with("\n.\n"), "{said}");
+    // Another's record that is being written is waited for.
+    let held = std::fs::File::open(folder.path().join("mon.log")).unwrap();
+    held.lock().unwrap();
+    let (waits, writes) = (file("failure", &[]), folder.path().join("mon.log"));
+    let writing = tokio::spawn(deliver(vec![waits]));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert_eq!(text(&writes), said, "it is written to while it is held");
+    drop(held);
+    assert_eq!(writing.await.unwrap(), [""; 0]);
+    assert!(text(&writes).len() > said.len());
     let nowhere = argv(&ours("file.alert"), &[], &["-d", "/no/such/folder", "x"]);
     let told = deliver(vec![call(nowhere, variables("failure", &[]))]).await;
     assert_eq!(told.len(), 1, "{told:?}");
@@ -126,6 +155,22 @@ async fn webhook_alert_posts_until_it_is_taken() {
         (&"web1".into(), &"web1 refused\nweb2 ok\n".into())
     );
     assert_eq!((&body["exit_status"], &body["time"]), (&3.into(), &1_796_007_600.into()));
+}
+
+#[tokio::test]
+async fn webhook_alert_posts_to_all_at_once() {
+    let (second, served) = web(&["200 OK"]);
+    let slow = TcpListener::bind("127.0.0.1:0").unwrap();
+    let first = format!("http://{}/", slow.local_addr().unwrap());
+    // It answers when the other has been posted to, and not before.
+    let answers = std::thread::spawn(move || {
+        let (mut client, _) = slow.accept().unwrap();
+        assert_eq!(served.join().unwrap().len(), 1);
+        client.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
+    });
+    let told = deliver(vec![hook(&["-r", "0", "-w", "30", &first, &second])]).await;
+    assert_eq!(told, [""; 0]);
+    answers.join().unwrap();
 }
 
 #[tokio::test]
@@ -233,6 +278,13 @@ async fn lvs_alert_asks_the_director_and_touches_no_table() {
     assert_eq!(director.held(), "drain");
     assert_eq!(deliver(vec![lvs("up", &["-u"], &pair)]).await, [""; 0]);
     assert_eq!(director.held(), serde_json::Value::Null);
+    // An operator's own drain is the operator's to end.
+    let drain = ["drain", "192.0.2.11:80", "--runtime-dir", &runtime_dir];
+    let drained = Command::new(env!("CARGO_BIN_EXE_directord")).args(drain).output().unwrap();
+    assert!(drained.status.success(), "{drained:?}");
+    let calls = vec![lvs("failure", &[], &pair), lvs("up", &["-u"], &pair)];
+    assert_eq!(deliver(calls).await, [""; 0]);
+    assert_eq!(director.held(), "drain");
     let other = ["-P", "tcp", "-V", "192.0.2.9:80", "-R", "192.0.2.11"];
     let told = deliver(vec![lvs("failure", &[], &other)]).await;
     assert!(told[0].contains("the director has no service 192.0.2.9:80/tcp"), "{told:?}");

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use directord::model::{Finding, MonitorCall, MonitorKind, NativeMonitor};
 use directord::probe::Prober;
-use directord::probe::monitor::{HostResult, Monitors, Natives};
+use directord::probe::monitor::{HostResult, Monitors};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn monitors() -> Monitors {
-    Monitors::new(Prober::new(), Natives::Ours)
+    Monitors::new(Prober::new())
 }
 
 fn call(how: MonitorKind, written: &str, limit: Duration) -> MonitorCall {
@@ -40,7 +40,8 @@ async fn native_within(
 ) -> (Finding, Vec<HostResult>) {
     let native = NativeMonitor { name, words: strings(words) };
     let call = call(MonitorKind::Native(Arc::new(native)), name, limit);
-    monitors().run(&call, &strings(hosts), &[]).await
+    let found = monitors().run(&call, &strings(hosts), &[]).await;
+    (found.finding, found.hosts)
 }
 
 async fn native(name: &'static str, words: &[&str], hosts: &[&str]) -> (Finding, Vec<HostResult>) {
@@ -49,7 +50,9 @@ async fn native(name: &'static str, words: &[&str], hosts: &[&str]) -> (Finding,
 
 async fn program(argv: &[&str], hosts: &[&str], limit: Duration) -> (Finding, Vec<HostResult>) {
     let call = call(MonitorKind::Program(strings(argv).into()), argv[0], limit);
-    monitors().run(&call, &strings(hosts), &[("MON_GROUP".into(), "web".into())]).await
+    let environment = [("MON_GROUP".into(), "web".into())];
+    let found = monitors().run(&call, &strings(hosts), &environment).await;
+    (found.finding, found.hosts)
 }
 
 fn first_line(finding: &Finding) -> &str {

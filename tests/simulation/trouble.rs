@@ -74,6 +74,37 @@ fn undrain_of_one_service_gives_the_server_back_to_that_one_alone() {
 }
 
 #[test]
+fn a_program_takes_back_its_own_word_and_no_operators() {
+    let mut world = running([service(1, &[1, 2])]);
+    let (server, service) = (at(1).to_string(), Some(vip(1).to_string()));
+    let withdraw = Command::Withdraw { server: server.clone(), service: service.clone() };
+    let restore = Command::Restore { server: server.clone(), service };
+    let drain = Command::Drain { server: server.clone(), service: None };
+    // The operator alone has said so.
+    world.command(drain.clone()).unwrap();
+    assert!(world.command(restore.clone()).unwrap().affected.names.is_empty());
+    world.run(SECOND);
+    assert_eq!(rows(&world.kernel.table(), 1), "1:0 2:5");
+    world.command(Command::Undrain { server: server.clone(), service: None }).unwrap();
+    // The program alone, across a restart.
+    world.command(withdraw.clone()).unwrap();
+    world.run(SECOND);
+    assert_eq!(world.engine.memory(world.now).withdrawn.len(), 1);
+    assert_eq!(rows(&world.kernel.table(), 1), "1:0 2:5");
+    assert_eq!(world.command(restore.clone()).unwrap().affected.names.len(), 1);
+    world.run(SECOND);
+    assert_eq!(rows(&world.kernel.table(), 1), "1:5 2:5");
+    // Both: the operator's holds until he takes it back, and then so does nobody's.
+    world.command(withdraw.clone()).unwrap();
+    world.command(drain).unwrap();
+    assert!(world.command(restore).unwrap().affected.names.is_empty());
+    world.command(withdraw).unwrap();
+    world.command(Command::Undrain { server, service: None }).unwrap();
+    world.run(SECOND);
+    assert_eq!(rows(&world.kernel.table(), 1), "1:5 2:5");
+}
+
+#[test]
 fn dead_server_leaves_a_service_of_which_the_kernel_refuses_something_else() {
     let mut world = running([service(1, &[1, 2])]);
     world.kernel.set_scheduler_missing("sed", true);

@@ -20,13 +20,13 @@ const LINES: usize = 3;
 /// Of a call no more is shown, in characters: the hosts of a large group are in its words.
 const SHOWN: usize = 200;
 
-/// How the program is started, and where what it says goes.
+/// How the program is started.
 ///
 /// Of another user it gets the privileges and nothing besides: the user's number, its first group
 /// and, where the director is root, no further groups at all. (The standard library drops
 /// root's own when it changes the user; it cannot take on others without unsafe code, so a user
 /// who needs some needs a program that is setgid.)
-pub(super) async fn prepare(call: &Call) -> Result<(Process, Said), String> {
+pub(super) async fn prepare(call: &Call) -> Result<Process, String> {
     let [name, arguments @ ..] = &call.argv[..] else {
         return Err("no program is given".to_owned());
     };
@@ -51,8 +51,12 @@ pub(super) async fn prepare(call: &Call) -> Result<(Process, Said), String> {
     if let Some(user) = user {
         process.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
-    let said = Said::of(&mut process, MAX_OUTPUT).map_err(|error| error.to_string())?;
-    Ok((process, said))
+    Ok(process)
+}
+
+/// Where what it says goes.
+pub(super) fn listen(process: &mut Process) -> Result<Said, String> {
+    Said::of(process, MAX_OUTPUT).map_err(|error| error.to_string())
 }
 
 /// Looked up each time, where it holds nobody up: a director runs longer than a list of users

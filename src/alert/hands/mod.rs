@@ -65,10 +65,11 @@ impl Courier {
     /// To be called within a Tokio runtime, as everything here. `node` is the host's name.
     pub fn new(report: Report, syslog: PathBuf, node: &str) -> Courier {
         let lanes = Arc::new(Lanes {
-            waiting: Mutex::default(),
+            queues: Mutex::default(),
             mails: Semaphore::new(MAILS),
             calls: Semaphore::new(CALLS),
             programs: Programs::new(),
+            sendmail: Programs::new(),
             idle: Notify::new(),
         });
         Courier { report, syslog, node: node.into(), log: None, monitor: None, lanes }
@@ -96,8 +97,9 @@ impl Courier {
         let mut unmade = Vec::new();
         if tokio::time::timeout_at(end, self.lanes.empty()).await.is_err() {
             let left: usize =
-                lock(&self.lanes.waiting).values().map(|waiting| waiting.len() + 1).sum();
+                lock(&self.lanes.queues).of.values().map(|queue| queue.len() + 1).sum();
             self.lanes.programs.leave();
+            self.lanes.sendmail.leave();
             unmade = self.lanes.unmade();
             tracing::warn!(
                 "{left} mails and commands had not ended before the stop: programs under way go \
@@ -152,7 +154,7 @@ impl Job {
             Job::Mail(mail) => {
                 // Closed never.
                 let _place = lanes.mails.acquire().await;
-                let send = mail::send(&mail, node, &lanes.programs);
+                let send = mail::send(&mail, node, &lanes.sendmail);
                 let sent = tokio::time::timeout(MAIL_LIMIT, send).await;
                 let reason = match sent {
                     Ok(Ok(())) => return None,
@@ -191,26 +193,35 @@ impl Job {
 }
 
 struct Lanes {
-    /// A lane is here as long as its task is.
-    waiting: Mutex<HashMap<String, VecDeque<Job>>>,
+    queues: Mutex<Queues>,
     mails: Semaphore,
     calls: Semaphore,
     programs: Programs,
+    sendmail: Programs,
     idle: Notify,
+}
+
+#[derive(Default)]
+struct Queues {
+    /// A lane is here as long as its task is.
+    of: HashMap<String, VecDeque<Job>>,
+    /// Jobs in all of them.
+    length: usize,
 }
 
 impl Lanes {
     /// Whether the lane is new, and what had to go for the job.
     fn add(&self, lane: &str, job: Job) -> (bool, Option<Job>) {
-        let mut waiting = lock(&self.waiting);
-        let all: usize = waiting.values().map(VecDeque::len).sum();
-        let is_new = !waiting.contains_key(lane);
-        let queue = waiting.entry(lane.to_owned()).or_default();
+        let mut queues = lock(&self.queues);
+        let is_new = !queues.of.contains_key(lane);
+        let all = queues.length;
+        let queue = queues.of.entry(lane.to_owned()).or_default();
         let long = matches!(job, Job::Command(_) | Job::Call(_)) && queue.len() >= LANE;
         let full = long || all >= ALL_LANES;
         let dropped = if full { queue.pop_front() } else { None };
         // A lane that holds nothing yet takes one job in any case.
         queue.push_back(job);
+        queues.length = all + 1 - usize::from(dropped.is_some());
         (is_new, dropped)
     }
 
@@ -230,24 +241,28 @@ impl Lanes {
 
     /// The lane's next job; without one the lane is gone.
     fn next(&self, lane: &str) -> Option<Job> {
-        let mut waiting = lock(&self.waiting);
-        let job = waiting.get_mut(lane).and_then(VecDeque::pop_front);
-        if job.is_none() {
-            waiting.remove(lane);
-            self.idle.notify_waiters();
+        let mut queues = lock(&self.queues);
+        let job = queues.of.get_mut(lane).and_then(VecDeque::pop_front);
+        match job {
+            Some(_) => queues.length -= 1,
+            None => {
+                queues.of.remove(lane);
+                self.idle.notify_waiters();
+            }
         }
         job
     }
 
     fn holds_calls(&self, lane: &str) -> bool {
-        let waiting = lock(&self.waiting);
-        waiting.get(lane).is_some_and(|jobs| matches!(jobs.front(), Some(Job::Call(_))))
+        let queues = lock(&self.queues);
+        queues.of.get(lane).is_some_and(|jobs| matches!(jobs.front(), Some(Job::Call(_))))
     }
 
     /// Empties all lanes; the calls that were in them, each lane's in its order.
     fn unmade(&self) -> Vec<Call> {
-        let mut waiting = lock(&self.waiting);
-        let jobs = waiting.values_mut().flat_map(std::mem::take);
+        let mut queues = lock(&self.queues);
+        queues.length = 0;
+        let jobs = queues.of.values_mut().flat_map(std::mem::take);
         let calls = jobs.filter_map(|job| match job {
             Job::Call(call) => Some(call),
             Job::Mail(_) | Job::Command(_) => None,
@@ -261,7 +276,7 @@ impl Lanes {
             tokio::pin!(idle);
             // Listened for before looking, so that the last lane's end is not missed.
             idle.as_mut().enable();
-            if lock(&self.waiting).is_empty() {
+            if lock(&self.queues).of.is_empty() {
                 return;
             }
             idle.await;

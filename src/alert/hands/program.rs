@@ -8,25 +8,35 @@ use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command as Process;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 use super::call;
 use crate::alert::{Call, Command};
-use crate::program::{self, Group, Running};
+use crate::program::{self, Group, NoTurn, Running, Turn, Turns};
 
 /// Programs under way at once. One whose file is on a disk that hangs holds its place until the
 /// disk answers.
 const AT_ONCE: usize = 32;
 
-/// What the programs under way have in common.
+/// What programs under way have in common: those that tell somebody, or those that mail. A mail
+/// does not wait for somebody's alert that hangs.
 pub struct Programs {
     places: Arc<Semaphore>,
+    turns: Turns,
     leaving: AtomicBool,
+}
+
+/// What a program needs to be started.
+struct Ready {
+    turn: Turn,
+    place: OwnedSemaphorePermit,
 }
 
 impl Programs {
     pub fn new() -> Programs {
-        Programs { places: Arc::new(Semaphore::new(AT_ONCE)), leaving: AtomicBool::new(false) }
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        Programs { places, turns: Turns::default(), leaving: AtomicBool::new(false) }
     }
 
     /// From now on whoever stops waiting for a program leaves it running: that the director ends
@@ -39,33 +49,56 @@ impl Programs {
     /// when that was not well.
     pub async fn run(&self, command: &Command, input: Option<&[u8]>) -> Result<(), String> {
         let process = process(command, input.is_some())?;
-        self.see_through(process, command.limit, async |running| end(running, input).await).await
+        let ready = self.ready(&process, command.limit).await?;
+        let end = async |running: &mut Running| end(running, input).await;
+        self.see_through(ready, process, command.limit, end).await
     }
 
     /// The same for a call. The error says besides how it ended what the program said first.
     pub async fn call(&self, call: &Call) -> Result<(), String> {
-        let (process, mut said) = call::prepare(call).await?;
-        let listen = async |running: &mut Running| call::end(running, &mut said, &call.input).await;
-        let ended = self.see_through(process, call.limit, listen).await;
+        let mut process = call::prepare(call).await?;
+        let ready = self.ready(&process, call.limit).await?;
+        let mut said = call::listen(&mut process)?;
+        let end = async |running: &mut Running| call::end(running, &mut said, &call.input).await;
+        let ended = self.see_through(ready, process, call.limit, end).await;
         ended.map_err(|ending| call::reason(&ending, &said.into_text()))
     }
 
-    /// Starts the program when there is a place for it, and waits for so long and no longer until
-    /// `end` says how it ended.
+    /// Waits until the program may be started. Its own time has not begun, and it holds no
+    /// descriptors; but one whose start hangs is not waited for.
+    async fn ready(&self, process: &Process, limit: Duration) -> Result<Ready, String> {
+        let program = process.as_std().get_program();
+        let turn = loop {
+            match self.turns.turn(program, Instant::now() + limit).await {
+                Ok(turn) => break turn,
+                Err(NoTurn::Late) => {}
+                Err(NoTurn::Hangs) => {
+                    return Err(format!("the start of {} still hangs", program.display()));
+                }
+            }
+        };
+        let place = self.places.clone().acquire_owned().await;
+        // Closed never.
+        let place = place.map_err(|error| error.to_string())?;
+        Ok(Ready { turn, place })
+    }
+
+    /// Starts the program, and waits for so long and no longer until `end` says how it ended.
     async fn see_through(
         &self,
+        ready: Ready,
         process: Process,
         limit: Duration,
         end: impl AsyncFnOnce(&mut Running) -> io::Result<ExitStatus>,
     ) -> Result<(), String> {
-        // Closed never.
-        let place = self.places.clone().acquire_owned().await.ok();
+        let Ready { turn, place } = ready;
+        let deadline = Instant::now() + limit;
         let mut held = Held { group: None, programs: self };
         let run = async {
-            let group = held.group.insert(Group::start(process, place).await?);
+            let group = held.group.insert(turn.start(process, place, deadline).await?);
             end(group.running()).await
         };
-        match tokio::time::timeout(limit, run).await {
+        match tokio::time::timeout_at(deadline, run).await {
             Ok(Ok(status)) if status.success() => Ok(()),
             Ok(Ok(status)) => Err(program::ending(status)),
             Ok(Err(error)) => Err(error.to_string()),
@@ -113,4 +146,41 @@ async fn end(running: &mut Running, input: Option<&[u8]>) -> io::Result<ExitStat
         let _ = stdin.write_all(input).await;
     }
     running.child.wait().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run_true(limit: Duration) -> Command {
+        let argv = vec!["true".to_owned()];
+        Command { lane: String::new(), argv, inherits: false, limit }
+    }
+
+    /// A start hangs while the one thread that could carry it out is taken.
+    #[test]
+    fn a_program_whose_start_hangs_takes_one_place_however_often_it_is_called() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (free, held) = std::sync::mpsc::channel::<()>();
+            let hangs = tokio::task::spawn_blocking(move || held.recv());
+            let programs = Arc::new(Programs::new());
+            let mut calls = tokio::task::JoinSet::new();
+            for _ in 0..2 * AT_ONCE {
+                let programs = programs.clone();
+                let command = run_true(Duration::from_millis(50));
+                calls.spawn(async move { programs.run(&command, None).await });
+            }
+            let said = calls.join_all().await;
+            let killed = said.iter().filter(|said| **said == Err("killed after 0 s".to_owned()));
+            assert_eq!(killed.count(), 1, "{said:?}");
+            assert_eq!(programs.places.available_permits(), AT_ONCE - 1);
+            drop(free);
+            assert!(hangs.await.unwrap().is_err());
+        });
+    }
 }

@@ -253,6 +253,34 @@ async fn f19_a_burst_of_mails_loses_none() {
 }
 
 #[tokio::test]
+async fn a_mail_does_not_wait_for_alerts_that_hang() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut courier, _told) = courier(Path::new("/nowhere"));
+    for n in 0..40 {
+        let started = folder.path().join(n.to_string());
+        courier.deliver(shell(&n.to_string(), &format!(">{}; sleep 1000", started.display())));
+    }
+    until(|| fs::read_dir(folder.path()).unwrap().count() == 32).await;
+    let Delivery::Command(mailer) = command("", &["true"]) else { panic!() };
+    let sent = courier.lanes.sendmail.run(&mailer, None);
+    assert_eq!(tokio::time::timeout(PATIENCE / 2, sent).await, Ok(Ok(())));
+}
+
+#[tokio::test]
+async fn the_number_of_jobs_that_wait_is_known_without_a_count() {
+    let (courier, _told) = courier(Path::new("/nowhere"));
+    for n in 0..3 * LANE {
+        let Delivery::Command(command) = command("x", &["true"]) else { panic!() };
+        let dropped = courier.lanes.add("x", Job::Command(command)).1;
+        assert_eq!(dropped.is_some(), n >= LANE);
+    }
+    assert_eq!(lock(&courier.lanes.queues).length, LANE);
+    while courier.lanes.next("x").is_some() {}
+    let queues = lock(&courier.lanes.queues);
+    assert_eq!((queues.length, queues.of.len()), (0, 0));
+}
+
+#[tokio::test]
 async fn k11_a_burst_of_lines_waits_for_syslog() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("log");

@@ -1,7 +1,7 @@
 //! `lvs.alert`: a real server leaves its virtual service, or comes back.
 //!
 //! mon's users edit the kernel's table with it. Here the table has one writer, the director; so
-//! this asks for a drain and its end. Where the director itself checks the real server there is
+//! this asks for a drain and its end; an operator's own drain it leaves alone. Where the director itself checks the real server there is
 //! nothing to ask: it has seen, or will see, what mon saw.
 
 use std::io::Write;
@@ -43,6 +43,10 @@ pub(super) fn run(told: &Told, out: &mut Out) -> Result<u8, Failure> {
     match decide(&told.kind, &pair, &client.status()?.services) {
         Decision::Ask(command) => {
             let report = client.command(&command)?;
+            if report.affected.names.is_empty() {
+                let why = "it is an operator who keeps it out: directord undrain";
+                writeln!(out, "lvs.alert: nothing to do: {why}")?;
+            }
             for name in &report.affected.names {
                 writeln!(out, "lvs.alert: {}: {}", told.kind, harmless(name))?;
             }
@@ -94,10 +98,10 @@ fn decide(kind: &str, pair: &Pair, services: &[ServiceView]) -> Decision {
     let (server, service) = (server.clone(), Some(service.clone()));
     let drained = found.held.as_deref() == Some("drain");
     match (kind, drained) {
-        ("up", true) => Decision::Ask(Command::Undrain { server, service }),
+        ("up", true) => Decision::Ask(Command::Restore { server, service }),
         ("up", false) => Decision::Nothing(format!("{server} is not out")),
         (_, true) => Decision::Nothing(format!("{server} is out already")),
-        (_, false) => Decision::Ask(Command::Drain { server, service }),
+        (_, false) => Decision::Ask(Command::Withdraw { server, service }),
     }
 }
 
@@ -158,10 +162,10 @@ mod tests {
     #[test]
     fn a_failure_drains_a_server_nobody_else_checks_and_a_recovery_brings_it_back() {
         let (server, service) = ("10.0.1.1:80".to_owned(), Some("10.0.0.1:80/tcp".to_owned()));
-        let drain = Command::Drain { server: server.clone(), service: service.clone() };
+        let drain = Command::Withdraw { server: server.clone(), service: service.clone() };
         assert_eq!(decision("failure", "on 10.0.1.1:80", None), Decision::Ask(drain.clone()));
         assert_eq!(decision("trap", "on 10.0.1.1:80", None), Decision::Ask(drain));
-        let undrain = Command::Undrain { server, service };
+        let undrain = Command::Restore { server, service };
         assert_eq!(decision("up", "on 10.0.1.1:80", Some("drain")), Decision::Ask(undrain));
         for (kind, held) in [("failure", Some("drain")), ("up", None)] {
             let said = decision(kind, "on 10.0.1.1:80", held);

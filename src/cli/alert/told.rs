@@ -110,7 +110,6 @@ impl Told {
     fn look(&mut self, environment: &dyn Fn(&str) -> Option<String>, happened: Option<char>) {
         let found = |name: &&'static str| Some((*name, environment(&format!("MON_{name}"))?));
         self.variables = VARIABLES.iter().filter_map(found).collect();
-        // The letter says it where there is one: whoever calls by hand sets no variables.
         let by_letter = happened.map(|letter| match letter {
             'u' => "up",
             'a' => "ack",
@@ -118,13 +117,10 @@ impl Told {
             'T' => "trap",
             _ => "traptimeout",
         });
-        let by_name = self.variable("ALERTTYPE");
+        // The variable knows more kinds than there are letters. Where there is none, as by hand, or
+        // where it is the plain failure a letter stands beside, the letter says it.
+        let by_name = self.variable("ALERTTYPE").filter(|kind| *kind != "failure");
         self.kind = by_name.or(by_letter).unwrap_or("failure").to_owned();
-        if self.kind == "failure"
-            && let Some(kind) = by_letter
-        {
-            self.kind = kind.to_owned();
-        }
         let or = |given: &str, name| match given {
             "" => self.variable(name).unwrap_or_default().to_owned(),
             given => given.to_owned(),

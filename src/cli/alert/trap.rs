@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
-use std::net::{ToSocketAddrs, UdpSocket};
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::told::Told;
@@ -19,6 +19,9 @@ const PROTOCOL: &str = "0.3807";
 
 /// In bytes: a datagram holds 65,507, and mon reads as many.
 const MAX_DATAGRAM: usize = 60_000;
+
+/// Of them for the summary, which names the hosts that failed; the detail has the rest.
+const MAX_SUMMARY: usize = 30_000;
 
 pub(super) fn run(told: &Told, out: &mut Out) -> Result<u8, Failure> {
     if told.words.is_empty() {
@@ -49,13 +52,15 @@ pub(super) fn run(told: &Told, out: &mut Out) -> Result<u8, Failure> {
 
 fn send(host: &str, bytes: &[u8]) -> std::io::Result<()> {
     let with_port = || host.to_socket_addrs();
-    let address = match with_port() {
-        Ok(mut found) => found.next(),
-        Err(_) => (host, PORT).to_socket_addrs()?.next(),
-    };
-    let address = address.ok_or_else(|| std::io::Error::other("no address"))?;
+    let found = with_port().or_else(|_| (host, PORT).to_socket_addrs())?;
+    let address = choose(found).ok_or_else(|| std::io::Error::other("no address"))?;
     let any = if address.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
     UdpSocket::bind(any)?.send_to(bytes, address).map(drop)
+}
+
+/// An IPv4 address where there is one: mon listens on no other.
+fn choose(found: impl Iterator<Item = SocketAddr>) -> Option<SocketAddr> {
+    found.min_by_key(SocketAddr::is_ipv6)
 }
 
 /// Lines of `name='value'`, in the order of mon's own clients. `now` is in seconds.
@@ -64,7 +69,7 @@ fn datagram(told: &Told, status: &str, login: Option<&(String, String)>, now: u6
     let (user, password) = login.map_or(("", ""), |(user, password)| (user, password));
     let mut text = String::new();
     let mut line = |name: &str, value: &str| {
-        let _ = writeln!(text, "{name}='{}'", escaped(value));
+        let _ = writeln!(text, "{name}='{}'", cut(&escaped(value), MAX_SUMMARY));
     };
     line("pro", PROTOCOL);
     line("usr", user);
@@ -127,6 +132,22 @@ mod tests {
         let login = ("joe".to_owned(), "a b".to_owned());
         let text = String::from_utf8(datagram(&told(), "0", Some(&login), 99)).unwrap();
         assert!(text.contains("\nusr='joe'\npas='a\\20b'\nspc="), "{text}");
+    }
+
+    #[test]
+    fn a_name_with_addresses_of_both_kinds_means_the_one_mon_listens_on() {
+        let [six, four, other] =
+            ["[::1]:2583", "127.0.0.1:2583", "127.0.0.2:2583"].map(|text| text.parse().unwrap());
+        assert_eq!(choose([six, four, other].into_iter()), Some(four));
+        assert_eq!(choose([six].into_iter()), Some(six));
+    }
+
+    #[test]
+    fn a_long_summary_leaves_room_for_the_datagram() {
+        let summary = "web1 ".repeat(20_000);
+        let bytes = datagram(&Told { summary, ..told() }, "1", None, 99);
+        assert!(bytes.len() <= MAX_DATAGRAM + 10, "{}", bytes.len());
+        assert!(bytes.ends_with(b"'\ndtl='a\\5cb\\0ac'\n"));
     }
 
     #[test]

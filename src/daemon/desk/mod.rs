@@ -40,7 +40,7 @@ use crate::model::{
 };
 use crate::mon::{self, protocol};
 use crate::probe::Prober;
-use crate::probe::monitor::{HostResult, Monitors, Natives};
+use crate::probe::monitor::{Found, Monitors};
 use crate::watch::{AlertJob, Keep, MonitorRun, Priority, RunId, WatchAction, WatchEvent, Watcher};
 
 use everything::{Everything, Servers, everything};
@@ -59,8 +59,7 @@ pub enum News {
     /// A monitor has ended.
     Found {
         run: RunId,
-        finding: Finding,
-        hosts: Vec<HostResult>,
+        found: Found,
     },
     /// With its place among those that wait.
     Trap(Trap, OwnedSemaphorePermit),
@@ -151,7 +150,7 @@ impl Desk {
         Desk {
             clock,
             watcher,
-            monitors: Monitors::new(prober, Natives::Ours),
+            monitors: Monitors::new(prober),
             port: Port::new(options.mon.is_some(), inputs.clone()),
             runtime_dir: options.runtime_dir.display().to_string(),
             texts: Texts::new(inputs.clone()),
@@ -185,17 +184,18 @@ impl Desk {
                 tracing::warn!("service {name}: nobody is told of its real servers: {why}");
             }
             self.watching = Arc::new(watching);
-            self.waiting.follow(&self.watching);
             self.watcher.handle_config(self.watching.clone(), keep, now);
             self.notes.mark(Instant::now());
         }
         self.has_mon = !desired.mon.is_empty();
         self.inherit(now);
+        self.waiting.follow(&self.watching);
+        self.waiting.look_around(|key| self.watcher.view(key, now));
         self.port.follow(desired);
         if let Some(Reset { reply, .. }) = reset {
             let _ = reply.send(Ok(()));
         }
-        self.carry_out(now);
+        self.carry_out();
     }
 
     /// Whether anybody is told in mon's way of what checks of real servers find.
@@ -215,31 +215,37 @@ impl Desk {
                 self.watcher.handle_outcome(key, finding, now);
             }
         }
-        self.carry_out(now);
+        self.carry_out();
     }
 
     /// The check of a real server waits for the next result of these.
     pub fn ask(&mut self, keys: &Arc<[WatchKey]>, server: Endpoint, answer: Answer) {
-        self.waiting.add(keys.clone(), server, answer);
+        let now = self.clock.now();
+        self.waiting.add(keys.clone(), server, answer, |key| self.watcher.view(key, now));
     }
 
     /// Takes in what happened; gives what the loop is to do for it.
     pub fn handle(&mut self, news: News, now: Time) -> Option<Errand> {
         let errand = match news {
-            News::Found { run, finding, hosts } => {
+            News::Found { run, found } => {
                 if let Some((key, _)) = self.running.remove(&run) {
-                    self.watcher.handle_result(run, finding.clone(), now);
-                    self.waiting.result(&key, &finding, hosts);
+                    self.watcher.handle_result(run, found.finding.clone(), now);
+                    self.waiting.result(&key, found);
                 }
                 None
             }
             News::Trap(trap, _place) => {
-                if let Err(why) = self.watcher.handle_trap(trap, now) {
-                    tracing::warn!("mon trap: {why}");
+                match self.watcher.handle_trap(trap.clone(), now) {
+                    Ok(()) => self.waiting.trap(&trap, now, |key| self.watcher.view(key, now)),
+                    Err(why) => tracing::warn!("mon trap: {why}"),
                 }
                 None
             }
-            News::Asked(request) => self.answer(request, now),
+            News::Asked(request) => {
+                let errand = self.answer(request, now);
+                self.waiting.look_around(|key| self.watcher.view(key, now));
+                errand
+            }
             News::Recalled(text) => {
                 self.watcher.load_alert_history(&text, now);
                 None
@@ -253,7 +259,7 @@ impl Desk {
                 None
             }
         };
-        self.carry_out(now);
+        self.carry_out();
         errand
     }
 
@@ -266,7 +272,8 @@ impl Desk {
     pub fn handle_timeout(&mut self, now: Time) {
         if self.watcher.poll_timeout().is_some_and(|at| at <= now) {
             self.watcher.handle_timeout(now);
-            self.carry_out(now);
+            self.waiting.timeout(now, |key| self.watcher.view(key, now));
+            self.carry_out();
         }
         self.show(now);
         self.notes.begin(Instant::now(), || self.watcher.save(), &self.inputs);
@@ -291,7 +298,7 @@ impl Desk {
         unmade::keep(self.unmade.clone(), calls, limit).await;
     }
 
-    fn carry_out(&mut self, now: Time) {
+    fn carry_out(&mut self) {
         while let Some(action) = self.watcher.poll_action() {
             match action {
                 WatchAction::Run(run) => self.run(*run),
@@ -322,14 +329,13 @@ impl Desk {
         if self.watcher.take_changed() {
             self.notes.mark(Instant::now());
         }
-        self.waiting.look(|key| self.watcher.view(key, now));
     }
 
     fn run(&mut self, run: MonitorRun) {
         let (monitors, inputs) = (self.monitors.clone(), self.inputs.clone());
         let MonitorRun { run, key, call, hosts, environment } = run;
         let task = tokio::spawn(async move {
-            let mut round = Round::pending(run, &hosts, inputs);
+            let mut round = Round::pending(run, inputs);
             round.found = monitors.run(&call, &hosts, &environment).await;
         });
         self.running.insert(run, (key, task.abort_handle()));
@@ -340,25 +346,25 @@ impl Desk {
 /// back would never be started again.
 struct Round {
     run: RunId,
-    found: (Finding, Vec<HostResult>),
+    found: Found,
     inputs: UnboundedSender<Input>,
 }
 
 impl Round {
-    fn pending(run: RunId, hosts: &[String], inputs: UnboundedSender<Input>) -> Round {
+    fn pending(run: RunId, inputs: UnboundedSender<Input>) -> Round {
         let why = "the monitor broke off: this is a bug of directord";
-        let own =
-            |host: &String| HostResult { host: host.clone(), outcome: Outcome::Local(why.into()) };
         let finding = Finding { exit: 1, output: format!("{why}\n") };
-        Round { run, found: (finding, hosts.iter().map(own).collect()), inputs }
+        let found = Found { finding, hosts: Vec::new(), trouble: Some(why.to_owned()) };
+        Round { run, found, inputs }
     }
 }
 
 impl Drop for Round {
     fn drop(&mut self) {
-        let none = Finding { exit: 0, output: String::new() };
-        let (finding, hosts) = std::mem::replace(&mut self.found, (none, Vec::new()));
-        let _ = self.inputs.send(Input::Watched(News::Found { run: self.run, finding, hosts }));
+        let finding = Finding { exit: 0, output: String::new() };
+        let none = Found { finding, hosts: Vec::new(), trouble: None };
+        let found = std::mem::replace(&mut self.found, none);
+        let _ = self.inputs.send(Input::Watched(News::Found { run: self.run, found }));
     }
 }
 
@@ -417,16 +423,14 @@ mod tests {
     async fn a_monitor_that_panics_does_not_hold_its_service_for_ever() {
         let (inputs, mut from_inputs) = unbounded_channel();
         let broken = tokio::spawn(async move {
-            let _round = Round::pending(RunId(7), &["web1".to_owned()], inputs);
+            let _round = Round::pending(RunId(7), inputs);
             panic!("as the test asks");
         });
         assert!(broken.await.is_err());
-        let Some(Input::Watched(News::Found { run, finding, hosts })) = from_inputs.recv().await
-        else {
+        let Some(Input::Watched(News::Found { run, found })) = from_inputs.recv().await else {
             panic!("a finding")
         };
-        assert_eq!((run, finding.exit), (RunId(7), 1));
-        // Our own trouble takes no server out.
-        assert!(matches!(hosts[0].outcome, Outcome::Local(_)), "{hosts:?}");
+        assert_eq!((run, found.finding.exit), (RunId(7), 1));
+        assert!(found.trouble.is_some(), "our own trouble takes no server out");
     }
 }

@@ -43,14 +43,11 @@ pub(super) async fn run(
             let progress = Progress::default();
             let limit = limit.min(dns.timeout.unwrap_or(Duration::MAX));
             let work = question(&prober.shared, &ask, &dns, limit, &progress);
-            let done =
-                timeout(limit, work).await.unwrap_or_else(|_| Err(progress.timed_out(limit)));
-            done.map_err(|miss| match miss {
-                Miss::Fail(why) | Miss::Local(why) => why,
-            })
+            timeout(limit, work).await.unwrap_or_else(|_| Err(progress.timed_out(limit)))
         }
     });
-    let heard = asked.await.into_iter().map(|heard| heard.unwrap_or_else(Err));
+    let lost = |why| Err(Miss::Local(why));
+    let heard = asked.await.into_iter().map(|heard| heard.unwrap_or_else(lost));
     let answers: Answers = questions.into_iter().zip(heard).collect();
     zone::judge(dns, servers, &answers)
 }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::process::Command;
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::report::MAX_OUTPUT;
@@ -19,7 +19,7 @@ use super::{HostResult, NOT_RUN};
 use crate::model::{Finding, Outcome};
 use crate::probe::evidence;
 use crate::probe::miss::describe;
-use crate::program::{self, Group, Said};
+use crate::program::{self, NoTurn, Said, Turn, Turns};
 
 /// Longer time limits are cut to this, so that points of time stay representable.
 pub(super) const FOREVER: Duration = Duration::from_secs(365 * 86_400);
@@ -30,40 +30,88 @@ const TIMED_OUT: u8 = 124;
 /// Added to the number of the signal that killed it, as shells do.
 const BY_SIGNAL: i32 = 128;
 
-/// Runs the program and says what it found.
-pub(super) async fn run(
-    places: &Arc<Semaphore>,
-    argv: &[String],
-    environment: &[(String, String)],
-    limit: Duration,
-) -> Finding {
-    let deadline = Instant::now() + limit.min(FOREVER);
-    let [name, arguments @ ..] = argv else { return failed(NOT_RUN, "", "no program is given") };
-    let mut command = Command::new(name);
-    program::own_environment(&mut command);
-    command.args(arguments).envs(environment.iter().cloned()).stdin(Stdio::null());
-    let mut said = match Said::of(&mut command, MAX_OUTPUT) {
-        Ok(said) => said,
-        Err(error) => return not_started(name, &describe(&error)),
-    };
-    let limit = evidence::duration(limit);
-    let Ok(Ok(place)) = timeout_at(deadline, places.clone().acquire_owned()).await else {
-        return not_started(name, &format!("no place within {limit}: others are under way"));
-    };
-    let mut group = match timeout_at(deadline, Group::start(command, Some(place))).await {
-        Ok(Ok(group)) => group,
-        Ok(Err(error)) => return not_started(name, &describe(&error)),
-        Err(_) => return not_started(name, &format!("its start hung for {limit}")),
-    };
-    let ended = timeout_at(deadline, said.until_end(&mut group.running().child)).await;
-    // What it does not do in time it is told to leave.
-    drop(group);
-    match ended {
-        Ok(Ok(status)) => finding(status, said.into_text()),
-        Ok(Err(error)) => failed(NOT_RUN, &said.into_text(), &describe(&error)),
-        Err(_) => {
-            let why = format!("monitor timed out after {limit} and was ended");
-            failed(TIMED_OUT, &said.into_text(), &why)
+/// Programs under way at once. mon's `maxprocs` is the watcher's to keep; this is for those who
+/// set none.
+const AT_ONCE: usize = 256;
+
+/// The places for programs, and the turns to start them.
+pub(super) struct Programs {
+    places: Arc<Semaphore>,
+    turns: Turns,
+}
+
+impl Default for Programs {
+    fn default() -> Programs {
+        Programs { places: Arc::new(Semaphore::new(AT_ONCE)), turns: Turns::default() }
+    }
+}
+
+impl Programs {
+    /// Runs the program and says what it found; the error is why the director could not run it,
+    /// for which no host is to blame.
+    pub async fn run(
+        &self,
+        argv: &[String],
+        environment: &[(String, String)],
+        limit: Duration,
+    ) -> Result<Finding, String> {
+        let [name, arguments @ ..] = argv else {
+            return Ok(failed(NOT_RUN, "", "no program is given"));
+        };
+        let began = Instant::now();
+        let deadline = began + limit.min(FOREVER);
+        // First of all: who has to wait holds no descriptors meanwhile.
+        let (turn, place) = self.ready(name, deadline).await?;
+        let (waited, is_late) = (began.elapsed(), began.elapsed() > limit / 10);
+        let limit = evidence::duration(limit);
+        let mut command = Command::new(name);
+        program::own_environment(&mut command);
+        command.args(arguments).envs(environment.iter().cloned()).stdin(Stdio::null());
+        let said = Said::of(&mut command, MAX_OUTPUT);
+        let mut said = said.map_err(|error| not_run(name, &describe(&error)))?;
+        let mut group = match timeout_at(deadline, turn.start(command, place, deadline)).await {
+            Ok(Ok(group)) => group,
+            Ok(Err(error)) => {
+                let why = not_run(name, &describe(&error));
+                return if program::is_shortage(&error) {
+                    Err(why)
+                } else {
+                    Ok(failed(NOT_RUN, "", &why))
+                };
+            }
+            Err(_) => return Err(not_run(name, &format!("its start hung for {limit}"))),
+        };
+        let ended = timeout_at(deadline, said.until_end(&mut group.running().child)).await;
+        // What it does not do in time it is told to leave.
+        drop(group);
+        match ended {
+            Ok(Ok(status)) => Ok(finding(status, said.into_text())),
+            Ok(Err(error)) => Err(not_run(name, &describe(&error))),
+            Err(_) if is_late => {
+                let waited = evidence::duration(waited);
+                Err(not_run(name, &format!("it waited {waited} of {limit} for others")))
+            }
+            Err(_) => {
+                let why = format!("monitor timed out after {limit} and was ended");
+                Ok(failed(TIMED_OUT, &said.into_text(), &why))
+            }
+        }
+    }
+
+    /// A turn and a place, or why there was none.
+    async fn ready(
+        &self,
+        name: &str,
+        deadline: Instant,
+    ) -> Result<(Turn, OwnedSemaphorePermit), String> {
+        let others = "others are under way, and were for all its time";
+        let turn = self.turns.turn(name.as_ref(), deadline).await.map_err(|why| match why {
+            NoTurn::Hangs => not_run(name, "its start still hangs"),
+            NoTurn::Late => not_run(name, others),
+        })?;
+        match timeout_at(deadline, self.places.clone().acquire_owned()).await {
+            Ok(Ok(place)) => Ok((turn, place)),
+            _ => Err(not_run(name, others)),
         }
     }
 }
@@ -79,8 +127,8 @@ fn finding(status: ExitStatus, output: String) -> Finding {
     }
 }
 
-fn not_started(name: &str, why: &str) -> Finding {
-    failed(NOT_RUN, "", &format!("monitor {} could not be run: {why}", evidence::text(name)))
+fn not_run(name: &str, why: &str) -> String {
+    format!("monitor {} could not be run: {why}", evidence::text(name))
 }
 
 /// The reason is the last line; the only one, and the summary, where the program said nothing.
@@ -149,5 +197,54 @@ mod tests {
         );
         let well = finding(ExitStatus::from_raw(3 << 8), "x\n".into());
         assert_eq!(well, Finding { exit: 3, output: "x\n".into() });
+    }
+
+    async fn run(programs: &Programs, limit: Duration) -> Result<Finding, String> {
+        programs.run(&["true".to_owned()], &[], limit).await
+    }
+
+    #[tokio::test]
+    async fn a_program_without_a_place_was_not_run_and_found_nothing() {
+        let programs = Programs { places: Arc::new(Semaphore::new(0)), turns: Turns::default() };
+        let said = run(&programs, Duration::from_millis(20)).await;
+        let why = "monitor true could not be run: others are under way, and were for all its time";
+        assert_eq!(said, Err(why.to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_had_to_wait_and_did_not_end_in_the_rest_found_nothing() {
+        let places = Arc::new(Semaphore::new(1));
+        let held = places.clone().acquire_owned().await.unwrap();
+        let programs = Programs { places, turns: Turns::default() };
+        let argv = ["sleep", "1000"].map(str::to_owned);
+        let release = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            drop(held);
+        };
+        let (said, ()) = tokio::join!(programs.run(&argv, &[], Duration::from_secs(1)), release);
+        let why = said.unwrap_err();
+        assert!(why.starts_with("monitor sleep could not be run: it waited "), "{why}");
+    }
+
+    /// A start hangs while the one thread that could carry it out is taken.
+    #[test]
+    fn a_program_whose_start_hangs_was_not_run_and_takes_one_place() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .max_blocking_threads(1)
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (free, held) = std::sync::mpsc::channel::<()>();
+            let hangs = tokio::task::spawn_blocking(move || held.recv());
+            let programs = Programs::default();
+            let hung = "monitor true could not be run: its start hung for 20 ms";
+            assert_eq!(run(&programs, Duration::from_millis(20)).await, Err(hung.to_owned()));
+            let still = "monitor true could not be run: its start still hangs";
+            assert_eq!(run(&programs, FOREVER).await, Err(still.to_owned()));
+            assert_eq!(programs.places.available_permits(), AT_ONCE - 1);
+            drop(free);
+            assert!(hangs.await.unwrap().is_err());
+        });
     }
 }

@@ -141,9 +141,11 @@ impl Session for Search<'_> {
     }
 }
 
-/// The whole of the tree below the base, with all attributes.
+/// The whole of the tree below the base, with the attribute that is looked at: a photograph beside it
+/// is not asked for.
 fn search(ldap: &Ldap) -> Vec<u8> {
     let (whole_subtree, finding_base) = (2, 2);
+    let attribute = element(OCTET_STRING, ldap.attribute.as_bytes());
     let parts = [
         element(OCTET_STRING, ldap.base.as_bytes()),
         small(ENUMERATED, whole_subtree),
@@ -152,7 +154,7 @@ fn search(ldap: &Ldap) -> Vec<u8> {
         small(INTEGER, 0),
         element(BOOLEAN, &[0]),
         ldap.filter.clone(),
-        element(SEQUENCE, &[]),
+        element(SEQUENCE, &attribute),
     ];
     message(SEARCH_ID, &element(SEARCH_REQUEST, &parts.concat()))
 }
@@ -204,6 +206,13 @@ mod tests {
             last = search.hear(message);
         }
         (last, search.faults)
+    }
+
+    #[test]
+    fn one_attribute_is_asked_for_and_not_what_stands_beside_it() {
+        let asked = search(&ldap());
+        let selection = element(SEQUENCE, &element(OCTET_STRING, b"objectClass"));
+        assert!(asked.ends_with(&selection), "{asked:?}");
     }
 
     #[test]

@@ -31,7 +31,6 @@ mod report;
 mod talk;
 mod zone;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -41,15 +40,12 @@ use tokio::time::Instant;
 use super::Prober;
 use super::miss::{Miss, Progress};
 use crate::model::{Finding, MonitorCall, MonitorKind, NativeMonitor, Outcome};
+use external::Programs;
 use native::Machine;
 pub use plan::{Mistake, NAMES, Plan, native_name};
 
 /// Hosts asked at once, by all monitors together. Each is a descriptor or two.
 const HOSTS: usize = 512;
-
-/// Programs under way at once. mon's `maxprocs` is the watcher's to keep; this is for those who
-/// set none.
-const PROGRAMS: usize = 256;
 
 /// The exit status of a monitor that could not be asked at all: mon's, for one that cannot be
 /// executed.
@@ -64,37 +60,66 @@ pub struct HostResult {
     pub outcome: Outcome,
 }
 
-/// Who carries out monitors that the director has itself.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub enum Natives {
-    /// The director.
-    #[default]
-    Ours,
-    /// mon's programs, looked for in these folders: for owners whose own `http.monitor` is not
-    /// mon's, or who do not trust us yet.
-    Programs(Vec<PathBuf>),
+/// What a monitor found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    pub finding: Finding,
+    /// What became of each host, as far as it is known: of a program's, those that its summary
+    /// names have failed; none is known where it failed and names none.
+    pub hosts: Vec<HostResult>,
+    /// Why nobody was asked, where that was the director's own trouble: who heeds the finding for
+    /// a server must not hold it against it.
+    pub trouble: Option<String>,
+}
+
+impl Found {
+    /// All is well where the finding says so: `fping -a` is content with one host of many.
+    fn of(finding: Finding, mut hosts: Vec<HostResult>) -> Found {
+        if finding.exit == 0 {
+            hosts.iter_mut().for_each(|host| host.outcome = Outcome::Pass);
+        }
+        let mut trouble = None;
+        for host in &hosts {
+            match &host.outcome {
+                Outcome::Pass => {}
+                Outcome::Local(why) => trouble = trouble.or_else(|| Some(why.clone())),
+                Outcome::Fail(_) => return Found { finding, hosts, trouble: None },
+            }
+        }
+        Found { finding, hosts, trouble }
+    }
+
+    /// The director could not ask any of these, nor anybody else.
+    fn unasked(why: String, hosts: &[String]) -> Found {
+        let host =
+            |host: &String| HostResult { host: host.clone(), outcome: Outcome::Local(why.clone()) };
+        let hosts = hosts.iter().map(host).collect();
+        Found { finding: not_run(&why), hosts, trouble: Some(why) }
+    }
+
+    /// What was written cannot be carried out, which is its owner's to mend.
+    fn mistaken(why: &str) -> Found {
+        Found { finding: not_run(why), hosts: Vec::new(), trouble: None }
+    }
 }
 
 /// Carries out monitors. Cheap to clone.
 #[derive(Clone)]
 pub struct Monitors {
     prober: Prober,
-    natives: Natives,
     hosts: Arc<Semaphore>,
-    programs: Arc<Semaphore>,
+    programs: Arc<Programs>,
 }
 
 impl Monitors {
-    pub fn new(prober: Prober, natives: Natives) -> Monitors {
+    pub fn new(prober: Prober) -> Monitors {
         let hosts = Arc::new(Semaphore::new(HOSTS));
-        Monitors { prober, natives, hosts, programs: Arc::new(Semaphore::new(PROGRAMS)) }
+        Monitors { prober, hosts, programs: Arc::default() }
     }
 
     /// Asks for these hosts, and for them alone, within the call's limit.
     ///
-    /// `environment` is what programs see besides the director's own. With the finding comes what
-    /// became of each host, as far as it is known: of a program's, those that its summary names
-    /// have failed; none is known where it failed and names none.
+    /// `environment` is what programs see besides the director's own.
     ///
     /// To be called in a tokio runtime with time and I/O. Dropping the future ends what it began.
     pub async fn run(
@@ -102,51 +127,39 @@ impl Monitors {
         call: &MonitorCall,
         hosts: &[String],
         environment: &[(String, String)],
-    ) -> (Finding, Vec<HostResult>) {
-        let hosts = if call.without_hosts { &[] } else { hosts };
+    ) -> Found {
+        let told = if call.without_hosts { &[] } else { hosts };
         match &call.how {
-            MonitorKind::Missing => not_run(format!("no monitor found for: {}", call.written)),
-            MonitorKind::Program(argv) => self.program(call, argv, hosts, environment).await,
-            MonitorKind::Native(native) => match &self.natives {
-                Natives::Ours => self.native(call, native, hosts).await,
-                Natives::Programs(folders) => match program_of(call, native, folders) {
-                    Some(argv) => self.program(call, &argv, hosts, environment).await,
-                    None => not_run(format!("no program found for: {}", call.written)),
-                },
-            },
+            MonitorKind::Missing => {
+                Found::mistaken(&format!("no monitor found for: {}", call.written))
+            }
+            MonitorKind::Native(native) => self.native(call, native, told).await,
+            MonitorKind::Program(argv) => {
+                let argv = [argv, told].concat();
+                match self.programs.run(&argv, environment, call.limit).await {
+                    Ok(finding) => {
+                        let results = external::by_host(&finding, told);
+                        Found::of(finding, results)
+                    }
+                    Err(why) => Found::unasked(why, hosts),
+                }
+            }
         }
     }
 
-    async fn native(
-        &self,
-        call: &MonitorCall,
-        native: &NativeMonitor,
-        hosts: &[String],
-    ) -> (Finding, Vec<HostResult>) {
+    async fn native(&self, call: &MonitorCall, native: &NativeMonitor, hosts: &[String]) -> Found {
         let plan = match Plan::parse(native) {
             Ok(plan) => plan,
             Err(mistakes) => {
                 let lines: Vec<String> = mistakes.iter().map(Mistake::to_string).collect();
-                return not_run(format!("{}: {}", call.written, lines.join("; ")));
+                return Found::mistaken(&format!("{}: {}", call.written, lines.join("; ")));
             }
         };
         let deadline = Instant::now() + call.limit.min(external::FOREVER);
         let machine = Machine::new(self.prober.clone(), self.hosts.clone(), deadline);
         let hosts = [&plan.hosts[..], hosts].concat();
-        machine.run(&plan.task, hosts).await
-    }
-
-    async fn program(
-        &self,
-        call: &MonitorCall,
-        argv: &[String],
-        hosts: &[String],
-        environment: &[(String, String)],
-    ) -> (Finding, Vec<HostResult>) {
-        let argv = [argv, hosts].concat();
-        let finding = external::run(&self.programs, &argv, environment, call.limit).await;
-        let results = external::by_host(&finding, hosts);
-        (finding, results)
+        let (finding, results) = machine.run(&plan.task, hosts).await;
+        Found::of(finding, results)
     }
 }
 
@@ -161,19 +174,32 @@ pub(super) async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
     native::hear(shared, &plan.task, stream, &Progress::default()).await
 }
 
-fn not_run(why: String) -> (Finding, Vec<HostResult>) {
-    (Finding { exit: NOT_RUN, output: format!("{why}\n") }, Vec::new())
+fn not_run(why: &str) -> Finding {
+    Finding { exit: NOT_RUN, output: format!("{why}\n") }
 }
 
-/// The program that was written, in the first folder that has it, and its words.
-fn program_of(
-    call: &MonitorCall,
-    native: &NativeMonitor,
-    folders: &[PathBuf],
-) -> Option<Vec<String>> {
-    let name = call.written.split_whitespace().next()?;
-    let path = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file())?;
-    let mut argv = vec![path.to_str()?.to_owned()];
-    argv.extend(native.words.iter().cloned());
-    Some(argv)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(exit: u8, outcomes: &[Outcome]) -> Found {
+        let host = |outcome: &Outcome| HostResult { host: "web".into(), outcome: outcome.clone() };
+        let finding = Finding { exit, output: String::new() };
+        Found::of(finding, outcomes.iter().map(host).collect())
+    }
+
+    #[test]
+    fn a_group_of_which_only_those_failed_who_could_not_be_asked_has_not_failed() {
+        let (local, fail) = (Outcome::Local("busy".into()), Outcome::Fail("refused".into()));
+        let trouble = Some("busy".to_owned());
+        assert_eq!(found(1, &[Outcome::Pass, local.clone()]).trouble, trouble);
+        assert_eq!(found(1, &[local, fail]).trouble, None);
+        assert_eq!(found(1, &[]).trouble, None, "a program that names nobody has failed");
+    }
+
+    #[test]
+    fn no_host_has_failed_of_a_group_that_is_well() {
+        let well = found(0, &[Outcome::Pass, Outcome::Fail("no answer".into())]);
+        assert!(well.hosts.iter().all(|host| host.outcome == Outcome::Pass), "{well:?}");
+    }
 }

@@ -8,9 +8,10 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::external::Programs;
 use super::plan::{Fping, Http, Ldap, Mysql, Password, Ping, Port, Talk, Task};
 use super::report::{Answer, finding};
-use super::{HostResult, dns, external, hosts, http, ldap, talk};
+use super::{HostResult, dns, hosts, http, ldap, talk};
 use crate::model::{CheckSpec, Endpoint, Finding, Outcome, PingProbe, Probe, SqlProbe};
 use crate::probe::miss::{Miss, Progress};
 use crate::probe::room::Held;
@@ -103,13 +104,14 @@ impl Machine {
 
     /// The way to hosts that do not answer, which is a program's business.
     async fn trace(&self, answers: &mut [Answer]) {
-        let places = Arc::new(Semaphore::new(1));
+        let programs = Programs::default();
         let lost =
             answers.iter_mut().filter(|a| a.outcome != Outcome::Pass && a.round_trip.is_none());
         for answer in lost.take(TRACES) {
             let left = self.deadline.saturating_duration_since(Instant::now());
             let argv = ["traceroute", "-w", "3", "--", &answer.host].map(str::to_owned);
-            answer.said = external::run(&places, &argv, &[], left).await.output;
+            let traced = programs.run(&argv, &[], left).await;
+            answer.said = traced.map_or_else(|why| format!("{why}\n"), |found| found.output);
         }
     }
 }
@@ -263,7 +265,8 @@ async fn found(
 
 async fn conversation(shared: &Shared, talk: &Talk, host: &str, limit: Duration) -> Answer {
     let (limit, progress) = (limit.min(talk.timeout), &Progress::default());
-    let mut conversation = talk::Conversation::new(talk.style, &talk.steps);
+    let node = node();
+    let mut conversation = talk::Conversation::new(talk.style, &talk.steps, &node);
     let work = async {
         let endpoint = endpoint(shared, host, &talk.port, progress).await?;
         let mut tcp = connect::open(endpoint, progress).await?;
@@ -271,6 +274,12 @@ async fn conversation(shared: &Shared, talk: &Talk, host: &str, limit: Duration)
     };
     let done = outcome(within(limit, progress, work).await);
     Answer { said: conversation.into_transcript(), ..Answer::plain(host, done) }
+}
+
+/// This host, as it calls itself.
+fn node() -> String {
+    let name = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    name.unwrap_or_else(|| "localhost".to_owned())
 }
 
 async fn entries(shared: &Shared, ldap: &Ldap, host: &str, limit: Duration) -> Answer {
@@ -360,7 +369,7 @@ pub(in crate::probe) async fn hear<S: AsyncRead + AsyncWrite + Unpin>(
             judge(shared, http, content, done, progress).await
         }
         Task::Talk(talk) => {
-            let mut conversation = talk::Conversation::new(talk.style, &talk.steps);
+            let mut conversation = talk::Conversation::new(talk.style, &talk.steps, "lvs1");
             talk::lead(stream, &mut conversation, &shared.room, progress).await
         }
         Task::Ldap(ldap) => {

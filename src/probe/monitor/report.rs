@@ -135,6 +135,9 @@ fn echoes(fping: &Fping, answers: &[Answer]) -> (u8, String) {
     let lost = answers.iter().filter(lost).count();
     let exit = match fping.all {
         true => one_if(lost == answers.len()),
+        // fping's own status, where it is not the monitor that finds a host slow.
+        false if failed(answers).any(|answer| answer.round_trip.is_some()) => 1,
+        false if failed(answers).any(|answer| answer.why().starts_with("resolve: ")) => 2,
         false => one_if(failed(answers).next().is_some()),
     };
     (exit, out)
@@ -370,7 +373,9 @@ mod tests {
         // With -a only hosts that are lost count, and all must be.
         let (exit, output) = found("fping", &["-a"], &[fast, slow, lost.clone()]);
         assert_eq!((exit, output.lines().next()), (0, Some("lost slow")));
-        assert_eq!(found("fping", &["-a"], &[lost]).0, 1);
+        assert_eq!(found("fping", &["-a"], std::slice::from_ref(&lost)).0, 1);
+        let unknown = bad("nobody", "resolve: nobody: no address");
+        assert_eq!(found("fping", &[], &[lost, unknown]).0, 2, "a name without an address");
     }
 
     #[test]

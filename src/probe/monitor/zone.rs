@@ -7,6 +7,7 @@ use super::plan::{Dns, DnsMode, DnsQuery};
 use super::record::Reply;
 use super::report::{bounded, exit};
 use crate::model::{Finding, Outcome};
+use crate::probe::miss::Miss;
 
 /// The exit status when no master can be believed, or one of them with `--failsingle`.
 const NO_MASTER: u8 = 251;
@@ -29,7 +30,7 @@ pub(super) struct Ask {
 }
 
 /// What was answered, or why nothing was.
-pub(super) type Answers = HashMap<Ask, Result<Reply, String>>;
+pub(super) type Answers = HashMap<Ask, Result<Reply, Miss>>;
 
 /// Everything that must be asked for this.
 pub(super) fn questions(dns: &Dns, servers: &[String]) -> Vec<Ask> {
@@ -66,7 +67,8 @@ fn second(query: &DnsQuery, server: &str) -> Option<Ask> {
     query.target.clone().map(|name| Ask { name, ..first(query, server) })
 }
 
-/// The finding, and what became of each server.
+/// The finding, and what became of each server; nothing is known of any where the masters cannot be
+/// believed.
 pub(super) fn judge(
     dns: &Dns,
     servers: &[String],
@@ -92,11 +94,14 @@ pub(super) fn judge(
         }
     }
     let of = |server: &String| {
-        let why = faults.iter().find_map(|fault| fault.of.iter().find(|(name, _)| name == server));
-        (server.clone(), why.map_or(Outcome::Pass, |(_, why)| Outcome::Fail(why.clone())))
+        let miss = faults.iter().find_map(|fault| fault.of.iter().find(|(name, _)| name == server));
+        (server.clone(), miss.map_or(Outcome::Pass, |(_, miss)| miss.clone().into()))
     };
     let finding = Finding { exit: worst, output: bounded(output) };
-    (finding, servers.iter().map(of).collect())
+    match faults.iter().any(|fault| fault.of.is_empty()) {
+        true => (finding, Vec::new()),
+        false => (finding, servers.iter().map(of).collect()),
+    }
 }
 
 /// A zone or a question with which something is wrong.
@@ -105,8 +110,8 @@ struct Fault {
     summary: String,
     title: String,
     detail: String,
-    /// Servers that failed, and why.
-    of: Vec<(String, String)>,
+    /// Servers that failed, and why; empty where that cannot be said.
+    of: Vec<(String, Miss)>,
 }
 
 struct Masters<'a> {
@@ -117,7 +122,7 @@ struct Masters<'a> {
 
 impl Masters<'_> {
     fn zone(&self, zone: &str, servers: &[String], answers: &Answers) -> Option<Fault> {
-        let fault = |exit, bad: &str, detail: String, of: Vec<(String, String)>| Fault {
+        let fault = |exit, bad: &str, detail: String, of: Vec<(String, Miss)>| Fault {
             exit,
             summary: format!("{bad}({zone})"),
             title: format!("Zone '{zone}': failed servers: {bad}\n"),
@@ -126,47 +131,61 @@ impl Masters<'_> {
         };
         let wanted = match self.serial(zone, answers) {
             Ok(serial) => serial,
-            // Of the servers nothing is known: there is nothing to compare them with.
-            Err((exit, bad, why)) => return Some(fault(exit, &bad, why, Vec::new())),
+            // Of the servers nothing is known: there is nothing to compare them with. Where that is
+            // for the director's trouble it is nobody's failure.
+            Err((exit, bad, miss)) => {
+                let unasked = |server: &String| (server.clone(), miss.clone());
+                let of = match &miss {
+                    Miss::Local(_) => servers.iter().map(unasked).collect(),
+                    Miss::Fail(_) => Vec::new(),
+                };
+                return Some(fault(exit, &bad, miss.why().to_owned(), of));
+            }
         };
-        let of: Vec<(String, String)> = servers
+        let of: Vec<(String, Miss)> = servers
             .iter()
             .filter_map(|server| {
-                let why = self.copy(zone, server, wanted, answers).err()?;
-                Some((server.clone(), why))
+                let miss = self.copy(zone, server, wanted, answers).err()?;
+                Some((server.clone(), miss))
             })
             .collect();
         let bad: Vec<&str> = of.iter().map(|(server, _)| server.as_str()).collect();
-        let detail: Vec<String> = of.iter().map(|(_, why)| format!("\n{why}")).collect();
+        let detail: Vec<String> = of.iter().map(|(_, miss)| format!("\n{}", miss.why())).collect();
         let (exit, bad, detail) = (exit(bad.len()), bad.join(" "), detail.concat());
         (!of.is_empty()).then(|| fault(exit, &bad, detail, of))
     }
 
     /// The highest serial the masters have, or the exit status, the master and what is wrong.
-    fn serial(&self, zone: &str, answers: &Answers) -> Result<u32, (u8, String, String)> {
+    fn serial(&self, zone: &str, answers: &Answers) -> Result<u32, (u8, String, Miss)> {
         let (mut serials, mut wrong) = (Vec::new(), Vec::new());
         for master in self.names {
             match start(zone, master, answers) {
                 Ok(serial) => serials.push((serial, master)),
-                Err(why) if self.any => return Err((NO_MASTER, master.clone(), why)),
-                Err(why) => wrong.push(why),
+                Err(miss) if self.any => return Err((NO_MASTER, master.clone(), miss)),
+                Err(miss) => wrong.push(miss),
             }
         }
         let (Some((lowest, behind)), Some((highest, _))) =
             (serials.iter().min().copied(), serials.iter().max().copied())
         else {
-            return Err((NO_MASTER, String::new(), wrong.join("\n")));
+            let why = wrong.iter().map(Miss::why).collect::<Vec<_>>().join("\n");
+            let is_local = wrong.iter().all(|miss| matches!(miss, Miss::Local(_)));
+            let miss = if is_local { Miss::Local(why) } else { Miss::Fail(why) };
+            return Err((NO_MASTER, String::new(), miss));
         };
         match highest - lowest > self.threshold {
-            true => Err((MASTERS_DIFFER, behind.clone(), stale(zone, behind, lowest, highest))),
+            true => {
+                let why = Miss::Fail(stale(zone, behind, lowest, highest));
+                Err((MASTERS_DIFFER, behind.clone(), why))
+            }
             false => Ok(highest),
         }
     }
 
-    fn copy(&self, zone: &str, server: &str, wanted: u32, answers: &Answers) -> Result<(), String> {
+    fn copy(&self, zone: &str, server: &str, wanted: u32, answers: &Answers) -> Result<(), Miss> {
         let serial = start(zone, server, answers)?;
         match serial.abs_diff(wanted) > self.threshold {
-            true => Err(stale(zone, server, serial, wanted)),
+            true => Err(Miss::Fail(stale(zone, server, serial, wanted))),
             false => Ok(()),
         }
     }
@@ -179,16 +198,17 @@ fn stale(zone: &str, server: &str, serial: u32, wanted: u32) -> String {
 }
 
 /// The serial that a server has of a zone, of its own knowledge.
-fn start(zone: &str, server: &str, answers: &Answers) -> Result<u32, String> {
-    let nothing = Err("it was not asked".to_owned());
+fn start(zone: &str, server: &str, answers: &Answers) -> Result<u32, Miss> {
+    let nothing = Err(Miss::Local("it was not asked".into()));
     let failed = |why: &str| format!("SOA query for {zone} from {server} failed {why}");
     let answer = answers.get(&start_of(zone, server)).unwrap_or(&nothing);
-    let reply = answer.as_ref().map_err(|why| failed(why))?;
+    let reply = answer.as_ref().map_err(|miss| miss.clone().map(failed))?;
+    let wrong = |why| Err(Miss::Fail(why));
     match &reply.records[..] {
-        [] => Err(failed("NOERROR\n    Empty answer received.  (No zone on server?)")),
-        _ if !reply.authoritative => Err(format!("{server} is not authoritative for {zone}")),
-        [record] => record.serial.ok_or_else(|| failed("another type of record")),
-        _ => Err(format!("Too many answers for SOA query to {server} for {zone}")),
+        [] => wrong(failed("NOERROR\n    Empty answer received.  (No zone on server?)")),
+        _ if !reply.authoritative => wrong(format!("{server} is not authoritative for {zone}")),
+        [record] => record.serial.ok_or_else(|| Miss::Fail(failed("another type of record"))),
+        _ => wrong(format!("Too many answers for SOA query to {server} for {zone}")),
     }
 }
 
@@ -203,11 +223,11 @@ fn query(query: &DnsQuery, servers: &[String], answers: &Answers) -> Option<Faul
     };
     for server in servers {
         let found = records(&first(query, server), answers);
-        let why = match (found, target) {
-            (Err(why), _) => {
+        let miss = match (found, target) {
+            (Err(miss), _) => {
                 // Only servers that do not answer are named in the summary.
                 fault.summary.push_str(&format!("{name}@{server} "));
-                format!("{kind} query for {name} from {server} failed {why}")
+                miss.map(|why| format!("{kind} query for {name} from {server} failed {why}"))
             }
             (Ok(_), None) => continue,
             (Ok(found), Some(target)) => {
@@ -217,21 +237,22 @@ fn query(query: &DnsQuery, servers: &[String], answers: &Answers) -> Option<Faul
                 if found.iter().any(same) {
                     continue;
                 }
-                format!("Query {name}:{kind} failed to match {target}")
+                Miss::Fail(format!("Query {name}:{kind} failed to match {target}"))
             }
         };
-        let _ = write!(fault.detail, "\n{why}");
-        fault.of.push((server.clone(), why));
+        let _ = write!(fault.detail, "\n{}", miss.why());
+        fault.of.push((server.clone(), miss));
     }
     fault.exit = exit(fault.of.len());
     (!fault.of.is_empty()).then_some(fault)
 }
 
 /// The records of an answer, at least one.
-fn records<'a>(ask: &Ask, answers: &'a Answers) -> Result<Vec<&'a str>, String> {
-    let reply = answers.get(ask).ok_or("it was not asked")?.as_ref().map_err(String::clone)?;
+fn records<'a>(ask: &Ask, answers: &'a Answers) -> Result<Vec<&'a str>, Miss> {
+    let answer = answers.get(ask).ok_or_else(|| Miss::Local("it was not asked".into()))?;
+    let reply = answer.as_ref().map_err(Miss::clone)?;
     match reply.records.is_empty() {
-        true => Err("NOERROR".into()),
+        true => Err(Miss::Fail("NOERROR".into())),
         false => Ok(reply.records.iter().map(|record| record.text.as_str()).collect()),
     }
 }
@@ -250,16 +271,43 @@ mod tests {
         Dns::clone(&dns)
     }
 
-    fn has(serial: u32) -> Result<Reply, String> {
+    fn has(serial: u32) -> Result<Reply, Miss> {
         let record = Record { text: serial.to_string(), serial: Some(serial) };
         Ok(Reply { authoritative: true, records: vec![record] })
+    }
+
+    fn outcomes(words: &str, servers: &[&str]) -> Vec<(String, Outcome)> {
+        let servers: Vec<String> = servers.iter().map(|server| (*server).to_owned()).collect();
+        let dns = dns(words);
+        let asks = questions(&dns, &servers).into_iter();
+        let answers = asks.map(|ask| (ask.clone(), by_server(&ask))).collect();
+        judge(&dns, &servers, &answers).1
+    }
+
+    #[test]
+    fn of_servers_whose_masters_cannot_be_believed_nothing_is_said() {
+        assert_eq!(outcomes("--zone x --master dead", &["a", "b"]), []);
+        assert_eq!(outcomes("--zone x --master m --master old", &["a"]), []);
+        // Nor where one zone can be compared and the other cannot.
+        assert_eq!(outcomes("--zone x --zone y --master dead", &["a"]), []);
+    }
+
+    #[test]
+    fn who_could_not_be_asked_has_not_failed() {
+        let is_local = |(_, outcome): &(String, Outcome)| matches!(outcome, Outcome::Local(_));
+        let said = outcomes("--zone x --master unasked", &["a", "b"]);
+        assert!(said.len() == 2 && said.iter().all(is_local), "{said:?}");
+        let said = outcomes("--zone x --master m", &["unasked", "a"]);
+        assert!(is_local(&said[0]) && said[1].1 == Outcome::Pass, "{said:?}");
+        let said = outcomes("--caching_only --query www", &["unasked"]);
+        assert!(is_local(&said[0]), "{said:?}");
     }
 
     /// The exit status, the summary and who failed.
     fn found(
         words: &str,
         servers: &[&str],
-        say: impl Fn(&Ask) -> Result<Reply, String>,
+        say: impl Fn(&Ask) -> Result<Reply, Miss>,
     ) -> (u8, String, Vec<String>) {
         let (dns, servers) =
             (dns(words), servers.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>());
@@ -271,9 +319,10 @@ mod tests {
         (finding.exit, summary, failed.map(|(server, _)| server).collect())
     }
 
-    fn by_server(ask: &Ask) -> Result<Reply, String> {
+    fn by_server(ask: &Ask) -> Result<Reply, Miss> {
         match ask.server.as_str() {
-            "dead" => Err("query timed out".into()),
+            "dead" => Err(Miss::Fail("query timed out".into())),
+            "unasked" => Err(Miss::Local("too many open files".into())),
             "old" => has(5),
             "guest" => Ok(Reply { authoritative: false, ..has(7).unwrap() }),
             "empty" => Ok(Reply { authoritative: true, records: vec![] }),
@@ -309,7 +358,7 @@ mod tests {
     #[test]
     fn a_caching_server_must_answer_and_match_its_target() {
         let say = |ask: &Ask| match (ask.server.as_str(), ask.name.as_str()) {
-            ("dead", _) => Err("query timed out".to_owned()),
+            ("dead", _) => Err(Miss::Fail("query timed out".into())),
             ("other", "target") => Ok(Reply { authoritative: false, records: vec![] }),
             _ => has(7),
         };

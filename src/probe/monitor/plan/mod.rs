@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::model::NativeMonitor;
 pub use options::Mistake;
-pub(super) use script::{Heard, Step};
+pub(super) use script::{Heard, NODE, Step};
 
 /// The monitors that are carried out here. `mysql` may be called `msql-mysql` as well, as mon's
 /// program is.

@@ -48,6 +48,24 @@ struct Found {
 /// Reads single letters as `Getopt::Std` does: `-o -p80 -p 80 -op80`, up to the first word that
 /// is none. The letters are written as there: `op:`.
 pub(super) fn letters(monitor: &'static str, words: &[String], known: &'static str) -> Given {
+    read_letters(monitor, words, known, false)
+}
+
+/// The same wherever they stand, as getopt(1) does.
+pub(super) fn letters_anywhere(
+    monitor: &'static str,
+    words: &[String],
+    known: &'static str,
+) -> Given {
+    read_letters(monitor, words, known, true)
+}
+
+fn read_letters(
+    monitor: &'static str,
+    words: &[String],
+    known: &'static str,
+    anywhere: bool,
+) -> Given {
     let known: Vec<Known> = known
         .char_indices()
         .filter(|(_, c)| *c != ':')
@@ -55,7 +73,15 @@ pub(super) fn letters(monitor: &'static str, words: &[String], known: &'static s
         .collect();
     let mut given = Given::none(monitor);
     let mut at = 0;
-    while let Some(word) = words.get(at).filter(|word| word.len() > 1 && word.starts_with('-')) {
+    while let Some(word) = words.get(at) {
+        if word.len() < 2 || !word.starts_with('-') {
+            if !anywhere {
+                break;
+            }
+            given.hosts.push(word.clone());
+            at += 1;
+            continue;
+        }
         at += 1;
         if word == "--" {
             break;
@@ -81,7 +107,7 @@ pub(super) fn letters(monitor: &'static str, words: &[String], known: &'static s
             }
         }
     }
-    given.hosts = words.get(at..).unwrap_or_default().to_vec();
+    given.hosts.extend_from_slice(words.get(at..).unwrap_or_default());
     given
 }
 
@@ -159,12 +185,16 @@ impl Given {
         self.mistakes.push(Mistake { word, what, hint: hint.to_owned() });
     }
 
-    /// The last value of an option, and the word it is in. An empty one, or 0, is none: Perl's
-    /// `||`, by which these monitors choose their defaults.
-    pub fn value(&self, name: &str) -> Option<(&str, usize)> {
+    /// The last value of an option, and the word it is in, whatever it is.
+    pub fn last(&self, name: &str) -> Option<(&str, usize)> {
         let last = self.found.iter().rev().find(|found| found.name == name)?;
-        let is_true = !last.value.is_empty() && last.value != "0";
-        is_true.then_some((last.value.as_str(), last.word))
+        Some((last.value.as_str(), last.word))
+    }
+
+    /// The same, but an empty one, or 0, is none: Perl's `||`, by which most of these monitors
+    /// choose their defaults.
+    pub fn value(&self, name: &str) -> Option<(&str, usize)> {
+        self.last(name).filter(|(value, _)| !value.is_empty() && *value != "0")
     }
 
     pub fn values(&self, name: &str) -> Vec<(String, usize)> {
@@ -178,13 +208,24 @@ impl Given {
 
     /// A text that can be said in one line.
     pub fn text(&mut self, name: &str, default: &str) -> String {
-        let Some((value, word)) = self.value(name) else { return default.to_owned() };
-        let value = value.to_owned();
+        let value = self.value(name).map(|(value, word)| (value.to_owned(), word));
+        self.one_line(name, value).unwrap_or_else(|| default.to_owned())
+    }
+
+    /// The same for monitors that set their defaults before they read: what is given holds, even
+    /// when it is empty or 0.
+    pub fn text_as_given(&mut self, name: &str, default: &str) -> String {
+        let value = self.last(name).map(|(value, word)| (value.to_owned(), word));
+        self.one_line(name, value).unwrap_or_else(|| default.to_owned())
+    }
+
+    fn one_line(&mut self, name: &str, value: Option<(String, usize)>) -> Option<String> {
+        let (value, word) = value?;
         if value.chars().any(char::is_control) {
             let what = format!("the value of {name} holds a control character");
             self.wrong(word, what, "it would end the line it is sent in");
         }
-        value
+        Some(value)
     }
 
     /// A whole number from 1 to `most`.

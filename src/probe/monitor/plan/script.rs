@@ -75,11 +75,13 @@ pub(super) fn ftp() -> (Style, Vec<Step>) {
     (Style::Ftp, steps)
 }
 
-/// `node` is who says HELO.
-pub(super) fn smtp(node: &str) -> (Style, Vec<Step>) {
+/// In what is said to a mail server: this host's name.
+pub(in crate::probe::monitor) const NODE: &str = "{node}";
+
+pub(super) fn smtp() -> (Style, Vec<Step>) {
     let steps = vec![
         step("", Expect::Reply("220"), "did not receive 220 greeting"),
-        step(format!("HELO {node}"), Expect::Reply("250"), "did not get 250 response to HELO"),
+        step(format!("HELO {NODE}"), Expect::Reply("250"), "did not get 250 response to HELO"),
         step("quit", Expect::Reply("221"), "did not get 221 response to quit"),
     ];
     (Style::Smtp, steps)

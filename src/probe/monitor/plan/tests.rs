@@ -55,6 +55,25 @@ fn letters_are_read_as_perl_reads_them() {
 }
 
 #[test]
+fn what_is_empty_or_0_holds_where_the_real_ones_set_their_defaults_first() {
+    let Task::Ldap(ldap) = task("ldap", &["--value", "0", "--basedn", ""]) else { panic!() };
+    assert_eq!((ldap.value.as_str(), ldap.base.as_str()), ("0", ""));
+    let Task::Mysql(mysql) = task("mysql", &["--password", "0"]) else { panic!() };
+    assert_eq!(mysql.password, Password::Plain("0".into()));
+    let Task::Http(http) = task("http", &["-m", "0"]) else { panic!() };
+    assert_eq!(http.pattern.as_deref(), Some("(?s)0"));
+    let Task::Http(http) = task("http", &["-m", ""]) else { panic!() };
+    assert_eq!(http.pattern, None);
+}
+
+#[test]
+fn options_of_ping_may_follow_its_hosts() {
+    let plan = parse("ping", &["web1", "-c", "3", "web2", "--", "-6"]).unwrap();
+    assert_eq!(plan.task, Task::Ping(Ping { count: 3, v6: false }));
+    assert_eq!(plan.hosts, ["web1", "web2", "-6"]);
+}
+
+#[test]
 fn whole_words_are_read_as_perl_reads_them() {
     for words in [
         &["--port=390", "--basedn", "dc=x"][..],

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::options::{Given, Known, letters, whole_words};
+use super::options::{Given, Known, letters, letters_anywhere, whole_words};
 use super::{
     Dns, DnsMode, DnsQuery, Fping, Http, Ldap, Mistake, Mysql, Password, Ping, Plan, Port, Style,
     Talk, Task, script,
@@ -20,12 +20,12 @@ const ECHOES: u32 = 20;
 pub(super) fn parse(name: &'static str, words: &[String]) -> Result<Plan, Vec<Mistake>> {
     let (task, given) = match name {
         "fping" => fping(letters(name, words, "ahr:s:t:T")),
-        "ping" => ping(letters(name, words, "c:6")),
+        "ping" => ping(letters_anywhere(name, words, "c:6")),
         "tcp" => tcp(letters(name, words, "p:t:")),
         "http" => http(letters(name, words, "p:t:u:a:m:o"), false),
         "https" => http(letters(name, words, "p:t:u:a:m:o"), true),
         "ftp" => talk(letters(name, words, "p:t:"), 21, script::ftp()),
-        "smtp" => talk(letters(name, words, "p:t:"), 25, script::smtp("localhost.localdomain")),
+        "smtp" => talk(letters(name, words, "p:t:"), 25, script::smtp()),
         "pop3" => talk(letters(name, words, "p:t:"), 110, script::pop3()),
         "imap" => imap(letters(name, words, "m:p:t:")),
         "nntp" => nntp(letters(name, words, "fg:p:t:d:u:a:")),
@@ -70,7 +70,8 @@ fn tcp(mut given: Given) -> (Task, Given) {
 }
 
 fn http(mut given: Given, tls: bool) -> (Task, Given) {
-    let pattern = given.value("m").map(|(pattern, word)| (pattern.to_owned(), word));
+    let pattern = given.last("m").filter(|(pattern, _)| !pattern.is_empty());
+    let pattern = pattern.map(|(pattern, word)| (pattern.to_owned(), word));
     if let Some((pattern, word)) = &pattern
         && let Err(why) = pattern::check(&across_lines(pattern))
     {
@@ -225,18 +226,18 @@ const LDAP: &[Known] = &[
 ];
 
 fn ldap(mut given: Given) -> (Task, Given) {
-    let filter = given.text("filter", "cn=Directory Admin");
+    let filter = given.text_as_given("filter", "cn=Directory Admin");
     let filter = filter::encode(&filter).unwrap_or_else(|why| {
-        let word = given.value("filter").map_or(0, |(_, word)| word);
+        let word = given.last("filter").map_or(0, |(_, word)| word);
         given.wrong(word, format!("--filter {filter}: {why}"), "as in (&(uid=joe)(cn=*))");
         Vec::new()
     });
     let ldap = Ldap {
         port: number_of_port(&mut given, 389),
-        base: given.text("basedn", "o=Your Org, c=US"),
+        base: given.text_as_given("basedn", "o=Your Org, c=US"),
         filter,
-        attribute: given.text("attribute", "objectClass"),
-        value: given.text("value", "YourValue"),
+        attribute: given.text_as_given("attribute", "objectClass"),
+        value: given.text_as_given("value", "YourValue"),
     };
     (Task::Ldap(Arc::new(ldap)), given)
 }
@@ -261,15 +262,15 @@ fn mysql(mut given: Given, name: &str) -> (Task, Given) {
         let what = format!("the mode {mode} is not spoken here");
         given.wrong(word, what, "mysql, or run the program itself");
     }
-    let password = given.text("password", "");
+    let password = given.text_as_given("password", "");
     let mysql = Mysql {
         port: number_of_port(&mut given, 3306),
-        login: given.text("username", ""),
+        login: given.text_as_given("username", ""),
         password: match password.starts_with('/') {
             true => Password::File(password),
             false => Password::Plain(password),
         },
-        database: given.text("database", ""),
+        database: given.text_as_given("database", ""),
         timeout: seconds(&mut given, "timeout", 60),
     };
     (Task::Mysql(Arc::new(mysql)), given)
