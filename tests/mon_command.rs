@@ -19,6 +19,8 @@ struct Place {
     top: TempDir,
     port: u16,
     daemon: Option<Child>,
+    /// `DIRECTORD_MONITORS`.
+    switch: Option<&'static str>,
 }
 
 impl Place {
@@ -26,7 +28,7 @@ impl Place {
         let top = tempfile::tempdir().unwrap();
         // Free a moment ago; whoever takes it meanwhile fails the test.
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let place = Place { top, port, daemon: None };
+        let place = Place { top, port, daemon: None, switch: None };
         for folder in ["mon.d", "alert.d", "state", "log"] {
             fs::create_dir(place.path(folder)).unwrap();
         }
@@ -90,6 +92,7 @@ impl Place {
         command.args(words);
         command.arg("--runtime-dir").arg(self.path("run"));
         command.arg("--state-dir").arg(self.path("own")).env("NOTE", self.path("note"));
+        command.envs(self.switch.map(|word| ("DIRECTORD_MONITORS", word)));
         let log = fs::File::options().append(true).create(true).open(self.path("out")).unwrap();
         self.daemon = Some(command.stdout(Stdio::null()).stderr(log).spawn().unwrap());
         self.until("the port is open", || TcpStream::connect(("127.0.0.1", self.port)).is_ok());
@@ -402,6 +405,34 @@ fn exit_statuses_and_words_are_mons() {
     assert!(String::from_utf8_lossy(&run(&place, &["-v"]).stdout).starts_with("mon-1.3.4"));
     assert_eq!(run(&place, &["-h"]).status.code(), Some(0));
     assert_eq!(run(&place, &["--nonsense"]).status.code(), Some(0));
+}
+
+/// A monitor that would fail as ours carries it out, and a program of its name that says it is well.
+#[test]
+fn the_switch_has_monitors_run_that_are_carried_out_otherwise() {
+    for (switch, well) in [(None, false), (Some("external"), true)] {
+        let mut place = Place::new(
+            "hostgroup g 127.0.0.1\n\nwatch g\n    service s\n        interval 1s\n        \
+             monitor tcp.monitor -p 1\n        period wd {Sun-Sat}\n            \
+             alert note.alert\n            alertafter 2\n",
+        );
+        place.program("mon.d/tcp.monitor", "echo >>\"$NOTE.program\"\n");
+        place.switch = switch;
+        place.start();
+        let ran = || place.path("note.program").exists();
+        match well {
+            true => place.until("the program is run", ran),
+            false => place.until("it is told", || !place.notes().is_empty()),
+        }
+        assert_eq!(ran(), well);
+        let mut check = Command::new(env!("CARGO_BIN_EXE_directord"));
+        check.arg("check").arg("--config").arg(place.path("mon.cf"));
+        check.envs(switch.map(|word| ("DIRECTORD_MONITORS", word)));
+        let said = check.output().unwrap();
+        let said = [said.stdout, said.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        assert_eq!(said.contains("is run instead: DIRECTORD_MONITORS is external"), well, "{said}");
+    }
 }
 
 #[test]

@@ -102,9 +102,16 @@ pub struct MonPersona {
     pub loads_status: bool,
 }
 
-/// Whether we carry out this monitor of mon's ourselves; if not, why.
+/// `external`: mon's own programs are run wherever they are there.
+pub const MONITORS: &str = "DIRECTORD_MONITORS";
+
+/// Whether we carry out this monitor of mon's ourselves; if not, why. The switch is a variable, so
+/// that the daemon and whoever checks its files are told alike, under any name.
 fn native(monitor: &NativeMonitor) -> Result<(), String> {
-    Plan::check(monitor)
+    match std::env::var_os(MONITORS) {
+        Some(word) if word == "external" => Err(format!("{MONITORS} is external")),
+        _ => Plan::check(monitor),
+    }
 }
 
 /// The names of this system, for files of all dialects.

@@ -122,7 +122,9 @@ impl<'a> Programs<'a> {
         let Some(path) = program.filter(|path| !path.starts_with(PACKAGED)) else { return };
         if self.said.insert(name.text().to_owned()) {
             let message = format!("asked without a program: {} is not run", path.display());
-            findings.note(name, &message).hint("to have it run, give it another name");
+            findings
+                .note(name, &message)
+                .hint("to have it run, give it another name, or set DIRECTORD_MONITORS=external");
         }
     }
 }
