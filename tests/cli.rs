@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use directord::api::{Handle, Request, bind, serve, socket_path};
 use directord::model::{
-    CheckView, CommandReport, KernelView, NameList, Phase, PlanLine, PlanView, ReloadReport,
-    ServerView, ServiceView, Sign, Snapshot, Verdict,
+    CheckView, CommandReport, KernelView, NameList, Phase, PlanLine, PlanView, ReloadReport, Role,
+    RoleReport, ServerView, ServiceView, Sign, Snapshot, Verdict,
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -47,6 +47,7 @@ fn snapshot(services: usize) -> Snapshot {
         version: "0".into(),
         pid: 1,
         phase: Phase::Running,
+        role: Role::Active,
         started: SystemTime::UNIX_EPOCH,
         kernel: KernelView {
             table: "memory".into(),
@@ -152,6 +153,10 @@ async fn answer(
                 let held = Some("would remove 5 of 12 services".to_owned());
                 drop(reply.send(ReloadReport { held, ..ReloadReport::default() }));
             }
+            Request::Role { role, reply } => {
+                let refused = NameList::from_iter(["192.0.2.1:80/tcp: no such scheduler"]);
+                drop(reply.send(RoleReport { role, services: 2, refused, error: None }));
+            }
             Request::Stop { reply, .. } => {
                 let _ = reply.send(());
                 let _ = done.send(());
@@ -168,8 +173,10 @@ async fn answer(
     }
 }
 
-const SUBCOMMANDS: [&str; 10] =
-    ["run", "check", "plan", "status", "reload", "stop", "drain", "undrain", "schema", "demo"];
+const SUBCOMMANDS: [&str; 11] = [
+    "run", "check", "plan", "status", "reload", "role", "stop", "drain", "undrain", "schema",
+    "demo",
+];
 
 #[test]
 fn help_goes_to_standard_output_and_knows_every_subcommand() {
@@ -196,6 +203,7 @@ fn wrong_command_lines_exit_with_2() {
         &["run", "--table", "wood"],
         &["run", "--log-level", "a=b=c"],
         &["drain"],
+        &["role", "passive"],
     ] {
         let (status, out, errors) = output(args);
         assert_eq!((status, out.as_str()), (2, ""), "{args:?}");
@@ -206,7 +214,7 @@ fn wrong_command_lines_exit_with_2() {
 #[test]
 fn nobody_to_ask_is_3_and_says_how_to_start() {
     let dir = TempDir::new().unwrap();
-    for args in [&["status"][..], &["reload"], &["stop"], &["drain", "10.0.0.1:80"]] {
+    for args in [&["status"][..], &["reload"], &["role"], &["stop"], &["drain", "10.0.0.1:80"]] {
         let (status, out, errors) =
             output(&[args, &["--runtime-dir", utf8(&dir.path().join("none"))]].concat());
         assert_eq!((status, out.as_str()), (3, ""), "{args:?}");
@@ -297,6 +305,15 @@ fn drain_names_what_it_was_done_to_or_why_not() {
     assert_eq!((status, out.as_str()), (0, "drained 10.0.0.9:80 of 192.0.2.1:80/tcp\n"));
     let (status, _, errors) = Daemon::start(0).ask(&["undrain", "10.0.0.9:80"]);
     assert_eq!((status, errors.as_str()), (5, "directord: no real server 10.0.0.9:80\n"));
+}
+
+#[test]
+fn role_says_what_it_is_and_what_came_of_another() {
+    let daemon = Daemon::start(1);
+    assert_eq!(daemon.ask(&["role"]), (0, "active\n".into(), String::new()));
+    let (status, out, errors) = daemon.ask(&["role", "standby"]);
+    assert_eq!((status, out.as_str()), (0, "standby: 2 services in the kernel\n"));
+    assert_eq!(errors, "directord: 192.0.2.1:80/tcp: no such scheduler\n");
 }
 
 #[test]

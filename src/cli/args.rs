@@ -3,9 +3,11 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::api::Client;
 use crate::daemon::{Options, SYSLOG, TableChoice};
+use crate::model::Role;
 
 /// Which files.
 #[derive(clap::Args)]
@@ -41,6 +43,12 @@ impl Runtime {
     pub fn client(&self) -> Client {
         Client::new(&self.runtime_dir)
     }
+}
+
+/// What reads a role.
+pub fn role() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::WORDS)
+        .try_map(|word| Role::named(&word).ok_or("neither active nor standby"))
 }
 
 /// Where the last good copies are.
@@ -113,6 +121,7 @@ impl Daemon {
             runtime_dir: self.runtime.runtime_dir,
             state_dir: self.state.state_dir,
             pid_file,
+            role: None,
             persona: None,
             mon: None,
             syslog: SYSLOG.into(),

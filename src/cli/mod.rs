@@ -18,6 +18,7 @@ pub mod mon;
 mod output;
 mod plan;
 mod reload;
+mod role;
 mod run;
 mod schema;
 mod spool;
@@ -54,6 +55,7 @@ enum Command {
     Plan(plan::Args),
     Status(status::Args),
     Reload(reload::Args),
+    Role(role::Args),
     Stop(stop::Args),
     Drain(drain::DrainArgs),
     Undrain(drain::UndrainArgs),
@@ -148,6 +150,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Plan(args) => plan::run(args, &mut out),
         Command::Status(args) => status::run(args, &mut out),
         Command::Reload(args) => reload::run(args, &mut out),
+        Command::Role(args) => role::run(args, &mut out),
         Command::Stop(args) => stop::run(args, &mut out),
         Command::Drain(args) => drain::drain(args, &mut out),
         Command::Undrain(args) => drain::undrain(args, &mut out),

@@ -9,7 +9,8 @@ use nix::unistd::Pid;
 
 use super::exit::{self, Failure};
 use super::{args, logging};
-use crate::daemon;
+use crate::daemon::{self, Options};
+use crate::model::Role;
 
 /// Run the director in the foreground, until SIGTERM or `directord stop`.
 ///
@@ -24,6 +25,9 @@ pub struct Args {
     /// Write the process id here too, besides directord.pid in the runtime folder.
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
+    /// Start in this role, whatever `directord role` or the files said last.
+    #[arg(long, value_name = "ROLE", value_parser = args::role())]
+    role: Option<Role>,
     /// Stop when standard input ends: for whoever must not leave a daemon behind.
     #[arg(long, hide = true)]
     until_input_ends: bool,
@@ -48,7 +52,7 @@ pub fn run(args: Args) -> Result<u8, Failure> {
     if args.until_input_ends {
         thread::spawn(stop_when_input_ends);
     }
-    daemon::run(args.daemon.options(args.pid_file))?;
+    daemon::run(Options { role: args.role, ..args.daemon.options(args.pid_file) })?;
     Ok(exit::OK)
 }
 

@@ -5,7 +5,7 @@
 //! input. It reads no clock, opens nothing and may be run through a day of failures in a second.
 //!
 //! ```text
-//! handle_config, handle_outcome, handle_command, handle_maintenance, handle_timeout,
+//! handle_config, handle_outcome, handle_command, handle_role, handle_maintenance, handle_timeout,
 //! handle_survey, handle_glance, handle_read, handle_applied
 //!                                    |
 //!                     services, checks, what the kernel holds
@@ -23,6 +23,7 @@ mod hands;
 mod kernel;
 mod maintenance;
 mod reconcile;
+mod role;
 mod rows;
 mod view;
 
@@ -34,7 +35,8 @@ use crate::event::Event;
 use crate::health::Health;
 use crate::model::{
     CheckSpec, Command, CommandReport, Desired, Drain, Endpoint, Entry, Memory, Notices, Outcome,
-    Phase, Probe, RealServer, Remembered, ServiceKey, StopAction, Time, Verdict, VirtualService,
+    Phase, Probe, RealServer, Remembered, Role, ServiceKey, StopAction, Time, Verdict,
+    VirtualService,
 };
 use crate::plan::Step;
 use crate::target::{self, Hand, Standing};
@@ -43,6 +45,7 @@ pub use checks::CheckId;
 use checks::{Check, Checks, User};
 use kernel::KernelSide;
 use maintenance::Maintenance;
+use role::Part;
 pub use view::Surroundings;
 
 /// How far apart first probes go out: a thousand within a tenth of a second, more of them at a
@@ -85,6 +88,8 @@ pub enum Action {
     Own(Ledger),
     /// Note what is known of the servers; when `first`, before any later action is carried out.
     Remember { note: Note, first: bool },
+    /// Note the role durably, before any later action is carried out.
+    NoteRole(Role),
     /// All is done; the daemon may end.
     Finish,
 }
@@ -119,6 +124,7 @@ pub struct Changes {
 #[derive(Debug)]
 pub struct Engine {
     phase: Phase,
+    part: Part,
     started: Time,
     /// Chooses the phases of the checks.
     seed: u64,
@@ -194,6 +200,7 @@ impl Engine {
         let unclaimed = kernel.unread.clone();
         Engine {
             phase: Phase::Starting,
+            part: Part::default(),
             started: now,
             seed,
             desired: Arc::default(),
@@ -236,6 +243,9 @@ impl Engine {
         let mut changes = Changes::default();
         if self.phase == Phase::Stopping {
             return changes;
+        }
+        if !self.ledger_begun {
+            self.begin_role(desired.settings.role);
         }
         let gone = self.services.keys().filter(|key| !desired.services.contains_key(key));
         changes.removed = gone.copied().collect();
@@ -606,6 +616,9 @@ impl Engine {
         self.remember_at = None;
         if std::mem::take(&mut self.notes_lost) {
             self.note_all_owned();
+            if self.part.given {
+                self.actions.push_back(Action::NoteRole(self.part.role));
+            }
         }
         let note = self.note(now);
         self.actions.push_back(Action::Remember { note, first });
@@ -677,6 +690,9 @@ impl Engine {
         }
         if self.is_spared(key) {
             return self.kernel.observed(key).cloned();
+        }
+        if self.part.role == Role::Standby {
+            return self.on_standby(key);
         }
         let present = self.kernel.observed(key);
         service.map(|service| target::entry(&service.spec, &self.standings(service), present))

@@ -34,6 +34,7 @@ impl Engine {
             self.finish();
         } else {
             self.kernel.compared = self.kernel.surveyed_at;
+            self.part.settled = true;
             self.tell_ready();
         }
     }
@@ -182,6 +183,7 @@ impl Engine {
         if !first && self.kernel.observed(&key) != record.as_ref() {
             self.let_be(&key, record.as_ref());
         }
+        let left_alone = self.is_left_alone(&key);
         let Some(owned) = self.kernel.owned.get_mut(&key) else { return };
         if first || self.phase == Phase::Stopping {
             owned.observed = record;
@@ -190,7 +192,8 @@ impl Engine {
             self.read_anew(key, now);
             return;
         }
-        if owned.observed == record {
+        if owned.observed == record || left_alone {
+            owned.observed = record;
             self.kernel.absolve(&key);
             return;
         }

@@ -11,7 +11,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::{Endpoint, PlanLine, ServiceKey};
+use crate::model::{Endpoint, PlanLine, Role, ServiceKey};
 
 /// Something worth having in the post-mortem.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -212,6 +212,13 @@ pub enum Event {
         version: &'static str,
         pid: u32,
         table: &'static str,
+    },
+    /// From now on the table is written, or no longer.
+    RoleChanged {
+        #[serde(serialize_with = "text")]
+        role: Role,
+        /// Who said so.
+        cause: &'static str,
     },
     Stopping {
         cause: String,
@@ -454,6 +461,7 @@ impl fmt::Display for Event {
             Event::Started { version, pid, table } => {
                 write!(f, "director started version={version} pid={pid} table={table}")
             }
+            Event::RoleChanged { role, cause } => write!(f, "role {role} cause={}", quoted(cause)),
             Event::Stopping { cause, .. } => write!(f, "director stopping cause={cause}"),
             Event::Stopped { removed, kept } => {
                 write!(f, "director stopped services_removed={removed} services_kept={kept}")

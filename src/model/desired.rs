@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Alerts, CheckSpec, Destination, Endpoint, Head, MonFile, ServiceKey, ServiceSettings,
+    Alerts, CheckSpec, Destination, Endpoint, Head, MonFile, Role, ServiceKey, ServiceSettings,
     ServiceWatch, ViewItem, WatchSettings, Watching,
 };
 
@@ -144,6 +144,8 @@ pub struct Settings {
     /// the operator's word. 0 to 100; 100 never waits.
     pub remove_limit: u8,
     pub sysctl: SysctlPolicy,
+    /// How a start begins where nobody has given his word for a role. A reload changes none.
+    pub role: Role,
     /// How long a verdict outlives a director that cannot ask; after that, not being able to ask
     /// counts as a failure.
     pub local_error_hold: Duration,
@@ -158,6 +160,7 @@ impl Default for Settings {
         Settings {
             remove_limit: 20,
             sysctl: SysctlPolicy::Set,
+            role: Role::Active,
             local_error_hold: Duration::from_secs(60),
             watching: WatchSettings::default(),
             views: BTreeMap::new(),

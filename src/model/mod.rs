@@ -15,6 +15,7 @@ mod memory;
 mod mon;
 mod notice;
 mod probe;
+mod role;
 mod server;
 mod service;
 mod service_watch;
@@ -44,6 +45,7 @@ pub use probe::{
     DnsProbe, ExternalProbe, FtpProbe, HttpProbe, LdapProbe, MailboxProbe, PingProbe, Probe,
     RadiusProbe, SipProbe, SqlProbe, StatusRanges, TcpProbe, Tls, Transport,
 };
+pub use role::Role;
 pub use server::{Destination, Endpoint, ForwardingMethod, Tunnel, TunnelKind};
 pub use service::{
     Family, KernelName, KeyError, NameError, Netmask, Persistence, Protocol, SchedulerFlags,
@@ -54,7 +56,7 @@ pub use table::{Destinations, Digests, Entry, Survey, SurveyKey, Table};
 pub use time::Time;
 pub use view::{
     CheckView, Command, CommandReport, FileState, FileView, KernelView, NameList, Phase, PlanLine,
-    PlanView, RejectedFile, ReloadReport, ServerView, ServiceView, Sign, Snapshot,
+    PlanView, RejectedFile, ReloadReport, RoleReport, ServerView, ServiceView, Sign, Snapshot,
 };
 pub use watch::{
     Alert, AlertCall, AlertOn, Collapse, Dependency, Depends, ExitRange, Expression, MonitorCall,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::Verdict;
+use super::{Role, Verdict};
 
 /// The whole state of the director at one moment, as `status` and the API show it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -14,6 +14,7 @@ pub struct Snapshot {
     pub version: String,
     pub pid: u32,
     pub phase: Phase,
+    pub role: Role,
     #[serde(with = "rfc3339")]
     pub started: SystemTime,
     pub kernel: KernelView,
@@ -158,6 +159,19 @@ pub enum Command {
 pub struct CommandReport {
     /// What it was done to, as `10.0.0.7:80 of 192.0.2.10:80/tcp`.
     pub affected: NameList,
+}
+
+/// What came of a role, once the table is as it asks or cannot be.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct RoleReport {
+    /// The role in force: another than was asked for where somebody else asked since.
+    pub role: Role,
+    /// Services of ours in the kernel now.
+    pub services: usize,
+    /// Services of which the kernel refuses something, each with its words.
+    pub refused: NameList,
+    /// Why the kernel's table cannot be reached, if it cannot; it is tried again.
+    pub error: Option<String>,
 }
 
 /// What a reload did, or why it did not.

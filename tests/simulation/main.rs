@@ -6,5 +6,6 @@ mod chaos;
 mod ldirectord;
 mod life;
 mod maintenance;
+mod roles;
 mod trouble;
 mod world;

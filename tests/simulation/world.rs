@@ -42,9 +42,10 @@ pub struct World {
     pub now: Time,
     pub moods: HashMap<Endpoint, Mood>,
     pub events: Vec<Event>,
-    /// What survives a crash: the last memory noted and the ledger.
+    /// What survives a crash: the last memory noted, the ledger and the role.
     pub memory: Memory,
     pub owned: Vec<ServiceKey>,
+    pub role: Option<Role>,
     pub finished: bool,
     pub probes: u64,
     /// Every check asked, in order.
@@ -69,6 +70,7 @@ impl World {
             events: Vec::new(),
             memory: Memory::default(),
             owned: Vec::new(),
+            role: None,
             finished: false,
             probes: 0,
             asked: Vec::new(),
@@ -93,6 +95,9 @@ impl World {
         self.order.clear();
         self.now = self.now + pause;
         self.engine = Engine::new(self.memory.clone(), self.owned.clone(), 1, self.now);
+        if let Some(role) = self.role {
+            self.engine.resume_role(role);
+        }
         self.finished = false;
     }
 
@@ -106,6 +111,11 @@ impl World {
         let report = self.engine.handle_command(&command, self.now);
         self.carry_out();
         report
+    }
+
+    pub fn play(&mut self, role: Role) {
+        self.engine.handle_role(role, "test", self.now);
+        self.carry_out();
     }
 
     /// From now on these files are in the maintenance folder.
@@ -226,6 +236,7 @@ impl World {
                 Action::Remember { note: Note::Changed(checks), .. } => {
                     self.memory.checks.extend(checks);
                 }
+                Action::NoteRole(role) => self.role = Some(role),
                 Action::Finish => self.finished = true,
             }
         }

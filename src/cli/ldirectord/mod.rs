@@ -210,6 +210,7 @@ fn serve_here(
         runtime_dir: places.runtime_dir.clone(),
         state_dir: places.state_dir.clone(),
         pid_file,
+        role: None,
         persona: Some(persona),
         mon: None,
         syslog: root.syslog(),

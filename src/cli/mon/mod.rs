@@ -120,6 +120,7 @@ fn serve(file: PathBuf, asked: &Asked, persona: MonPersona, places: MonPlaces) -
         runtime_dir,
         state_dir: state_dir.unwrap_or_else(|| Path::new("/var/lib/directord").join(name)),
         pid_file: places.pid_file,
+        role: None,
         persona: None,
         mon: Some(persona),
         syslog: SYSLOG.into(),

@@ -14,9 +14,9 @@ pub fn print(
     snapshot: &Snapshot,
     selection: &Selection<'_>,
 ) -> io::Result<()> {
-    let Snapshot { version, pid, phase, started, .. } = snapshot;
-    let phase = phase_word(*phase);
-    writeln!(out, "directord {phase} version={version} pid={pid} since={}", stamp(*started))?;
+    let Snapshot { version, pid, phase, role, started, .. } = snapshot;
+    let (phase, since) = (phase_word(*phase), stamp(*started));
+    writeln!(out, "directord {phase} version={version} pid={pid} since={since} role={role}")?;
     kernel(out, &snapshot.kernel)?;
     if let Some(why) = &snapshot.held_reload {
         writeln!(out, "reload held reason={why:?}")?;

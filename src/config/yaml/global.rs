@@ -11,7 +11,7 @@ use super::tree::Node;
 use super::walk::{Entry, Fields, Walk};
 use crate::config::diagnostic::quoted;
 use crate::model::{
-    FailureAction, ForwardingMethod, KernelName, SchedulerFlags, Settings, StopAction,
+    FailureAction, ForwardingMethod, KernelName, Role, SchedulerFlags, Settings, StopAction,
     SysctlPolicy, Tunnel,
 };
 
@@ -50,6 +50,9 @@ impl<'a> Walk<'a> {
         }
         if let Some(word) = fields.entry(&keys::SYSCTL).and_then(|e| self.word(e)) {
             settings.sysctl = if word == "warn" { SysctlPolicy::Warn } else { SysctlPolicy::Set };
+        }
+        if let Some(word) = fields.entry(&keys::ROLE).and_then(|e| self.word(e)) {
+            settings.role = Role::named(word).unwrap_or_default();
         }
         if let Some(hold) = fields.entry(&keys::LOCAL_ERROR_HOLD).and_then(|e| self.duration(e)) {
             settings.local_error_hold = hold;
