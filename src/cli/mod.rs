@@ -22,6 +22,7 @@ mod role;
 mod run;
 mod schema;
 mod spool;
+mod start;
 mod started;
 mod status;
 mod stop;
@@ -51,6 +52,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Start(Box<start::Args>),
     Check(check::Args),
     Plan(plan::Args),
     Status(status::Args),
@@ -146,6 +148,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
     let mut out = Out::stdout();
     let status = match command {
         Command::Run(args) => run::run(*args),
+        Command::Start(args) => start::run(*args),
         Command::Check(args) => check::run(args, &mut out),
         Command::Plan(args) => plan::run(args, &mut out),
         Command::Status(args) => status::run(args, &mut out),

@@ -181,7 +181,7 @@ fn spawn(words: &[OsString]) -> std::io::Result<Child> {
 }
 
 fn wait(mut child: Child, runtime_dir: &Path) -> std::io::Result<u8> {
-    match until_running(&mut child, &Client::new(runtime_dir))? {
+    match until_running(Some(&mut child), &Client::new(runtime_dir))? {
         Started::Running => Ok(status::OK),
         Started::Ended(code) => {
             let mut words = String::new();
