@@ -58,6 +58,7 @@ fn snapshot(services: usize) -> Snapshot {
             writes: 0,
             error: None,
         },
+        sync: None,
         files: Vec::new(),
         held_reload: None,
         services: (0..services).map(service).collect(),

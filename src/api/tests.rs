@@ -28,6 +28,7 @@ fn snapshot() -> Snapshot {
             writes: 0,
             error: None,
         },
+        sync: None,
         files: Vec::new(),
         held_reload: None,
         services: Vec::new(),

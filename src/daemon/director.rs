@@ -169,6 +169,10 @@ impl Director {
             Input::Applied(steps, failures) => {
                 self.engine.handle_applied(&steps, &failures, now);
             }
+            Input::SyncRead(found) => self.engine.handle_sync_read(found, now),
+            Input::SyncApplied(steps, failures) => {
+                self.engine.handle_sync_applied(&steps, &failures, now);
+            }
             Input::FilesTouched(_) if self.telling.policy.ignores_changes() => {
                 let _ = self.loader.send(loader::Job::Look);
             }
@@ -363,6 +367,11 @@ impl Director {
                 Action::Apply(steps) => {
                     let after = std::mem::take(&mut self.pending);
                     self.ask_kernel(kernel::Job::Apply { steps, after });
+                }
+                Action::ReadSync => self.ask_kernel(kernel::Job::ReadSync),
+                Action::ApplySync(steps) => {
+                    let after = std::mem::take(&mut self.pending);
+                    self.ask_kernel(kernel::Job::ApplySync { steps, after });
                 }
                 Action::Own(ledger) => {
                     let done = self.barrier(true);

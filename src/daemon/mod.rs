@@ -54,9 +54,9 @@ use crate::event::Event;
 use crate::ipvs::{Fake, Kernel, Netlink};
 use crate::model::{
     Desired, Digests, Entry, FileState, FileView, KernelError, Memory, NativeMonitor, Notices,
-    PlanView, Role, ServiceKey, Survey, Time,
+    PlanView, Role, ServiceKey, Survey, SyncDaemon, Time,
 };
-use crate::plan::Step;
+use crate::plan::{Step, SyncStep};
 use crate::probe::Prober;
 use crate::probe::monitor::Plan;
 
@@ -180,6 +180,8 @@ pub enum Input {
     Glanced(Result<Digests, KernelError>, Duration),
     Read(Vec<ServiceKey>, Result<Vec<Option<Entry>>, KernelError>),
     Applied(Vec<Step>, Vec<(usize, KernelError)>),
+    SyncRead(Result<Vec<SyncDaemon>, KernelError>),
+    SyncApplied(Vec<SyncStep>, Vec<(usize, KernelError)>),
     FilesTouched(Scope),
     /// The digests of the files' texts, where they are not read for more.
     Looked(Vec<(std::sync::Arc<PathBuf>, u64)>),

@@ -93,6 +93,11 @@ fn rehearse(engine: &mut Engine, stage: &mut Fake, memory: &Memory, now: Time) {
                 let failures = stage.apply(&steps);
                 engine.handle_applied(&steps, &failures, now);
             }
+            Action::ReadSync => engine.handle_sync_read(stage.sync_daemons(), now),
+            Action::ApplySync(steps) => {
+                let failures = stage.apply_sync(&steps);
+                engine.handle_sync_applied(&steps, &failures, now);
+            }
             Action::Own(_) | Action::Remember { .. } | Action::NoteRole(_) | Action::Finish => {}
         }
     }

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! handle_config, handle_outcome, handle_command, handle_role, handle_maintenance, handle_timeout,
-//! handle_survey, handle_glance, handle_read, handle_applied
+//! handle_survey, handle_glance, handle_read, handle_applied, handle_sync_read, handle_sync_applied
 //!                                    |
 //!                     services, checks, what the kernel holds
 //!                                    |
@@ -25,6 +25,7 @@ mod maintenance;
 mod reconcile;
 mod role;
 mod rows;
+mod sync;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -38,7 +39,7 @@ use crate::model::{
     Phase, Probe, RealServer, Remembered, Role, ServiceKey, StopAction, Time, Verdict,
     VirtualService,
 };
-use crate::plan::Step;
+use crate::plan::{Step, SyncStep};
 use crate::target::{self, Hand, Standing};
 
 pub use checks::CheckId;
@@ -46,6 +47,7 @@ use checks::{Check, Checks, User};
 use kernel::KernelSide;
 use maintenance::Maintenance;
 use role::Part;
+use sync::SyncSide;
 pub use view::Surroundings;
 
 /// How far apart first probes go out: a thousand within a tenth of a second, more of them at a
@@ -84,6 +86,10 @@ pub enum Action {
     Read(Vec<ServiceKey>),
     /// Carry out these steps, for [`Engine::handle_applied`].
     Apply(Vec<Step>),
+    /// Look which sync daemons there are, for [`Engine::handle_sync_read`].
+    ReadSync,
+    /// Carry out these steps, for [`Engine::handle_sync_applied`].
+    ApplySync(Vec<SyncStep>),
     /// Note durably which services are ours, before any later action is carried out.
     Own(Ledger),
     /// Note what is known of the servers; when `first`, before any later action is carried out.
@@ -142,6 +148,7 @@ pub struct Engine {
     /// See [`Engine::spare_unclaimed`].
     spare: bool,
     kernel: KernelSide,
+    sync: SyncSide,
     /// What an earlier run knew, by digest; taken from as checks are created.
     memory: Memory,
     remember_at: Option<Time>,
@@ -213,6 +220,7 @@ impl Engine {
             unclaimed,
             spare: false,
             kernel,
+            sync: SyncSide::default(),
             memory,
             remember_at: None,
             unnoted: BTreeSet::new(),
@@ -264,6 +272,7 @@ impl Engine {
             }
             self.install(spec.clone(), &mut first, now);
         }
+        self.sync.configure(desired.settings.sync.as_ref());
         self.desired = desired;
         for key in &changes.removed {
             self.uninstall(key);
@@ -547,6 +556,7 @@ impl Engine {
         self.remember(true, now);
         self.checks.stop_asking();
         self.kernel.prepare_stop();
+        self.sync.disturb();
         self.turn(now);
     }
 
@@ -597,7 +607,9 @@ impl Engine {
     /// When [`Engine::handle_timeout`] is to be called, if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Time> {
         let kernel = if self.phase == Phase::Stopping { None } else { self.kernel.next_turn() };
-        [self.checks.next_due(), self.remember_at, kernel].into_iter().flatten().min()
+        // Nothing is asked about it while the kernel is busy, or gone.
+        let sync = kernel.filter(|_| self.kernel.outage.is_none()).and(self.sync.next_turn());
+        [self.checks.next_due(), self.remember_at, kernel, sync].into_iter().flatten().min()
     }
 
     /// What was to be noted could not be written. It is tried again, whole, after a while.

@@ -41,12 +41,12 @@ impl Engine {
 
     fn next_request(&mut self, now: Time) -> Option<Action> {
         if self.phase == Phase::Stopping {
-            return self.write(now);
+            return self.write(now).or_else(|| self.sync_request(now));
         }
         if !self.kernel.surveyed {
             return Some(Action::Survey);
         }
-        if let Some(write) = self.write(now) {
+        if let Some(write) = self.write(now).or_else(|| self.sync_request(now)) {
             return Some(write);
         }
         if self.kernel.written.len() > READ_BACK_LIMIT && self.kernel.unread.is_empty() {
@@ -296,13 +296,13 @@ impl Engine {
         });
     }
 
-    fn outage(&mut self, error: &KernelError, now: Time) {
+    pub(super) fn outage(&mut self, error: &KernelError, now: Time) {
         if let Some(trouble) = self.kernel.note_outage(error, now) {
             self.events.push_back(Event::KernelUnavailable { reason: trouble.message });
         }
     }
 
-    fn reached(&mut self) {
+    pub(super) fn reached(&mut self) {
         self.kernel.outage = None;
         if std::mem::take(&mut self.kernel.outage_told) {
             self.events.push_back(Event::KernelAvailable);

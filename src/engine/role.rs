@@ -57,6 +57,7 @@ impl Engine {
         self.events.push_back(Event::RoleChanged { role, cause });
         // What was refused a moment ago is worth a try: another table is wanted.
         self.kernel.troubles.clear();
+        self.sync.disturb();
         self.kernel.dirty.extend(self.kernel.owned.keys());
     }
 
@@ -68,10 +69,12 @@ impl Engine {
             return None;
         }
         let refused = self.kernel.troubles.iter();
+        let refused = refused.map(|(key, trouble)| format!("{key}: {}", trouble.message));
+        let sync = self.sync_trouble().map(str::to_owned);
         Some(RoleReport {
             role: self.part.role,
             services: self.kernel.owned.values().filter(|owned| owned.observed.is_some()).count(),
-            refused: refused.map(|(key, trouble)| format!("{key}: {}", trouble.message)).collect(),
+            refused: refused.chain(sync).collect(),
             error: outage.map(|outage| outage.message.clone()),
         })
     }

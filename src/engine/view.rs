@@ -58,6 +58,7 @@ impl Engine {
                 writes: self.kernel.writes,
                 error: self.kernel.outage.as_ref().map(|outage| outage.message.clone()),
             },
+            sync: self.sync_view(),
             files: around.files,
             held_reload: around.held_reload,
             services,

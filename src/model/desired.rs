@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     Alerts, CheckSpec, Destination, Endpoint, Head, MonFile, Role, ServiceKey, ServiceSettings,
-    ServiceWatch, ViewItem, WatchSettings, Watching,
+    ServiceWatch, SyncSettings, ViewItem, WatchSettings, Watching,
 };
 
 /// The whole configuration, resolved: every default filled in, every name looked up.
@@ -146,6 +146,8 @@ pub struct Settings {
     pub sysctl: SysctlPolicy,
     /// How a start begins where nobody has given his word for a role. A reload changes none.
     pub role: Role,
+    /// Connections are told to the other director, or heard of from it, by the role.
+    pub sync: Option<Arc<SyncSettings>>,
     /// How long a verdict outlives a director that cannot ask; after that, not being able to ask
     /// counts as a failure.
     pub local_error_hold: Duration,
@@ -161,6 +163,7 @@ impl Default for Settings {
             remove_limit: 20,
             sysctl: SysctlPolicy::Set,
             role: Role::Active,
+            sync: None,
             local_error_hold: Duration::from_secs(60),
             watching: WatchSettings::default(),
             views: BTreeMap::new(),

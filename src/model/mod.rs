@@ -10,6 +10,7 @@ mod calendar;
 mod check;
 mod desired;
 mod digest;
+mod interface;
 mod kernel;
 mod memory;
 mod mon;
@@ -19,6 +20,7 @@ mod role;
 mod server;
 mod service;
 mod service_watch;
+mod sync;
 mod table;
 mod time;
 mod view;
@@ -35,6 +37,7 @@ pub use desired::{
     SysctlPolicy, VirtualService,
 };
 pub use digest::Digest;
+pub use interface::{InterfaceName, InterfaceNameError};
 pub use kernel::{KernelError, KernelErrorKind};
 pub use memory::{Drain, Memory, Remembered};
 pub use mon::{
@@ -52,11 +55,13 @@ pub use service::{
     ServiceKey, ServiceSettings,
 };
 pub use service_watch::ServiceWatch;
+pub use sync::{SyncDaemon, SyncSettings, SyncState};
 pub use table::{Destinations, Digests, Entry, Survey, SurveyKey, Table};
 pub use time::Time;
 pub use view::{
     CheckView, Command, CommandReport, FileState, FileView, KernelView, NameList, Phase, PlanLine,
     PlanView, RejectedFile, ReloadReport, RoleReport, ServerView, ServiceView, Sign, Snapshot,
+    SyncView,
 };
 pub use watch::{
     Alert, AlertCall, AlertOn, Collapse, Dependency, Depends, ExitRange, Expression, MonitorCall,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Role, Verdict};
+use super::{Role, SyncState, Verdict};
 
 /// The whole state of the director at one moment, as `status` and the API show it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub struct Snapshot {
     #[serde(with = "rfc3339")]
     pub started: SystemTime,
     pub kernel: KernelView,
+    /// The sync daemon, where the files ask for one.
+    pub sync: Option<SyncView>,
     pub files: Vec<Arc<FileView>>,
     /// Why the last reload is waiting for the operator's word, if it is.
     pub held_reload: Option<String>,
@@ -49,6 +51,19 @@ pub struct KernelView {
     pub drift_repaired: u64,
     /// Requests written to the kernel since the start.
     pub writes: u64,
+    /// What stands in the way, if something does.
+    pub error: Option<String>,
+}
+
+/// The kernel's sync daemon, as it should be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SyncView {
+    /// By the role.
+    pub state: SyncState,
+    pub interface: String,
+    pub id: u8,
+    /// Whether it was found so when it was last looked for.
+    pub runs: bool,
     /// What stands in the way, if something does.
     pub error: Option<String>,
 }

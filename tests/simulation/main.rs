@@ -7,5 +7,6 @@ mod ldirectord;
 mod life;
 mod maintenance;
 mod roles;
+mod sync;
 mod trouble;
 mod world;

@@ -10,7 +10,7 @@ use directord::engine::{Action, CheckId, Engine, Ledger, Note, Surroundings};
 use directord::event::Event;
 use directord::ipvs::{Fake, Kernel};
 use directord::model::*;
-use directord::plan::Step;
+use directord::plan::{Step, SyncStep};
 
 /// How a real server answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +31,8 @@ enum Letter {
     Glance(Result<Digests, KernelError>),
     Read(Vec<ServiceKey>, Result<Vec<Option<Entry>>, KernelError>),
     Applied(Vec<Step>, Vec<(usize, KernelError)>),
+    SyncRead(Result<Vec<SyncDaemon>, KernelError>),
+    SyncApplied(Vec<SyncStep>, Vec<(usize, KernelError)>),
 }
 
 /// How long the kernel takes to answer anything.
@@ -54,6 +56,8 @@ pub struct World {
     pub questions: Vec<(&'static str, Duration)>,
     /// How often the ledger was written.
     pub ledgers: u64,
+    /// How often the sync daemons were looked at.
+    pub sync_looks: u64,
     letters: BTreeMap<(Time, u64), Letter>,
     posted: u64,
     order: BinaryHeap<Reverse<(Time, u64)>>,
@@ -76,6 +80,7 @@ impl World {
             asked: Vec::new(),
             questions: Vec::new(),
             ledgers: 0,
+            sync_looks: 0,
             letters: BTreeMap::new(),
             posted: 0,
             order: BinaryHeap::new(),
@@ -196,6 +201,10 @@ impl World {
             Letter::Applied(steps, failures) => {
                 self.engine.handle_applied(&steps, &failures, now);
             }
+            Letter::SyncRead(found) => self.engine.handle_sync_read(found, now),
+            Letter::SyncApplied(steps, failures) => {
+                self.engine.handle_sync_applied(&steps, &failures, now);
+            }
         }
     }
 
@@ -224,6 +233,15 @@ impl World {
                 Action::Apply(steps) => {
                     let failures = self.kernel.apply(&steps);
                     self.post(KERNEL_DELAY, Letter::Applied(steps, failures));
+                }
+                Action::ReadSync => {
+                    self.sync_looks += 1;
+                    let found = self.kernel.sync_daemons();
+                    self.post(KERNEL_DELAY, Letter::SyncRead(found));
+                }
+                Action::ApplySync(steps) => {
+                    let failures = self.kernel.apply_sync(&steps);
+                    self.post(KERNEL_DELAY, Letter::SyncApplied(steps, failures));
                 }
                 Action::Own(ledger) => {
                     self.ledgers += 1;

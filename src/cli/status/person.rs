@@ -8,7 +8,7 @@ use super::plain::phase_word;
 use super::select::{Selection, has_trouble, is_troubled};
 use crate::cli::output::{Paint, count, harmless, span};
 use crate::model::{
-    FileState, KernelView, Phase, Role, ServerView, ServiceView, Snapshot, Verdict,
+    FileState, KernelView, Phase, Role, ServerView, ServiceView, Snapshot, SyncView, Verdict,
 };
 
 /// Reasons are cut here; `--json` and pipes have them whole.
@@ -57,6 +57,9 @@ fn health(
         Role::Standby => writeln!(out, ", {}", paint.odd("on standby"))?,
     }
     kernel(out, &snapshot.kernel, paint)?;
+    if let Some(view) = &snapshot.sync {
+        sync(out, view, paint)?;
+    }
     let services = &snapshot.services;
     let servers = || services.iter().flat_map(|service| &service.servers);
     let down = services.iter().filter(|service| !service.up).count();
@@ -112,6 +115,16 @@ fn kernel(out: &mut impl Write, view: &KernelView, paint: Paint) -> io::Result<(
     }
     writeln!(out)?;
     match &view.error {
+        Some(error) => writeln!(out, "  {}", paint.bad(harmless(error))),
+        None => Ok(()),
+    }
+}
+
+fn sync(out: &mut impl Write, view: &SyncView, paint: Paint) -> io::Result<()> {
+    let SyncView { state, interface, id, runs, error } = view;
+    let runs = if *runs { paint.good("running") } else { paint.bad("not running") };
+    writeln!(out, "sync daemon {state} on {interface}, id {id}, {runs}")?;
+    match error {
         Some(error) => writeln!(out, "  {}", paint.bad(harmless(error))),
         None => Ok(()),
     }

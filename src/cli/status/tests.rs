@@ -101,6 +101,7 @@ fn bad_night() -> Snapshot {
             writes: 12,
             error: None,
         },
+        sync: None,
         files: [
             FileView {
                 path: "/etc/directord/conf.d/www.yaml".into(),

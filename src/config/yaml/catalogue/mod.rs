@@ -3,6 +3,7 @@
 
 mod alerts;
 mod check;
+mod sync;
 mod watch;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use crate::model::{Destination, Persistence, Role};
 pub use alerts::*;
 pub use check::*;
+pub use sync::*;
 pub use watch::*;
 
 /// One key of a mapping.
@@ -389,6 +391,7 @@ pub static GLOBAL: Section = Section::new(
         &REMOVE_LIMIT,
         &SYSCTL,
         &ROLE,
+        &SYNC,
         &LOCAL_ERROR_HOLD,
         &ALERT_DIR,
         &MONITOR_DIR,
@@ -459,6 +462,7 @@ pub static SECTIONS: &[&Section] = &[
     &DECIDES_KEYS,
     &WATCHING_KEYS,
     &COLLAPSE_KEYS,
+    &SYNC_KEYS,
     &GLOBAL,
     &DEFAULT_KEYS,
 ];
