@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use directord::api::{Handle, Request, bind, serve, socket_path};
 use directord::model::{
-    CheckView, CommandReport, KernelView, NameList, Phase, PlanLine, PlanView, ReloadReport,
-    ServerView, ServiceView, Sign, Snapshot, Verdict,
+    CheckView, CommandReport, KernelView, NameList, Phase, PlanLine, PlanView, ReloadReport, Role,
+    RoleReport, ServerView, ServiceView, Sign, Snapshot, Verdict,
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -47,6 +47,7 @@ fn snapshot(services: usize) -> Snapshot {
         version: "0".into(),
         pid: 1,
         phase: Phase::Running,
+        role: Role::Active,
         started: SystemTime::UNIX_EPOCH,
         kernel: KernelView {
             table: "memory".into(),
@@ -57,6 +58,7 @@ fn snapshot(services: usize) -> Snapshot {
             writes: 0,
             error: None,
         },
+        sync: None,
         files: Vec::new(),
         held_reload: None,
         services: (0..services).map(service).collect(),
@@ -152,6 +154,10 @@ async fn answer(
                 let held = Some("would remove 5 of 12 services".to_owned());
                 drop(reply.send(ReloadReport { held, ..ReloadReport::default() }));
             }
+            Request::Role { role, reply } => {
+                let refused = NameList::from_iter(["192.0.2.1:80/tcp: no such scheduler"]);
+                drop(reply.send(RoleReport { role, services: 2, refused, error: None }));
+            }
             Request::Stop { reply, .. } => {
                 let _ = reply.send(());
                 let _ = done.send(());
@@ -168,8 +174,10 @@ async fn answer(
     }
 }
 
-const SUBCOMMANDS: [&str; 10] =
-    ["run", "check", "plan", "status", "reload", "stop", "drain", "undrain", "schema", "demo"];
+const SUBCOMMANDS: [&str; 12] = [
+    "run", "start", "check", "plan", "status", "reload", "role", "stop", "drain", "undrain",
+    "schema", "demo",
+];
 
 #[test]
 fn help_goes_to_standard_output_and_knows_every_subcommand() {
@@ -196,6 +204,7 @@ fn wrong_command_lines_exit_with_2() {
         &["run", "--table", "wood"],
         &["run", "--log-level", "a=b=c"],
         &["drain"],
+        &["role", "passive"],
     ] {
         let (status, out, errors) = output(args);
         assert_eq!((status, out.as_str()), (2, ""), "{args:?}");
@@ -206,7 +215,7 @@ fn wrong_command_lines_exit_with_2() {
 #[test]
 fn nobody_to_ask_is_3_and_says_how_to_start() {
     let dir = TempDir::new().unwrap();
-    for args in [&["status"][..], &["reload"], &["stop"], &["drain", "10.0.0.1:80"]] {
+    for args in [&["status"][..], &["reload"], &["role"], &["stop"], &["drain", "10.0.0.1:80"]] {
         let (status, out, errors) =
             output(&[args, &["--runtime-dir", utf8(&dir.path().join("none"))]].concat());
         assert_eq!((status, out.as_str()), (3, ""), "{args:?}");
@@ -297,6 +306,140 @@ fn drain_names_what_it_was_done_to_or_why_not() {
     assert_eq!((status, out.as_str()), (0, "drained 10.0.0.9:80 of 192.0.2.1:80/tcp\n"));
     let (status, _, errors) = Daemon::start(0).ask(&["undrain", "10.0.0.9:80"]);
     assert_eq!((status, errors.as_str()), (5, "directord: no real server 10.0.0.9:80\n"));
+}
+
+#[test]
+fn role_says_what_it_is_and_what_came_of_another() {
+    let daemon = Daemon::start(1);
+    assert_eq!(daemon.ask(&["role"]), (0, "active\n".into(), String::new()));
+    let (status, out, errors) = daemon.ask(&["role", "standby"]);
+    assert_eq!((status, out.as_str()), (0, "standby: 2 services in the kernel\n"));
+    assert_eq!(errors, "directord: 192.0.2.1:80/tcp: no such scheduler\n");
+}
+
+/// Folders for a real daemon over a table in memory, which is stopped with this value.
+struct Background {
+    dir: TempDir,
+}
+
+impl Background {
+    fn new(service: &str) -> Background {
+        let dir = TempDir::new().unwrap();
+        std::fs::create_dir(dir.path().join("conf.d")).unwrap();
+        write(&dir.path().join("conf.d"), "www.yaml", service.as_bytes());
+        Background { dir }
+    }
+
+    fn path(&self, name: &str) -> String {
+        utf8(&self.dir.path().join(name)).to_owned()
+    }
+
+    /// The words of a start, after `before`.
+    fn words(&self, before: &[&str]) -> Vec<String> {
+        let (config, run) = (self.path("conf.d"), self.path("run"));
+        let (state, log) = (self.path("state"), self.path("log"));
+        let own = ["--config", &config, "--runtime-dir", &run, "--state-dir", &state];
+        let all = [before, &own, &["--table", "memory", "--log", &log]].concat();
+        all.into_iter().map(str::to_owned).collect()
+    }
+
+    fn start(&self, more: &[&str]) -> (i32, String, String) {
+        let words = self.words(&[&["start"], more].concat());
+        output(&words.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn ask(&self, words: &[&str]) -> (i32, String, String) {
+        output(&[words, &["--runtime-dir", &self.path("run")]].concat())
+    }
+
+    fn pid(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("run/directord.pid")).unwrap()
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        self.ask(&["stop"]);
+    }
+}
+
+const ALWAYS_UP: &str = "virtual: 192.0.2.10:80\nreal: [10.0.0.7:80]\ncheck: on\n";
+
+#[test]
+fn start_returns_when_it_serves_and_a_second_one_is_a_quiet_success() {
+    let daemon = Background::new(ALWAYS_UP);
+    assert_eq!(daemon.start(&[]), (0, String::new(), String::new()));
+    let (_, status, _) = daemon.ask(&["status"]);
+    assert!(status.contains("kernel_weight=1 "), "{status}");
+    let pid = daemon.pid();
+    assert_eq!(daemon.start(&[]), (0, String::new(), String::new()));
+    assert_eq!(daemon.pid(), pid);
+    assert!(std::fs::read_to_string(daemon.path("log")).unwrap().contains("table ready"));
+    // Nothing of whoever called it is left to it.
+    let process = Path::new("/proc").join(pid.trim());
+    assert_eq!(std::fs::read_link(process.join("cwd")).unwrap(), Path::new("/"));
+    let stat = std::fs::read_to_string(process.join("stat")).unwrap();
+    let session = stat.rsplit_once(')').unwrap().1.split_whitespace().nth(3).unwrap();
+    assert_eq!(session, pid.trim());
+}
+
+#[test]
+fn start_keeps_no_descriptor_of_its_caller() {
+    let daemon = Background::new(ALWAYS_UP);
+    // Were any left open, there would be no end of this output.
+    let script = "exec 7>&1 8>&2; exec \"$@\"";
+    let words = daemon.words(&[env!("CARGO_BIN_EXE_directord"), "start"]);
+    let output = Command::new("sh").args(["-c", script, "sh"]).args(words).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(daemon.ask(&["role"]).0, 0);
+}
+
+#[test]
+fn start_makes_one_that_runs_play_the_role_it_names() {
+    let daemon = Background::new(ALWAYS_UP);
+    assert_eq!(daemon.start(&["--role", "standby"]).0, 0);
+    let pid = daemon.pid();
+    let (_, status, _) = daemon.ask(&["status"]);
+    assert!(status.contains(" role=standby\n"), "{status}");
+    assert!(status.contains(" up weight=1 kernel_weight=- "), "checked, and not used: {status}");
+    assert_eq!(daemon.start(&["--role", "active"]), (0, String::new(), String::new()));
+    assert_eq!((daemon.pid(), daemon.ask(&["role"]).1), (pid, "active\n".to_owned()));
+    let (status, out, _) = daemon.ask(&["role", "standby"]);
+    assert_eq!((status, out.as_str()), (0, "standby: 0 services in the kernel\n"));
+    // Who was told so may rely on it, also after a restart.
+    assert_eq!(daemon.ask(&["stop"]).0, 0);
+    assert_eq!(daemon.start(&[]).0, 0);
+    assert_eq!(daemon.ask(&["role"]).1, "standby\n");
+    assert_eq!(daemon.start(&["--role", "active"]).0, 0);
+    assert!(daemon.ask(&["status"]).1.contains("kernel_weight=1 "));
+}
+
+#[test]
+fn starts_side_by_side_and_right_after_a_stop_make_one_daemon() {
+    let daemon = Background::new(ALWAYS_UP);
+    for _ in 0..2 {
+        let words = daemon.words(&["start"]);
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        let start = || directord(&words).stderr(Stdio::piped()).spawn().unwrap();
+        let starts = [start(), start(), start()];
+        for start in starts {
+            let output = start.wait_with_output().unwrap();
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        }
+        assert_eq!(daemon.ask(&["stop"]).0, 0);
+    }
+}
+
+#[test]
+fn start_says_why_there_is_no_daemon() {
+    let daemon = Background::new("virtual: 192.0.2.10\n");
+    let (status, _, errors) = daemon.start(&[]);
+    assert_eq!(status, 1, "{errors}");
+    assert!(errors.starts_with("directord: start: no service can be taken from"), "{errors}");
+    let (status, _, errors) =
+        output(&["start", "--log", "/nowhere/at/all", "--runtime-dir", &daemon.path("none")]);
+    assert_eq!(status, 70);
+    assert!(errors.contains("name another file with --log"), "{errors}");
 }
 
 #[test]

@@ -181,6 +181,18 @@ fn the_sample_defaults_are_those_that_hold_without_the_file() {
 }
 
 #[test]
+fn no_tunnel_crosses_families_beside_a_sync_daemon() {
+    let text = "sync: {interface: hb0}\n";
+    let global = parse(&source(Path::new("global.yaml"), text), &Defaults::default(), &Book);
+    let web = "virtual: 192.0.2.9:80\nforward: ipip\nreal: [\"[2001:db8::7]:80\"]\n";
+    let web = source(Path::new("web.yaml"), web);
+    assert_eq!(parse(&web, &Defaults::default(), &Book).diagnostics, []);
+    let beside = parse(&web, &global.defaults.unwrap(), &Book);
+    let [mistake] = &beside.diagnostics[..] else { panic!("{:?}", beside.diagnostics) };
+    assert!(mistake.hint.as_ref().unwrap().contains("sync in global.yaml"), "{mistake:?}");
+}
+
+#[test]
 fn every_sample_fits_the_schema() {
     let validator = jsonschema::validator_for(&schema()).unwrap();
     for file in files("conf.d", "yaml") {

@@ -16,11 +16,11 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::{Refusal, listener, socket_path};
-use crate::model::{Command, CommandReport, PlanView, ReloadReport, Snapshot};
+use crate::model::{Command, CommandReport, PlanView, ReloadReport, Role, RoleReport, Snapshot};
 
 /// For a connection to be accepted, and for the answer to a question.
 const SHORT: Duration = Duration::from_secs(15);
-/// For a reload or a stop; longer than the daemon's own limit, whose message is the better one.
+/// For a reload, a role or a stop; longer than the daemon's own limit, whose message is the better one.
 const LONG: Duration = Duration::from_secs(80);
 /// Well above the status of 150,000 real servers.
 const MAX_ANSWER: usize = 256 << 20;
@@ -83,6 +83,15 @@ impl Client {
     /// through.
     pub fn reload(&self, confirm: bool) -> Result<ReloadReport, Error> {
         let path = if confirm { "/v1/reload?confirm=true" } else { "/v1/reload" };
+        self.ask(LONG, Method::POST, path, Vec::new())
+    }
+
+    /// Has the daemon play this role; returns when the table is as it asks.
+    pub fn role(&self, role: Role) -> Result<RoleReport, Error> {
+        let path = match role {
+            Role::Active => "/v1/role?to=active",
+            Role::Standby => "/v1/role?to=standby",
+        };
         self.ask(LONG, Method::POST, path, Vec::new())
     }
 

@@ -8,6 +8,7 @@
 //! | `GET /v1/status` | [`Snapshot`] |
 //! | `GET /v1/plan` | [`PlanView`]: what a reload would change in the kernel |
 //! | `POST /v1/reload?confirm=false` | [`ReloadReport`], once the reload is done or held |
+//! | `POST /v1/role?to=standby` | [`RoleReport`], once the table is as the role asks |
 //! | `POST /v1/stop?keep=false` | `{}`, once the table is as `on_stop` asks |
 //! | `POST /v1/command` with a [`Command`] | [`CommandReport`] |
 //!
@@ -32,7 +33,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::model::{Command, CommandReport, PlanView, ReloadReport, Snapshot};
+use crate::model::{Command, CommandReport, PlanView, ReloadReport, Role, RoleReport, Snapshot};
 
 pub use client::{Client, Error};
 pub use listener::{BindError, Listener, bind};
@@ -55,6 +56,11 @@ pub enum Request {
         confirm: bool,
         reply: oneshot::Sender<ReloadReport>,
     },
+    /// Play this role from now on. Answered when the table is as it asks.
+    Role {
+        role: Role,
+        reply: oneshot::Sender<RoleReport>,
+    },
     /// Answered when the table is as `on_stop` asks.
     Stop {
         /// Leave every service in the kernel, whatever its `on_stop`: for a restart.
@@ -72,6 +78,7 @@ impl Request {
             Request::Status(reply) => reply.is_closed(),
             Request::Plan(reply) => reply.is_closed(),
             Request::Reload { reply, .. } => reply.is_closed(),
+            Request::Role { reply, .. } => reply.is_closed(),
             Request::Stop { reply, .. } => reply.is_closed(),
             Request::Command(_, reply) => reply.is_closed(),
         }

@@ -24,7 +24,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::{Handle, Listener, Refusal, Request, pieces};
-use crate::model::Command;
+use crate::model::{Command, Role};
 
 /// Callers at a time; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 32;
@@ -39,7 +39,7 @@ const MAX_BODY: usize = 64 << 10;
 const MAX_HEAD: usize = 16 << 10;
 /// How long the daemon's loop may take to say how things are.
 const SHORT_ANSWER: Duration = Duration::from_secs(10);
-/// How long a reload or a stop may take.
+/// How long a reload, a role or a stop may take.
 const LONG_ANSWER: Duration = Duration::from_secs(75);
 /// For answers on their way when the daemon goes; together with its own work it must be gone
 /// within 2 s.
@@ -101,6 +101,7 @@ fn router(handle: Handle) -> Router {
         .route("/v1/status", get(status))
         .route("/v1/plan", get(plan))
         .route("/v1/reload", post(reload))
+        .route("/v1/role", post(role))
         .route("/v1/stop", post(stop))
         .route("/v1/command", post(command))
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "no such request"))
@@ -133,6 +134,22 @@ async fn reload(
         Failure::new(StatusCode::BAD_REQUEST, "reload: confirm is neither true nor false")
     })?;
     let report = handle.ask(LONG_ANSWER, |reply| Request::Reload { confirm, reply }).await?;
+    Ok(json(StatusCode::OK, &report))
+}
+
+#[derive(Deserialize)]
+struct ToRole {
+    to: Role,
+}
+
+async fn role(
+    State(handle): State<Handle>,
+    query: Result<Query<ToRole>, QueryRejection>,
+) -> Result<Response, Failure> {
+    let Query(ToRole { to: role }) = query.map_err(|_| {
+        Failure::new(StatusCode::BAD_REQUEST, "role: to is neither active nor standby")
+    })?;
+    let report = handle.ask(LONG_ANSWER, |reply| Request::Role { role, reply }).await?;
     Ok(json(StatusCode::OK, &report))
 }
 

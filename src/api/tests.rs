@@ -10,13 +10,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::*;
-use crate::model::{KernelView, NameList, Phase, PlanLine, Sign};
+use crate::model::{KernelView, NameList, Phase, PlanLine, Role, Sign};
 
 fn snapshot() -> Snapshot {
     Snapshot {
         version: "0".into(),
         pid: 1,
         phase: Phase::Running,
+        role: Role::Active,
         started: SystemTime::UNIX_EPOCH,
         kernel: KernelView {
             table: "memory".into(),
@@ -27,6 +28,7 @@ fn snapshot() -> Snapshot {
             writes: 0,
             error: None,
         },
+        sync: None,
         files: Vec::new(),
         held_reload: None,
         services: Vec::new(),
@@ -51,6 +53,9 @@ async fn obliging_loop(mut requests: mpsc::Receiver<Request>) {
             Request::Reload { confirm, reply } => {
                 let report = ReloadReport { applied: confirm, ..ReloadReport::default() };
                 drop(reply.send(report));
+            }
+            Request::Role { role, reply } => {
+                drop(reply.send(RoleReport { role, ..RoleReport::default() }));
             }
             Request::Stop { reply, .. } => {
                 let _ = reply.send(());
@@ -100,6 +105,9 @@ async fn every_request_comes_back_with_its_answer() {
         assert_eq!(client.plan().unwrap(), plan_view());
         assert!(!client.reload(false).unwrap().applied);
         assert!(client.reload(true).unwrap().applied);
+        for role in [Role::Standby, Role::Active] {
+            assert_eq!(client.role(role).unwrap().role, role);
+        }
         let undrain = Command::Undrain { server: "10.0.0.1:80".into(), service: None };
         assert_eq!(client.command(&undrain).unwrap().affected.names, ["10.0.0.1:80"]);
         let drain = Command::Drain { server: "10.0.0.9:80".into(), service: None };

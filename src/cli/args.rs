@@ -1,11 +1,15 @@
 //! Options that several subcommands share, each written once.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
+use super::logging;
 use crate::api::Client;
 use crate::daemon::{Options, SYSLOG, TableChoice};
+use crate::model::Role;
 
 /// Which files.
 #[derive(clap::Args)]
@@ -41,6 +45,12 @@ impl Runtime {
     pub fn client(&self) -> Client {
         Client::new(&self.runtime_dir)
     }
+}
+
+/// What reads a role.
+pub fn role() -> impl TypedValueParser<Value = Role> {
+    PossibleValuesParser::new(Role::WORDS)
+        .try_map(|word| Role::named(&word).ok_or("neither active nor standby"))
 }
 
 /// Where the last good copies are.
@@ -103,19 +113,65 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    pub fn options(self, pid_file: Option<PathBuf>) -> Options {
-        // Last good copies are found by their path, however and wherever it was typed last time;
-        // and whoever reads the status is in another folder.
-        let absolute = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+    pub fn options(&self) -> Options {
+        let Daemon { config, table, runtime, state } = self;
         Options {
-            config: self.config.config.into_iter().map(absolute).collect(),
-            table: self.table.table.into(),
-            runtime_dir: self.runtime.runtime_dir,
-            state_dir: self.state.state_dir,
-            pid_file,
+            // Last good copies are found by their path, however and wherever it was typed last
+            // time; and whoever reads the status is in another folder.
+            config: config.config.iter().map(|path| absolute(path)).collect(),
+            table: table.table.into(),
+            runtime_dir: runtime.runtime_dir.clone(),
+            state_dir: state.state_dir.clone(),
+            pid_file: None,
+            role: None,
             persona: None,
             mon: None,
             syslog: SYSLOG.into(),
         }
     }
+}
+
+/// All it can be told, in the foreground and in the background.
+#[derive(clap::Args)]
+pub struct Serve {
+    #[command(flatten)]
+    pub daemon: Daemon,
+    /// Write the process id here too, besides directord.pid in the runtime folder.
+    #[arg(long, value_name = "FILE")]
+    pub pid_file: Option<PathBuf>,
+    /// Begin in this role, whatever `directord role` or the files said last.
+    #[arg(long, value_name = "ROLE", value_parser = role())]
+    pub role: Option<Role>,
+    #[command(flatten)]
+    pub log: logging::Log,
+}
+
+impl Serve {
+    pub fn options(&self) -> Options {
+        let Serve { pid_file, role, .. } = self;
+        Options { pid_file: pid_file.clone(), role: *role, ..self.daemon.options() }
+    }
+
+    /// The same as words of a command line, for a process in any folder and with any environment.
+    pub fn words(&self) -> Vec<OsString> {
+        let Daemon { config, table, runtime, state } = &self.daemon;
+        let mut words: Vec<OsString> = Vec::new();
+        let mut add = |option: &str, value: OsString| words.extend([option.into(), value]);
+        config.config.iter().for_each(|path| add("--config", absolute(path).into()));
+        add("--table", table.table.name().into());
+        add("--runtime-dir", absolute(&runtime.runtime_dir).into());
+        add("--state-dir", absolute(&state.state_dir).into());
+        if let Some(path) = &self.pid_file {
+            add("--pid-file", absolute(path).into());
+        }
+        if let Some(role) = self.role {
+            add("--role", role.to_string().into());
+        }
+        add("--log-level", self.log.level().into());
+        words
+    }
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

@@ -36,6 +36,11 @@ pub struct Log {
 }
 
 impl Log {
+    /// As it is written on a command line.
+    pub fn level(&self) -> String {
+        self.log_level.to_string()
+    }
+
     /// As the environment says, else from this level on.
     pub fn at(level: &str) -> Log {
         #[derive(clap::Parser)]

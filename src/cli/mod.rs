@@ -18,9 +18,11 @@ pub mod mon;
 mod output;
 mod plan;
 mod reload;
+mod role;
 mod run;
 mod schema;
 mod spool;
+mod start;
 mod started;
 mod status;
 mod stop;
@@ -50,10 +52,12 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     Run(Box<run::Args>),
+    Start(Box<start::Args>),
     Check(check::Args),
     Plan(plan::Args),
     Status(status::Args),
     Reload(reload::Args),
+    Role(role::Args),
     Stop(stop::Args),
     Drain(drain::DrainArgs),
     Undrain(drain::UndrainArgs),
@@ -144,10 +148,12 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
     let mut out = Out::stdout();
     let status = match command {
         Command::Run(args) => run::run(*args),
+        Command::Start(args) => start::run(*args),
         Command::Check(args) => check::run(args, &mut out),
         Command::Plan(args) => plan::run(args, &mut out),
         Command::Status(args) => status::run(args, &mut out),
         Command::Reload(args) => reload::run(args, &mut out),
+        Command::Role(args) => role::run(args, &mut out),
         Command::Stop(args) => stop::run(args, &mut out),
         Command::Drain(args) => drain::drain(args, &mut out),
         Command::Undrain(args) => drain::undrain(args, &mut out),

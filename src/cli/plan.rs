@@ -55,7 +55,7 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
         None => {
             // Files that are not taken are told by the log, as a start would.
             let _log = logging::start(&logging::Log::quiet());
-            daemon::preview(&args.daemon.options(None))?
+            daemon::preview(&args.daemon.options())?
         }
     };
     if args.json {

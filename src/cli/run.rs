@@ -1,14 +1,13 @@
 //! `directord run`: the daemon, in the foreground.
 
-use std::io;
-use std::path::PathBuf;
+use std::io::{self, Write};
 use std::thread;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::exit::{self, Failure};
-use super::{args, logging};
+use super::{args, logging, started};
 use crate::daemon;
 
 /// Run the director in the foreground, until SIGTERM or `directord stop`.
@@ -20,15 +19,13 @@ use crate::daemon;
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
     #[command(flatten)]
-    daemon: args::Daemon,
-    /// Write the process id here too, besides directord.pid in the runtime folder.
-    #[arg(long, value_name = "FILE")]
-    pid_file: Option<PathBuf>,
+    serve: args::Serve,
     /// Stop when standard input ends: for whoever must not leave a daemon behind.
     #[arg(long, hide = true)]
     until_input_ends: bool,
-    #[command(flatten)]
-    log: logging::Log,
+    /// Leave whoever started us, as `directord start` does it.
+    #[arg(long, hide = true)]
+    in_background: bool,
 }
 
 const AFTER_HELP: &str = "\
@@ -44,11 +41,20 @@ Exit statuses: 0 stopped as asked, 1 mistakes in the files leave nothing to serv
 privilege, 5 another one is running, 70 anything else.";
 
 pub fn run(args: Args) -> Result<u8, Failure> {
-    let _log = logging::start(&args.log);
+    if args.in_background {
+        started::close_inherited();
+        started::detach();
+    }
+    let _log = logging::start(&args.serve.log);
     if args.until_input_ends {
         thread::spawn(stop_when_input_ends);
     }
-    daemon::run(args.daemon.options(args.pid_file))?;
+    let ended = daemon::run(args.serve.options());
+    if let (Err(error), true) = (&ended, args.in_background) {
+        // To the one who started us: standard error is the log.
+        let _ = writeln!(io::stdout(), "{error}");
+    }
+    ended?;
     Ok(exit::OK)
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::clock::Clock;
 use super::desk::{Desk, Errand, News};
 use super::loader::Asker;
-use super::scribe::Note;
+use super::scribe::{Answer as Answered, Note};
 use super::telling::Telling;
 use super::{
     Input, LAST_NOTES, TableChoice, kernel, loader, maintenance, relied_on, service_manager,
@@ -24,8 +24,8 @@ use crate::config::assemble::{self, Ask};
 use crate::engine::{Action, CheckId, Engine, Surroundings};
 use crate::event::Event;
 use crate::model::{
-    FileState, FileView, Outcome, Phase, PlanView, Probe, RejectedFile, ReloadReport, Snapshot,
-    Time,
+    FileState, FileView, Outcome, Phase, PlanView, Probe, RejectedFile, ReloadReport, RoleReport,
+    Snapshot, Time,
 };
 use crate::probe::Prober;
 
@@ -65,6 +65,8 @@ pub struct Director {
     /// Notes that must be on disk before the next change of the table.
     pub pending: Vec<mpsc::Receiver<()>>,
     pub told_ready: bool,
+    /// Those who wait for the table to be as the role asks.
+    pub roles: Vec<oneshot::Sender<RoleReport>>,
     /// Sent when the table is right for the first time.
     pub ready: Option<oneshot::Sender<()>>,
     /// When something was last done because its time had come.
@@ -167,6 +169,10 @@ impl Director {
             Input::Applied(steps, failures) => {
                 self.engine.handle_applied(&steps, &failures, now);
             }
+            Input::SyncRead(found) => self.engine.handle_sync_read(found, now),
+            Input::SyncApplied(steps, failures) => {
+                self.engine.handle_sync_applied(&steps, &failures, now);
+            }
             Input::FilesTouched(_) if self.telling.policy.ignores_changes() => {
                 let _ = self.loader.send(loader::Job::Look);
             }
@@ -232,17 +238,35 @@ impl Director {
                 let ask = Ask { confirm, resolve: true };
                 self.reload(Scope::Everything, ask, Some(Asker::Caller(reply)));
             }
+            api::Request::Role { role, reply } => {
+                self.roles.retain(|waiting| !waiting.is_closed());
+                self.roles.push(reply);
+                self.engine.handle_role(role, "request", now);
+            }
             api::Request::Stop { keep, reply } => self.stop("request", keep, Some(reply)),
             api::Request::Command(command, reply) => {
                 let answer = self.engine.handle_command(&command, now);
                 self.carry_out();
-                // Whoever was told that it is done may rely on it to outlive us.
-                let note = Note::Answer { reply, answer };
-                if let Err(mpsc::SendError(Note::Answer { reply, answer })) = self.notes.send(note)
-                {
-                    let _ = reply.send(answer);
-                }
+                self.answer_once_noted(Answered::Command(reply, answer));
             }
+        }
+    }
+
+    /// Whoever was told that it is done may rely on it to outlive us.
+    fn answer_once_noted(&self, answer: Answered) {
+        if let Err(mpsc::SendError(Note::Answer(answer))) = self.notes.send(Note::Answer(answer)) {
+            answer.give();
+        }
+    }
+
+    /// Answers those who wait for the table to be as the role asks, if it is.
+    fn answer_roles(&mut self) {
+        if self.roles.is_empty() {
+            return;
+        }
+        let Some(report) = self.engine.role_report() else { return };
+        for reply in std::mem::take(&mut self.roles) {
+            self.answer_once_noted(Answered::Role(reply, report.clone()));
         }
     }
 
@@ -344,6 +368,11 @@ impl Director {
                     let after = std::mem::take(&mut self.pending);
                     self.ask_kernel(kernel::Job::Apply { steps, after });
                 }
+                Action::ReadSync => self.ask_kernel(kernel::Job::ReadSync),
+                Action::ApplySync(steps) => {
+                    let after = std::mem::take(&mut self.pending);
+                    self.ask_kernel(kernel::Job::ApplySync { steps, after });
+                }
                 Action::Own(ledger) => {
                     let done = self.barrier(true);
                     let _ = self.notes.send(Note::Services { ledger, done });
@@ -351,6 +380,10 @@ impl Director {
                 Action::Remember { note, first } => {
                     let done = self.barrier(first);
                     let _ = self.notes.send(Note::Health { note, done });
+                }
+                Action::NoteRole(role) => {
+                    let done = self.barrier(true);
+                    let _ = self.notes.send(Note::Role { role, done });
                 }
                 Action::Finish => {
                     if let Some(stop) = &mut self.stopping {
@@ -367,6 +400,7 @@ impl Director {
             self.telling.policy.handle_settled();
         }
         self.telling.deliver(self.desk.deliveries());
+        self.answer_roles();
         if !self.told_ready && self.engine.phase() == Phase::Running {
             self.told_ready = true;
             let _ = self.ready.take().map(|ready| ready.send(()));
@@ -470,6 +504,7 @@ mod tests {
             runtime_dir: at.path().to_owned(),
             state_dir: at.path().to_owned(),
             pid_file: None,
+            role: None,
             persona: None,
             mon: None,
             syslog: SYSLOG.into(),
@@ -501,6 +536,7 @@ mod tests {
             confirmed: false,
             pending: Vec::new(),
             told_ready: false,
+            roles: Vec::new(),
             ready: Some(ready),
             woken: None,
             stopping: None,

@@ -14,7 +14,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::Input;
 use crate::ipvs::Kernel;
 use crate::model::ServiceKey;
-use crate::plan::Step;
+use crate::plan::{Step, SyncStep};
 
 /// What the thread is asked to do. The engine asks one thing at a time.
 #[derive(Debug)]
@@ -25,6 +25,12 @@ pub enum Job {
     Apply {
         steps: Vec<Step>,
         /// Notes that must be on disk before: each sends, or hangs up, once it is.
+        after: Vec<mpsc::Receiver<()>>,
+    },
+    ReadSync,
+    ApplySync {
+        steps: Vec<SyncStep>,
+        /// The same.
         after: Vec<mpsc::Receiver<()>>,
     },
 }
@@ -62,13 +68,23 @@ fn carry_out(kernel: &mut dyn Kernel, job: Job) -> Input {
             Input::Read(keys, records)
         }
         Job::Apply { steps, after } => {
-            for noted in after {
-                // An error means that the note was given up, which has been told.
-                let _ = noted.recv();
-            }
+            wait_for(after);
             let failures = kernel.apply(&steps);
             Input::Applied(steps, failures)
         }
+        Job::ReadSync => Input::SyncRead(kernel.sync_daemons()),
+        Job::ApplySync { steps, after } => {
+            wait_for(after);
+            let failures = kernel.apply_sync(&steps);
+            Input::SyncApplied(steps, failures)
+        }
+    }
+}
+
+fn wait_for(notes: Vec<mpsc::Receiver<()>>) {
+    for noted in notes {
+        // An error means that the note was given up, which has been told.
+        let _ = noted.recv();
     }
 }
 

@@ -54,9 +54,9 @@ use crate::event::Event;
 use crate::ipvs::{Fake, Kernel, Netlink};
 use crate::model::{
     Desired, Digests, Entry, FileState, FileView, KernelError, Memory, NativeMonitor, Notices,
-    PlanView, ServiceKey, Survey,
+    PlanView, Role, ServiceKey, Survey, SyncDaemon, Time,
 };
-use crate::plan::Step;
+use crate::plan::{Step, SyncStep};
 use crate::probe::Prober;
 use crate::probe::monitor::Plan;
 
@@ -82,6 +82,8 @@ pub struct Options {
     pub state_dir: PathBuf,
     /// Written besides the one in the runtime directory.
     pub pid_file: Option<PathBuf>,
+    /// The owner's word for a role, which overrules the one an earlier run noted.
+    pub role: Option<Role>,
     /// When it is run as ldirectord.
     pub persona: Option<Persona>,
     /// When it is run as mon.
@@ -178,6 +180,8 @@ pub enum Input {
     Glanced(Result<Digests, KernelError>, Duration),
     Read(Vec<ServiceKey>, Result<Vec<Option<Entry>>, KernelError>),
     Applied(Vec<Step>, Vec<(usize, KernelError)>),
+    SyncRead(Result<Vec<SyncDaemon>, KernelError>),
+    SyncApplied(Vec<SyncStep>, Vec<(usize, KernelError)>),
     FilesTouched(Scope),
     /// The digests of the files' texts, where they are not read for more.
     Looked(Vec<(std::sync::Arc<PathBuf>, u64)>),
@@ -264,9 +268,10 @@ async fn serve(
     mut from_requests: Receiver<api::Request>,
 ) -> Result<(), Error> {
     let state = StateFiles::new(&options.runtime_dir);
-    let (owned, memory) = recollect(&state);
+    let Recollected { owned, memory, role } = recollect(&state);
     let clock = clock::Clock::start();
-    let engine = Engine::new(memory, owned.clone(), seed(), clock.now());
+    let mut engine = Engine::new(memory, owned.clone(), seed(), clock.now());
+    take_role(&mut engine, options.role, role, clock.now());
     let opened =
         opening::open(options, engine, clock, &mut from_inputs, &mut from_requests).await?;
     let Some(Opened { found, early, waiting }) = opened else {
@@ -319,6 +324,7 @@ async fn serve(
         confirmed: options.persona.is_some(),
         pending: Vec::new(),
         told_ready: false,
+        roles: Vec::new(),
         ready: Some(ready),
         woken: None,
         stopping: None,
@@ -335,12 +341,29 @@ async fn serve(
     Ok(())
 }
 
-fn recollect(files: &StateFiles) -> (BTreeSet<ServiceKey>, Memory) {
-    let (services, health) = (files.load_services(), files.load_health());
-    for what in [services.warning, health.warning].into_iter().flatten() {
+/// What an earlier run noted.
+struct Recollected {
+    owned: BTreeSet<ServiceKey>,
+    memory: Memory,
+    role: Option<Role>,
+}
+
+fn recollect(files: &StateFiles) -> Recollected {
+    let (services, health, role) = (files.load_services(), files.load_health(), files.load_role());
+    for what in [services.warning, health.warning, role.warning].into_iter().flatten() {
         telling::tell(&Event::Trouble { what });
     }
-    (services.value, health.value)
+    Recollected { owned: services.value, memory: health.value, role: role.value }
+}
+
+/// Gives an engine that has no configuration yet its role: the command line's word, or else the
+/// one an earlier run noted.
+fn take_role(engine: &mut Engine, asked: Option<Role>, noted: Option<Role>, now: Time) {
+    match (asked, noted) {
+        (Some(role), _) => engine.handle_role(role, "command line", now),
+        (None, Some(role)) => engine.resume_role(role),
+        (None, None) => {}
+    }
 }
 
 /// Whether a director without a single service is what its owner wants: an empty folder is to be

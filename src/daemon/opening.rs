@@ -142,6 +142,7 @@ mod tests {
             runtime_dir: folder.path().join("run"),
             state_dir: folder.path().join("state"),
             pid_file: None,
+            role: None,
             persona: None,
             mon: None,
             syslog: SYSLOG.into(),

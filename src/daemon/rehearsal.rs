@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::maintenance::{FIRST_LOOK, First, first_look, wanted};
 use super::state::StateFiles;
-use super::{Error, Options, TableChoice, clock, opening, recollect};
+use super::{Error, Options, Recollected, TableChoice, clock, opening, recollect, take_role};
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome};
 use crate::engine::{Action, Engine};
@@ -22,7 +22,7 @@ use crate::plan;
 ///
 /// When the table cannot be read.
 pub fn preview(options: &Options) -> Result<PlanView, Error> {
-    let (owned, memory) = recollect(&StateFiles::new(&options.runtime_dir));
+    let Recollected { owned, memory, role } = recollect(&StateFiles::new(&options.runtime_dir));
     let mut loader =
         super::loader::Loader::new(&options.config, opening::last_good(&options.state_dir), None);
     let (update, files) = loader.load(&Scope::Everything, Ask { confirm: true, resolve: true });
@@ -39,6 +39,7 @@ pub fn preview(options: &Options) -> Result<PlanView, Error> {
     let mut stage = Fake::holding(before.clone());
     let now = clock::Clock::start().now();
     let mut engine = Engine::new(memory.clone(), owned, 0, now);
+    take_role(&mut engine, options.role, role, now);
     engine.spare_unclaimed(super::is_any_rejected(&files));
     // As a start would, and no longer than that: a folder may be on a disk that hangs.
     let First { notices, troubles, .. } = first_look(wanted(&desired), FIRST_LOOK);
@@ -92,7 +93,12 @@ fn rehearse(engine: &mut Engine, stage: &mut Fake, memory: &Memory, now: Time) {
                 let failures = stage.apply(&steps);
                 engine.handle_applied(&steps, &failures, now);
             }
-            Action::Own(_) | Action::Remember { .. } | Action::Finish => {}
+            Action::ReadSync => engine.handle_sync_read(stage.sync_daemons(), now),
+            Action::ApplySync(steps) => {
+                let failures = stage.apply_sync(&steps);
+                engine.handle_sync_applied(&steps, &failures, now);
+            }
+            Action::Own(_) | Action::Remember { .. } | Action::NoteRole(_) | Action::Finish => {}
         }
     }
 }
@@ -124,6 +130,7 @@ mod tests {
             runtime_dir: at.join("run"),
             state_dir: at.join("state"),
             pid_file: None,
+            role: None,
             persona: None,
             mon: None,
             syslog: SYSLOG.into(),

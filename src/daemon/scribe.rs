@@ -15,7 +15,7 @@ use super::disk::DiskError;
 use super::state::StateFiles;
 use crate::engine::{self, Ledger};
 use crate::event::Event;
-use crate::model::CommandReport;
+use crate::model::{CommandReport, Role, RoleReport};
 
 /// Something to note. `done` is dropped once it is on disk, or given up.
 #[derive(Debug)]
@@ -28,16 +28,32 @@ pub enum Note {
         note: engine::Note,
         done: Sender<()>,
     },
-    /// An answer that is not to be given before all that was noted until now is on disk.
-    Answer {
-        reply: Reply,
-        answer: CommandAnswer,
+    Role {
+        role: Role,
+        done: Sender<()>,
     },
+    /// An answer that is not to be given before all that was noted until now is on disk.
+    Answer(Answer),
 }
 
-/// What an operator's command is answered with, and the way to the operator.
+/// What an operator is answered with, and the way to the operator.
+#[derive(Debug)]
+pub enum Answer {
+    Command(oneshot::Sender<CommandAnswer>, CommandAnswer),
+    Role(oneshot::Sender<RoleReport>, RoleReport),
+}
+
 pub type CommandAnswer = Result<CommandReport, String>;
-pub type Reply = oneshot::Sender<CommandAnswer>;
+
+impl Answer {
+    /// Whoever gave up waiting is not told.
+    pub fn give(self) {
+        match self {
+            Answer::Command(reply, answer) => drop(reply.send(answer)),
+            Answer::Role(reply, report) => drop(reply.send(report)),
+        }
+    }
+}
 
 /// Starts the thread. It ends, with everything written, when the returned sender is dropped; the
 /// handle tells when.
@@ -82,7 +98,7 @@ struct Scribe {
 impl Scribe {
     /// Writes this note and all that wait behind it, the last of each kind.
     fn write(&mut self, first: Note, queue: &Receiver<Note>) -> Result<(), String> {
-        let (mut ledgers, mut health) = (Vec::new(), Vec::new());
+        let (mut ledgers, mut health, mut role) = (Vec::new(), Vec::new(), None);
         let (mut done, mut answers) = (Vec::new(), Vec::new());
         for note in std::iter::once(first).chain(queue.try_iter()) {
             match note {
@@ -100,16 +116,19 @@ impl Scribe {
                     health.push(note);
                     done.push(told);
                 }
-                Note::Answer { reply, answer } => answers.push((reply, answer)),
+                Note::Role { role: last, done: told } => {
+                    role = Some(last);
+                    done.push(told);
+                }
+                Note::Answer(answer) => answers.push(answer),
             }
         }
         // Each for itself: what keeps one file from being written need not keep the other.
         let services = ledgers.into_iter().try_for_each(|ledger| self.write_ledger(&ledger));
         let health = health.into_iter().try_for_each(|note| self.write_health(note));
-        for (reply, answer) in answers {
-            let _ = reply.send(answer);
-        }
-        services.and(health).map_err(|error| error.to_string())
+        let role = role.map_or(Ok(()), |role| self.files.save_role(role));
+        answers.into_iter().for_each(Answer::give);
+        services.and(health).and(role).map_err(|error| error.to_string())
     }
 
     fn write_ledger(&self, ledger: &Ledger) -> Result<(), DiskError> {
@@ -169,6 +188,22 @@ mod tests {
     }
 
     #[test]
+    fn the_last_role_is_noted_before_it_is_answered() {
+        let folder = tempfile::tempdir().unwrap();
+        let files = StateFiles::new(folder.path());
+        let (notes, scribe) = start(files.clone(), tokio::sync::mpsc::unbounded_channel().0);
+        for role in [Role::Standby, Role::Active, Role::Standby] {
+            notes.send(Note::Role { role, done: mpsc::channel().0 }).unwrap();
+        }
+        let (reply, answered) = oneshot::channel();
+        notes.send(Note::Answer(Answer::Role(reply, RoleReport::default()))).unwrap();
+        answered.blocking_recv().unwrap();
+        assert_eq!(files.load_role().value, Some(Role::Standby));
+        drop(notes);
+        scribe.unwrap().join().unwrap();
+    }
+
+    #[test]
     fn answer_waits_for_the_notes_before_it() {
         let folder = tempfile::tempdir().unwrap();
         let files = StateFiles::new(folder.path());
@@ -176,7 +211,7 @@ mod tests {
         let note = engine::Note::All(Memory { written_unix_ms: 7, ..Memory::default() });
         notes.send(Note::Health { note, done: mpsc::channel().0 }).unwrap();
         let (reply, answered) = oneshot::channel();
-        notes.send(Note::Answer { reply, answer: Err("no".into()) }).unwrap();
+        notes.send(Note::Answer(Answer::Command(reply, Err("no".into())))).unwrap();
         assert_eq!(answered.blocking_recv().unwrap(), Err("no".into()));
         assert_eq!(files.load_health().value.written_unix_ms, 7);
         drop(notes);

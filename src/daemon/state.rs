@@ -1,6 +1,7 @@
-//! The state files in the runtime folder: which services are ours, and what we know of servers.
+//! The state files in the runtime folder: which services are ours, what we know of servers, and
+//! which role we play.
 //!
-//! Both open with a line that names the kind, the version and a digest of the rest:
+//! They open with a line that names the kind, the version and a digest of the rest:
 //!
 //! ```text
 //! directord-services 1 8c2f6a0e9f1b3d57
@@ -16,6 +17,8 @@
 //! drain 10.0.0.8:80 192.0.2.10:443/tcp
 //! withdrawn 10.0.0.9:80 192.0.2.10:443/tcp
 //! ```
+//!
+//! A third of the kind holds the role somebody gave his word for, `active` or `standby`.
 //!
 //! What is added later is appended to a journal beside each, so that one server's flapping among
 //! 20,000, and one more service among 10,000, cost one line. A journal opens with the digest of
@@ -41,7 +44,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{self, DiskError};
 use crate::config::source::{read_bytes, words};
-use crate::model::{Digest, Drain, Memory, Remembered, ServiceKey, Verdict};
+use crate::model::{Digest, Drain, Memory, Remembered, Role, ServiceKey, Verdict};
 
 /// The longest state file that is read: 64 MiB, some 500,000 checks.
 pub const MAX_STATE: u64 = 64 << 20;
@@ -51,6 +54,7 @@ const MAX_REASON: usize = 256;
 
 const SERVICES: &str = "directord-services 1";
 const HEALTH: &str = "directord-health 1";
+const ROLE: &str = "directord-role 1";
 const JOURNAL: &str = "directord-journal 1";
 
 /// The state files of one runtime folder.
@@ -60,6 +64,7 @@ pub struct StateFiles {
     services_journal: PathBuf,
     health: PathBuf,
     health_journal: PathBuf,
+    role: PathBuf,
 }
 
 /// What a file said, and why it was not believed if it was not.
@@ -77,6 +82,7 @@ impl StateFiles {
             services_journal: runtime_dir.join("services.journal"),
             health: runtime_dir.join("health"),
             health_journal: runtime_dir.join("health.journal"),
+            role: runtime_dir.join("role"),
         }
     }
 
@@ -132,6 +138,15 @@ impl StateFiles {
             line
         };
         append(&self.health_journal, checks.iter().map(line))
+    }
+
+    /// The role somebody gave his word for, if anybody did.
+    pub fn load_role(&self) -> Loaded<Option<Role>> {
+        load(&self.role, ROLE, |body| Role::named(body.trim_end()).map(Some))
+    }
+
+    pub fn save_role(&self, role: Role) -> Result<(), DiskError> {
+        save(&self.role, ROLE, &format!("{role}\n"))
     }
 }
 
@@ -378,6 +393,20 @@ mod tests {
         assert_eq!(files.load_services(), Loaded { value: keys, warning: None });
         files.save_services([]).unwrap();
         assert_eq!(files.load_services(), Loaded { value: BTreeSet::new(), warning: None });
+    }
+
+    #[test]
+    fn a_role_is_read_back_as_written_and_a_damaged_one_is_none() {
+        let (folder, files) = files();
+        assert_eq!(files.load_role(), Loaded { value: None, warning: None });
+        files.save_role(Role::Standby).unwrap();
+        assert_eq!(files.load_role(), Loaded { value: Some(Role::Standby), warning: None });
+        let path = folder.path().join("role");
+        let damaged = fs::read_to_string(&path).unwrap().replace("standby", "active");
+        fs::write(&path, damaged).unwrap();
+        let loaded = files.load_role();
+        assert_eq!(loaded.value, None);
+        assert!(loaded.warning.unwrap().contains("damaged"));
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! input. It reads no clock, opens nothing and may be run through a day of failures in a second.
 //!
 //! ```text
-//! handle_config, handle_outcome, handle_command, handle_maintenance, handle_timeout,
-//! handle_survey, handle_glance, handle_read, handle_applied
+//! handle_config, handle_outcome, handle_command, handle_role, handle_maintenance, handle_timeout,
+//! handle_survey, handle_glance, handle_read, handle_applied, handle_sync_read, handle_sync_applied
 //!                                    |
 //!                     services, checks, what the kernel holds
 //!                                    |
@@ -23,7 +23,9 @@ mod hands;
 mod kernel;
 mod maintenance;
 mod reconcile;
+mod role;
 mod rows;
+mod sync;
 mod view;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -34,15 +36,18 @@ use crate::event::Event;
 use crate::health::Health;
 use crate::model::{
     CheckSpec, Command, CommandReport, Desired, Drain, Endpoint, Entry, Memory, Notices, Outcome,
-    Phase, Probe, RealServer, Remembered, ServiceKey, StopAction, Time, Verdict, VirtualService,
+    Phase, Probe, RealServer, Remembered, Role, ServiceKey, StopAction, Time, Verdict,
+    VirtualService,
 };
-use crate::plan::Step;
+use crate::plan::{Step, SyncStep};
 use crate::target::{self, Hand, Standing};
 
 pub use checks::CheckId;
 use checks::{Check, Checks, User};
 use kernel::KernelSide;
 use maintenance::Maintenance;
+use role::Part;
+use sync::SyncSide;
 pub use view::Surroundings;
 
 /// How far apart first probes go out: a thousand within a tenth of a second, more of them at a
@@ -81,10 +86,16 @@ pub enum Action {
     Read(Vec<ServiceKey>),
     /// Carry out these steps, for [`Engine::handle_applied`].
     Apply(Vec<Step>),
+    /// Look which sync daemons there are, for [`Engine::handle_sync_read`].
+    ReadSync,
+    /// Carry out these steps, for [`Engine::handle_sync_applied`].
+    ApplySync(Vec<SyncStep>),
     /// Note durably which services are ours, before any later action is carried out.
     Own(Ledger),
     /// Note what is known of the servers; when `first`, before any later action is carried out.
     Remember { note: Note, first: bool },
+    /// Note the role durably, before any later action is carried out.
+    NoteRole(Role),
     /// All is done; the daemon may end.
     Finish,
 }
@@ -119,6 +130,7 @@ pub struct Changes {
 #[derive(Debug)]
 pub struct Engine {
     phase: Phase,
+    part: Part,
     started: Time,
     /// Chooses the phases of the checks.
     seed: u64,
@@ -136,6 +148,7 @@ pub struct Engine {
     /// See [`Engine::spare_unclaimed`].
     spare: bool,
     kernel: KernelSide,
+    sync: SyncSide,
     /// What an earlier run knew, by digest; taken from as checks are created.
     memory: Memory,
     remember_at: Option<Time>,
@@ -194,6 +207,7 @@ impl Engine {
         let unclaimed = kernel.unread.clone();
         Engine {
             phase: Phase::Starting,
+            part: Part::default(),
             started: now,
             seed,
             desired: Arc::default(),
@@ -206,6 +220,7 @@ impl Engine {
             unclaimed,
             spare: false,
             kernel,
+            sync: SyncSide::default(),
             memory,
             remember_at: None,
             unnoted: BTreeSet::new(),
@@ -237,6 +252,9 @@ impl Engine {
         if self.phase == Phase::Stopping {
             return changes;
         }
+        if !self.ledger_begun {
+            self.begin_role(desired.settings.role);
+        }
         let gone = self.services.keys().filter(|key| !desired.services.contains_key(key));
         changes.removed = gone.copied().collect();
         let mut first = now;
@@ -254,6 +272,7 @@ impl Engine {
             }
             self.install(spec.clone(), &mut first, now);
         }
+        self.sync.configure(desired.settings.sync.as_ref());
         self.desired = desired;
         for key in &changes.removed {
             self.uninstall(key);
@@ -537,6 +556,7 @@ impl Engine {
         self.remember(true, now);
         self.checks.stop_asking();
         self.kernel.prepare_stop();
+        self.sync.disturb();
         self.turn(now);
     }
 
@@ -587,7 +607,9 @@ impl Engine {
     /// When [`Engine::handle_timeout`] is to be called, if nothing happens before.
     pub fn poll_timeout(&self) -> Option<Time> {
         let kernel = if self.phase == Phase::Stopping { None } else { self.kernel.next_turn() };
-        [self.checks.next_due(), self.remember_at, kernel].into_iter().flatten().min()
+        // Nothing is asked about it while the kernel is busy, or gone.
+        let sync = kernel.filter(|_| self.kernel.outage.is_none()).and(self.sync.next_turn());
+        [self.checks.next_due(), self.remember_at, kernel, sync].into_iter().flatten().min()
     }
 
     /// What was to be noted could not be written. It is tried again, whole, after a while.
@@ -606,6 +628,9 @@ impl Engine {
         self.remember_at = None;
         if std::mem::take(&mut self.notes_lost) {
             self.note_all_owned();
+            if self.part.given {
+                self.actions.push_back(Action::NoteRole(self.part.role));
+            }
         }
         let note = self.note(now);
         self.actions.push_back(Action::Remember { note, first });
@@ -677,6 +702,9 @@ impl Engine {
         }
         if self.is_spared(key) {
             return self.kernel.observed(key).cloned();
+        }
+        if self.part.role == Role::Standby {
+            return self.on_standby(key);
         }
         let present = self.kernel.observed(key);
         service.map(|service| target::entry(&service.spec, &self.standings(service), present))

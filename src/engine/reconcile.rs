@@ -34,18 +34,19 @@ impl Engine {
             self.finish();
         } else {
             self.kernel.compared = self.kernel.surveyed_at;
+            self.part.settled = true;
             self.tell_ready();
         }
     }
 
     fn next_request(&mut self, now: Time) -> Option<Action> {
         if self.phase == Phase::Stopping {
-            return self.write(now);
+            return self.write(now).or_else(|| self.sync_request(now));
         }
         if !self.kernel.surveyed {
             return Some(Action::Survey);
         }
-        if let Some(write) = self.write(now) {
+        if let Some(write) = self.write(now).or_else(|| self.sync_request(now)) {
             return Some(write);
         }
         if self.kernel.written.len() > READ_BACK_LIMIT && self.kernel.unread.is_empty() {
@@ -182,6 +183,7 @@ impl Engine {
         if !first && self.kernel.observed(&key) != record.as_ref() {
             self.let_be(&key, record.as_ref());
         }
+        let left_alone = self.is_left_alone(&key);
         let Some(owned) = self.kernel.owned.get_mut(&key) else { return };
         if first || self.phase == Phase::Stopping {
             owned.observed = record;
@@ -190,7 +192,8 @@ impl Engine {
             self.read_anew(key, now);
             return;
         }
-        if owned.observed == record {
+        if owned.observed == record || left_alone {
+            owned.observed = record;
             self.kernel.absolve(&key);
             return;
         }
@@ -293,13 +296,13 @@ impl Engine {
         });
     }
 
-    fn outage(&mut self, error: &KernelError, now: Time) {
+    pub(super) fn outage(&mut self, error: &KernelError, now: Time) {
         if let Some(trouble) = self.kernel.note_outage(error, now) {
             self.events.push_back(Event::KernelUnavailable { reason: trouble.message });
         }
     }
 
-    fn reached(&mut self) {
+    pub(super) fn reached(&mut self) {
         self.kernel.outage = None;
         if std::mem::take(&mut self.kernel.outage_told) {
             self.events.push_back(Event::KernelAvailable);

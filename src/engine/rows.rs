@@ -4,8 +4,8 @@ use super::checks::User;
 use super::{CheckId, Engine, Service};
 use crate::event::{Event, RowChange, ServiceChange};
 use crate::model::{
-    ByHand, Destination, Endpoint, Entry, Fallback, KernelName, Phase, RealServer, ServiceKey,
-    ServiceSettings, Verdict,
+    ByHand, Destination, Endpoint, Entry, Fallback, KernelName, Phase, RealServer, Role,
+    ServiceKey, ServiceSettings, Verdict,
 };
 use crate::plan::Step;
 use crate::target;
@@ -25,7 +25,7 @@ impl Engine {
                     self.tell_record(key, ServiceChange::Changed);
                 }
             }
-            Step::RemoveService { .. } if self.phase == Phase::Stopping => {
+            Step::RemoveService { .. } if self.is_leaving() => {
                 self.tell_rows_of_the_last_hour(key);
                 self.tell_record(key, ServiceChange::PurgedAtStop);
             }
@@ -60,6 +60,11 @@ impl Engine {
         };
         let told: Vec<_> = check.users.iter().filter_map(tell).collect();
         self.events.extend(told);
+    }
+
+    /// Whether rows go because this director does, and not for what they are.
+    fn is_leaving(&self) -> bool {
+        self.phase == Phase::Stopping || self.part.role == Role::Standby
     }
 
     fn tell_record(&mut self, service: ServiceKey, change: ServiceChange) {

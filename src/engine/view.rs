@@ -8,8 +8,8 @@ use super::{Check, Engine, Server, Service};
 use crate::health::Health;
 use crate::model::{
     Between, CheckSpec, CheckView, Desired, Entry, FileView, KernelView, Memory, Phase, PlanLine,
-    Probe, RealServer, Remembered, ServerView, ServiceKey, ServiceView, Snapshot, Time, Verdict,
-    VirtualService,
+    Probe, RealServer, Remembered, Role, ServerView, ServiceKey, ServiceView, Snapshot, StopAction,
+    Time, Verdict, VirtualService,
 };
 use crate::plan;
 use crate::target::{self, Hand, Standing};
@@ -47,6 +47,7 @@ impl Engine {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: around.pid,
             phase: self.phase,
+            role: self.part.role,
             started: wall(self.started, &around, now),
             kernel: KernelView {
                 table: around.table.to_owned(),
@@ -57,6 +58,7 @@ impl Engine {
                 writes: self.kernel.writes,
                 error: self.kernel.outage.as_ref().map(|outage| outage.message.clone()),
             },
+            sync: self.sync_view(),
             files: around.files,
             held_reload: around.held_reload,
             services,
@@ -81,7 +83,9 @@ impl Engine {
             origin: origin.map(|origin| format!("{}:{}", origin.file.display(), origin.line)),
             scheduler: service.spec.settings.scheduler.to_string(),
             up,
-            fallback_active: service.spec.fallback.is_some() && !up,
+            fallback_active: self.part.role == Role::Active
+                && service.spec.fallback.is_some()
+                && !up,
             fallback: service.spec.fallback.map(|fallback| fallback.endpoint.to_string()),
             in_sync,
             error: self.kernel.troubles.get(&key).map(|trouble| trouble.message.clone()),
@@ -150,8 +154,17 @@ impl Engine {
         let wanted = desired.services.iter().map(|(key, spec)| (key, Some(spec)));
         let all = wanted.chain(leaving.map(|key| (key, None)));
         let lines = all.flat_map(|(key, spec)| {
-            let target = spec.map(|spec| target::entry(spec, &self.prospects(spec), None));
-            plan::describe(key, self.kernel.observed(key), target.as_ref())
+            let observed = self.kernel.observed(key);
+            let target = match (spec, self.part.role) {
+                (Some(spec), Role::Active) => {
+                    Some(target::entry(spec, &self.prospects(spec), None))
+                }
+                (Some(spec), Role::Standby) if spec.on_stop == StopAction::Keep => {
+                    observed.cloned()
+                }
+                _ => None,
+            };
+            plan::describe(key, observed, target.as_ref())
         });
         lines.collect()
     }

@@ -11,7 +11,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::{Endpoint, PlanLine, ServiceKey};
+use crate::model::{Endpoint, PlanLine, Role, ServiceKey, SyncState};
 
 /// Something worth having in the post-mortem.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -213,6 +213,33 @@ pub enum Event {
         pid: u32,
         table: &'static str,
     },
+    /// From now on the table is written, or no longer.
+    RoleChanged {
+        #[serde(serialize_with = "text")]
+        role: Role,
+        /// Who said so.
+        cause: &'static str,
+    },
+    /// The kernel tells of connections, or hears of them.
+    SyncStarted {
+        /// `master interface=hb0 id=1`.
+        daemon: String,
+    },
+    SyncStopped {
+        state: SyncState,
+    },
+    /// The sync daemons were not as we left them; they are put right.
+    SyncDrift {
+        /// Those found.
+        found: String,
+    },
+    /// The kernel does not start or stop a sync daemon; it is tried again after `retry_s` seconds.
+    SyncRefused {
+        reason: String,
+        retry_s: u64,
+    },
+    /// It does what it refused before.
+    SyncAccepted,
     Stopping {
         cause: String,
         /// Whether every service is left in the kernel.
@@ -319,12 +346,15 @@ impl Event {
 
     pub fn level(&self) -> Level {
         match self {
-            Event::KernelUnavailable { .. } | Event::KernelRefused { .. } => Level::Error,
+            Event::KernelUnavailable { .. }
+            | Event::KernelRefused { .. }
+            | Event::SyncRefused { .. } => Level::Error,
             Event::ServerDown { .. }
             | Event::ServiceDown { .. }
             | Event::CannotAsk { .. }
             | Event::SoftFailure { .. }
             | Event::Drift { .. }
+            | Event::SyncDrift { .. }
             | Event::ReloadHeld { .. }
             | Event::FileRejected { .. }
             | Event::SysctlMissing { .. }
@@ -454,6 +484,16 @@ impl fmt::Display for Event {
             Event::Started { version, pid, table } => {
                 write!(f, "director started version={version} pid={pid} table={table}")
             }
+            Event::RoleChanged { role, cause } => write!(f, "role {role} cause={}", quoted(cause)),
+            Event::SyncStarted { daemon } => write!(f, "sync daemon started state={daemon}"),
+            Event::SyncStopped { state } => write!(f, "sync daemon stopped state={state}"),
+            Event::SyncDrift { found } => {
+                write!(f, "sync daemons changed by others, repaired found={}", quoted(found))
+            }
+            Event::SyncRefused { reason, retry_s } => {
+                write!(f, "sync daemon refused retry={retry_s}s reason={}", quoted(reason))
+            }
+            Event::SyncAccepted => f.write_str("sync daemon no longer refused"),
             Event::Stopping { cause, .. } => write!(f, "director stopping cause={cause}"),
             Event::Stopped { removed, kept } => {
                 write!(f, "director stopped services_removed={removed} services_kept={kept}")

@@ -5,11 +5,13 @@
 //! that is used again; replies are read in place.
 //!
 //! The family mixes byte orders: addresses, ports and the tunnel's port are in network order,
-//! everything else in the host's, and the netmask is a dotted quad in network order for IPv4
+//! everything else in the host's, the port of sync daemons too, and the netmask is a dotted quad in network order for IPv4
 //! but a prefix length in host order for IPv6.
 
 mod reader;
 mod writer;
+
+use std::net::IpAddr;
 
 pub use reader::{Reply, messages};
 pub use writer::Writer;
@@ -73,6 +75,26 @@ pub struct Destination {
     pub tunnel_flags: u16,
 }
 
+/// A sync daemon's record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Daemon<'a> {
+    /// [`MASTER`] or [`BACKUP`].
+    pub state: u32,
+    /// 1 to 15 bytes.
+    pub interface: &'a str,
+    pub id: u32,
+    /// Bytes; `None` leaves it to the kernel.
+    pub max_packet: Option<u16>,
+    /// This and what follows is not there before 4.3.
+    pub group: Option<IpAddr>,
+    pub port: Option<u16>,
+    pub ttl: Option<u8>,
+}
+
+/// States of a sync daemon.
+pub const MASTER: u32 = 1;
+pub const BACKUP: u32 = 2;
+
 /// What can be asked.
 #[derive(Clone, Copy, Debug)]
 pub enum Request<'a> {
@@ -88,6 +110,12 @@ pub enum Request<'a> {
     RemoveDestination(&'a Key, &'a Destination),
     /// Every destination of one service; none, and no error, when there is no such service.
     ListDestinations(&'a Key),
+    StartDaemon(&'a Daemon<'a>),
+    /// By its state. May be carried out and never answered, not even by silence at the end of an
+    /// exchange: something that is answered must follow.
+    StopDaemon(u32),
+    /// Every sync daemon of the network namespace, each a [`Reply::Daemon`].
+    ListDaemons,
     /// The module's version. Answered by [`Reply::Info`]; changes nothing.
     Info,
 }
@@ -103,6 +131,9 @@ impl Request<'_> {
             Request::EditDestination(..) => 6,
             Request::RemoveDestination(..) => 7,
             Request::ListDestinations(_) => 8,
+            Request::StartDaemon(_) => 9,
+            Request::StopDaemon(_) => 10,
+            Request::ListDaemons => 11,
             Request::Info => 15,
         }
     }
@@ -112,6 +143,7 @@ impl Request<'_> {
 mod attr {
     pub const SERVICE: u16 = 1;
     pub const DEST: u16 = 2;
+    pub const DAEMON: u16 = 3;
 
     pub mod service {
         pub const AF: u16 = 1;
@@ -137,6 +169,17 @@ mod attr {
         pub const TUN_TYPE: u16 = 13;
         pub const TUN_PORT: u16 = 14;
         pub const TUN_FLAGS: u16 = 15;
+    }
+
+    pub mod daemon {
+        pub const STATE: u16 = 1;
+        pub const MCAST_IFN: u16 = 2;
+        pub const SYNC_ID: u16 = 3;
+        pub const SYNC_MAXLEN: u16 = 4;
+        pub const MCAST_GROUP: u16 = 5;
+        pub const MCAST_GROUP6: u16 = 6;
+        pub const MCAST_PORT: u16 = 7;
+        pub const MCAST_TTL: u16 = 8;
     }
 
     pub mod info {

@@ -13,10 +13,11 @@ use nix::errno::Errno;
 use super::{Kernel, refusal};
 use crate::model::{
     Destination, Digests, Endpoint, Entry, Family, ForwardingMethod, KernelError, KernelErrorKind,
-    ServiceKey, ServiceSettings, Survey, SurveyKey, Table, Tunnel, TunnelKind,
+    ServiceKey, ServiceSettings, Survey, SurveyKey, SyncDaemon, SyncSettings, SyncState, Table,
+    Tunnel, TunnelKind,
 };
 use crate::mutex::lock;
-use crate::plan::Step;
+use crate::plan::{Step, SyncStep};
 
 /// An IPVS table in memory. Cheap to clone; all clones share the table.
 #[derive(Clone, Default)]
@@ -46,6 +47,7 @@ pub struct Counters {
 #[derive(Default)]
 struct State {
     table: Table,
+    daemons: Vec<SyncDaemon>,
     counters: Counters,
     /// `None` until somebody asks for a log: a daemon would let it grow for ever.
     log: Option<Vec<Step>>,
@@ -79,6 +81,11 @@ impl Fake {
     /// A foreign edit: someone else's `ipvsadm`. Nothing is counted, logged or checked.
     pub fn table_mut<R>(&self, edit: impl FnOnce(&mut Table) -> R) -> R {
         edit(&mut self.state().table)
+    }
+
+    /// The same for sync daemons: someone else's `ipvsadm --start-daemon`.
+    pub fn daemons_mut<R>(&self, edit: impl FnOnce(&mut Vec<SyncDaemon>) -> R) -> R {
+        edit(&mut self.state().daemons)
     }
 
     pub fn counters(&self) -> Counters {
@@ -171,6 +178,18 @@ impl Kernel for Fake {
         let answer = |(at, step)| state.carry_out(step).err().map(|error| (at, error));
         steps.iter().enumerate().filter_map(answer).collect()
     }
+
+    fn sync_daemons(&mut self) -> Result<Vec<SyncDaemon>, KernelError> {
+        let mut state = self.state();
+        state.fail_read("list the sync daemons")?;
+        Ok(state.daemons.clone())
+    }
+
+    fn apply_sync(&mut self, steps: &[SyncStep]) -> Vec<(usize, KernelError)> {
+        let mut state = self.state();
+        let answer = |(at, step)| state.sync(step).err().map(|error| (at, error));
+        steps.iter().enumerate().filter_map(answer).collect()
+    }
 }
 
 impl State {
@@ -209,6 +228,50 @@ impl State {
         }
     }
 
+    fn sync(&mut self, step: &SyncStep) -> Result<(), KernelError> {
+        self.counters.writes += 1;
+        let fault = self.write_faults.pop_front();
+        match fault {
+            Some(Fault::Refuse(kind)) => {
+                return Err(KernelError::new(kind, format!("{step}: as the test asked")));
+            }
+            Some(Fault::LoseRequest) => return Err(refusal::unanswered(step, "by the test")),
+            Some(Fault::LoseAnswer) | None => {}
+        }
+        let done = match step {
+            SyncStep::Stop(state) => self.stop_daemon(*state),
+            SyncStep::Start(daemon) => self.start_daemon(daemon),
+        };
+        match fault {
+            None => done.map_err(|errno| refusal::sync_refused(step, errno)),
+            Some(_) => Err(refusal::unanswered(step, "by the test")),
+        }
+    }
+
+    fn stop_daemon(&mut self, state: SyncState) -> Result<(), Errno> {
+        let at = self.daemons.iter().position(|daemon| daemon.state == state);
+        self.daemons.remove(at.ok_or(Errno::ESRCH)?);
+        Ok(())
+    }
+
+    fn start_daemon(&mut self, daemon: &SyncDaemon) -> Result<(), Errno> {
+        if self.daemons.iter().any(|other| other.state == daemon.state) {
+            return Err(Errno::EEXIST);
+        }
+        let all = self.table.services.iter();
+        let mut rows =
+            all.flat_map(|(key, entry)| entry.destinations.iter().map(move |(at, _)| (key, at)));
+        if rows.any(|(key, at)| is_mixed(key, at)) {
+            return Err(Errno::EINVAL);
+        }
+        let settings = SyncSettings {
+            max_packet: daemon.settings.max_packet.or(Some(USUAL_PACKET)),
+            ..(*daemon.settings).clone()
+        };
+        self.daemons.push(SyncDaemon { settings: Arc::new(settings), ..*daemon });
+        Ok(())
+    }
+
     /// What the kernel does with a request, in its order of checks.
     fn write(&mut self, step: &Step) -> Result<(), Errno> {
         match *step {
@@ -235,7 +298,11 @@ impl State {
             }
             Step::AddDestination { service, endpoint, destination } => {
                 let destination = as_read(destination);
+                let syncs = !self.daemons.is_empty();
                 let entry = self.entry(&service)?;
+                if syncs && is_mixed(&service, &endpoint) {
+                    return Err(Errno::EINVAL);
+                }
                 check_destination(&service, &endpoint, &destination)?;
                 if entry.destinations.get(&endpoint).is_some() {
                     return Err(Errno::EEXIST);
@@ -246,7 +313,11 @@ impl State {
             }
             Step::EditDestination { service, endpoint, destination } => {
                 let destination = as_read(destination);
+                let syncs = !self.daemons.is_empty();
                 let entry = self.entry(&service)?;
+                if syncs && is_mixed(&service, &endpoint) {
+                    return Err(Errno::EINVAL);
+                }
                 check_destination(&service, &endpoint, &destination)?;
                 entry.destinations.get(&endpoint).ok_or(Errno::ENOENT)?;
                 entry.destinations.insert(endpoint, destination);
@@ -276,12 +347,18 @@ const SCHEDULERS: [&str; 15] = [
     "twos",
 ];
 
+/// What a master's messages hold where nobody says otherwise.
+const USUAL_PACKET: u16 = 1472;
+
+fn is_mixed(service: &ServiceKey, at: &Endpoint) -> bool {
+    Family::of(at.address) != service.family()
+}
+
 /// Rows of the `mh` table in the usual build. Switching to `mh` with more destinations fails.
 const MH_TABLE: usize = 4093;
 
 fn check_destination(service: &ServiceKey, at: &Endpoint, d: &Destination) -> Result<(), Errno> {
-    let mixed = Family::of(at.address) != service.family();
-    if mixed && d.forward != ForwardingMethod::Ipip {
+    if is_mixed(service, at) && d.forward != ForwardingMethod::Ipip {
         return Err(Errno::EINVAL);
     }
     // The kernel reads the weight as signed.

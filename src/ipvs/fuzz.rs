@@ -5,10 +5,11 @@ use super::codec::{self, Reply};
 use super::{proc, record};
 use crate::model::Family;
 
-/// How many services and destinations a datagram of netlink holds that we understand.
+/// How many services, destinations and sync daemons a datagram of netlink holds that we understand.
 pub fn records(datagram: &[u8]) -> usize {
     let understood = |reply: Reply<'_>| match reply {
         Reply::Service(service) => record::service_from_wire(&service).is_some(),
+        Reply::Daemon(daemon) => record::daemon_from_wire(&daemon).is_some(),
         Reply::Destination(row) => record::destination_from_wire(Family::Ipv4, &row).is_some(),
         _ => false,
     };

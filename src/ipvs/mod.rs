@@ -19,8 +19,8 @@ mod table;
 
 use std::time::Duration;
 
-use crate::model::{Digests, Entry, KernelError, ServiceKey, Survey};
-use crate::plan::Step;
+use crate::model::{Digests, Entry, KernelError, ServiceKey, Survey, SyncDaemon};
+use crate::plan::{Step, SyncStep};
 
 pub use fake::{Counters, Fake, Fault};
 pub use table::Netlink;
@@ -39,6 +39,12 @@ pub trait Kernel: Send {
     /// Carries out the steps in order, going on after one that fails. Returns the failures with
     /// the index of their step; a step without one was done.
     fn apply(&mut self, steps: &[Step]) -> Vec<(usize, KernelError)>;
+
+    /// The sync daemons there are, whoever started them: one of each state at most.
+    fn sync_daemons(&mut self) -> Result<Vec<SyncDaemon>, KernelError>;
+
+    /// As [`Kernel::apply`], for sync daemons.
+    fn apply_sync(&mut self, steps: &[SyncStep]) -> Vec<(usize, KernelError)>;
 }
 
 /// Sizes of the conversation with the kernel.

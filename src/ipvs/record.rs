@@ -4,11 +4,13 @@
 //! would otherwise be a difference on every turn.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 
-use super::codec::{self, INET, INET6};
+use super::codec::{self, BACKUP, INET, INET6, MASTER};
 use crate::model::{
-    Destination, Endpoint, Family, ForwardingMethod, KernelName, Netmask, Persistence, Protocol,
-    SchedulerFlags, ServiceKey, ServiceSettings, Tunnel, TunnelKind,
+    Destination, Endpoint, Family, ForwardingMethod, InterfaceName, KernelName, Netmask,
+    Persistence, Protocol, SchedulerFlags, ServiceKey, ServiceSettings, SyncDaemon, SyncSettings,
+    SyncState, Tunnel, TunnelKind,
 };
 
 const PERSISTENT: u32 = 0x1;
@@ -150,6 +152,45 @@ pub(super) fn destination_from_wire(
         lower: destination.lower,
     };
     Some((endpoint, destination))
+}
+
+pub(super) fn daemon_to_wire(daemon: &SyncDaemon) -> codec::Daemon<'_> {
+    let settings = &*daemon.settings;
+    codec::Daemon {
+        state: state_to_wire(daemon.state),
+        interface: settings.interface.as_str(),
+        id: settings.id.into(),
+        max_packet: settings.max_packet,
+        group: Some(settings.group),
+        port: Some(settings.port),
+        ttl: Some(settings.ttl),
+    }
+}
+
+pub(super) const fn state_to_wire(state: SyncState) -> u32 {
+    match state {
+        SyncState::Master => MASTER,
+        SyncState::Backup => BACKUP,
+    }
+}
+
+/// `None` for a daemon of a state or on an interface unheard of.
+pub(super) fn daemon_from_wire(daemon: &codec::Daemon<'_>) -> Option<SyncDaemon> {
+    let state = match daemon.state {
+        MASTER => SyncState::Master,
+        BACKUP => SyncState::Backup,
+        _ => return None,
+    };
+    let settings = SyncSettings {
+        interface: InterfaceName::new(daemon.interface).ok()?,
+        // Of a larger number these bits are what is on the wire.
+        id: daemon.id as u8,
+        group: daemon.group.unwrap_or(SyncSettings::GROUP),
+        port: daemon.port.unwrap_or(SyncSettings::PORT),
+        ttl: daemon.ttl.unwrap_or(SyncSettings::TTL),
+        max_packet: daemon.max_packet,
+    };
+    Some(SyncDaemon { state, settings: Arc::new(settings) })
 }
 
 fn tunnel_of(forward: ForwardingMethod, tunnel: Tunnel) -> Tunnel {

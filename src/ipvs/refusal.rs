@@ -11,7 +11,7 @@ use crate::model::{
     Destination, Endpoint, Family, ForwardingMethod, KernelError, KernelErrorKind, Netmask,
     Persistence, ServiceKey, ServiceSettings, TunnelKind,
 };
-use crate::plan::Step;
+use crate::plan::{Step, SyncStep};
 
 /// The error for a step the kernel answered with `errno`.
 pub(super) fn refused(step: &Step, errno: Errno) -> KernelError {
@@ -36,6 +36,36 @@ pub(super) fn refused(step: &Step, errno: Errno) -> KernelError {
             (Refused, "no such address family (EAFNOSUPPORT): is IPv6 disabled?".into())
         }
         (_, Errno::ENOMEM) => (Refused, "the kernel is out of memory (ENOMEM)".into()),
+        _ => (Refused, worded(errno)),
+    };
+    KernelError::new(kind, format!("{step}: {why}"))
+}
+
+/// The same for a step of the sync daemons.
+pub(super) fn sync_refused(step: &SyncStep, errno: Errno) -> KernelError {
+    use KernelErrorKind::{Conflict, Refused, Unavailable};
+    let (kind, why): (_, String) = match (step, errno) {
+        (SyncStep::Start(_), Errno::EEXIST) => {
+            (Conflict, "one runs already (EEXIST): somebody else started it".into())
+        }
+        (SyncStep::Stop(_), Errno::ESRCH) => {
+            (Conflict, "there is none (ESRCH): somebody else stopped it".into())
+        }
+        (SyncStep::Start(daemon), Errno::ENODEV) => {
+            let interface = &daemon.settings.interface;
+            (Refused, format!("there is no interface {interface} (ENODEV): see `ip link`"))
+        }
+        (SyncStep::Start(_), Errno::EINVAL) => (
+            Refused,
+            "the kernel refuses it (EINVAL): has a real server in its table another address \
+             family than its service, or is the group no multicast address?"
+                .into(),
+        ),
+        (SyncStep::Start(daemon), Errno::ENETUNREACH | Errno::EADDRNOTAVAIL) => {
+            let interface = &daemon.settings.interface;
+            (Refused, format!("{interface} has no address of the group's family ({errno:?})"))
+        }
+        (_, Errno::EPERM) => (Unavailable, "not permitted (EPERM): CAP_NET_ADMIN is gone".into()),
         _ => (Refused, worded(errno)),
     };
     KernelError::new(kind, format!("{step}: {why}"))

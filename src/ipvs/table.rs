@@ -8,14 +8,16 @@ use nix::errno::Errno;
 use super::codec::{Key, Reply, Request};
 use super::proc::Listing;
 use super::record::{
-    destination_from_wire, destination_to_wire, key_to_wire, service_from_wire, service_to_wire,
+    daemon_from_wire, daemon_to_wire, destination_from_wire, destination_to_wire, key_to_wire,
+    service_from_wire, service_to_wire, state_to_wire,
 };
 use super::socket::{Answers, Refusal, Socket};
 use super::{Kernel, Tuning, module, proc, refusal};
 use crate::model::{
-    Destination, Digests, Entry, ForwardingMethod, KernelError, KernelErrorKind, ServiceKey, Survey,
+    Destination, Digests, Entry, ForwardingMethod, KernelError, KernelErrorKind, ServiceKey,
+    Survey, SyncDaemon,
 };
-use crate::plan::Step;
+use crate::plan::{Step, SyncStep};
 
 /// The IPVS table of the network namespace it was opened in.
 ///
@@ -150,6 +152,49 @@ impl Kernel for Netlink {
         // Within a batch, what was not sent comes first.
         failures.sort_by_key(|(at, _)| *at);
         failures
+    }
+
+    fn sync_daemons(&mut self) -> Result<Vec<SyncDaemon>, KernelError> {
+        let mut found = Vec::new();
+        self.socket.push(&Request::ListDaemons);
+        let answers = self.socket.exchange(|_, reply| {
+            if let Reply::Daemon(daemon) = reply {
+                found.extend(daemon_from_wire(&daemon));
+            }
+        })?;
+        check(answers, || "list the sync daemons".into())?;
+        Ok(found)
+    }
+
+    fn apply_sync(&mut self, steps: &[SyncStep]) -> Vec<(usize, KernelError)> {
+        for step in steps {
+            match step {
+                SyncStep::Start(daemon) => {
+                    self.socket.push(&Request::StartDaemon(&daemon_to_wire(daemon)));
+                }
+                SyncStep::Stop(state) => {
+                    self.socket.push(&Request::StopDaemon(state_to_wire(*state)));
+                }
+            }
+        }
+        // A daemon whose thread has not run yet is stopped with EINTR, which netlink takes for a
+        // list that has begun, and answers nothing: waiting for that would be waiting in vain.
+        self.socket.push(&Request::Info);
+        let all = 0..steps.len();
+        let answers = match self.socket.exchange(|_, _| {}) {
+            Ok(answers) => answers,
+            Err(gone) => return all.map(|at| (at, gone.clone())).collect(),
+        };
+        let failure = |at: usize| {
+            let step = &steps[at];
+            let refusal = answers.refusals.iter().find(|refusal| refusal.request == at);
+            match (refusal, &answers.lost) {
+                (Some(refusal), _) => Some((at, refusal::sync_refused(step, refusal.errno))),
+                (None, Some(why)) => Some((at, refusal::unanswered(step, why))),
+                (None, None) => None,
+            }
+        };
+        all.filter_map(failure).collect()
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Alerts, CheckSpec, Destination, Endpoint, Head, MonFile, ServiceKey, ServiceSettings,
-    ServiceWatch, ViewItem, WatchSettings, Watching,
+    Alerts, CheckSpec, Destination, Endpoint, Head, MonFile, Role, ServiceKey, ServiceSettings,
+    ServiceWatch, SyncSettings, ViewItem, WatchSettings, Watching,
 };
 
 /// The whole configuration, resolved: every default filled in, every name looked up.
@@ -144,6 +144,10 @@ pub struct Settings {
     /// the operator's word. 0 to 100; 100 never waits.
     pub remove_limit: u8,
     pub sysctl: SysctlPolicy,
+    /// How a start begins where nobody has given his word for a role. A reload changes none.
+    pub role: Role,
+    /// Connections are told to the other director, or heard of from it, by the role.
+    pub sync: Option<Arc<SyncSettings>>,
     /// How long a verdict outlives a director that cannot ask; after that, not being able to ask
     /// counts as a failure.
     pub local_error_hold: Duration,
@@ -158,6 +162,8 @@ impl Default for Settings {
         Settings {
             remove_limit: 20,
             sysctl: SysctlPolicy::Set,
+            role: Role::Active,
+            sync: None,
             local_error_hold: Duration::from_secs(60),
             watching: WatchSettings::default(),
             views: BTreeMap::new(),

@@ -10,14 +10,17 @@ mod calendar;
 mod check;
 mod desired;
 mod digest;
+mod interface;
 mod kernel;
 mod memory;
 mod mon;
 mod notice;
 mod probe;
+mod role;
 mod server;
 mod service;
 mod service_watch;
+mod sync;
 mod table;
 mod time;
 mod view;
@@ -34,6 +37,7 @@ pub use desired::{
     SysctlPolicy, VirtualService,
 };
 pub use digest::Digest;
+pub use interface::{InterfaceName, InterfaceNameError};
 pub use kernel::{KernelError, KernelErrorKind};
 pub use memory::{Drain, Memory, Remembered};
 pub use mon::{
@@ -44,17 +48,20 @@ pub use probe::{
     DnsProbe, ExternalProbe, FtpProbe, HttpProbe, LdapProbe, MailboxProbe, PingProbe, Probe,
     RadiusProbe, SipProbe, SqlProbe, StatusRanges, TcpProbe, Tls, Transport,
 };
+pub use role::Role;
 pub use server::{Destination, Endpoint, ForwardingMethod, Tunnel, TunnelKind};
 pub use service::{
     Family, KernelName, KeyError, NameError, Netmask, Persistence, Protocol, SchedulerFlags,
     ServiceKey, ServiceSettings,
 };
 pub use service_watch::ServiceWatch;
+pub use sync::{SyncDaemon, SyncSettings, SyncState};
 pub use table::{Destinations, Digests, Entry, Survey, SurveyKey, Table};
 pub use time::Time;
 pub use view::{
     CheckView, Command, CommandReport, FileState, FileView, KernelView, NameList, Phase, PlanLine,
-    PlanView, RejectedFile, ReloadReport, ServerView, ServiceView, Sign, Snapshot,
+    PlanView, RejectedFile, ReloadReport, RoleReport, ServerView, ServiceView, Sign, Snapshot,
+    SyncView,
 };
 pub use watch::{
     Alert, AlertCall, AlertOn, Collapse, Dependency, Depends, ExitRange, Expression, MonitorCall,

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::Verdict;
+use super::{Role, SyncState, Verdict};
 
 /// The whole state of the director at one moment, as `status` and the API show it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -14,9 +14,12 @@ pub struct Snapshot {
     pub version: String,
     pub pid: u32,
     pub phase: Phase,
+    pub role: Role,
     #[serde(with = "rfc3339")]
     pub started: SystemTime,
     pub kernel: KernelView,
+    /// The sync daemon, where the files ask for one.
+    pub sync: Option<SyncView>,
     pub files: Vec<Arc<FileView>>,
     /// Why the last reload is waiting for the operator's word, if it is.
     pub held_reload: Option<String>,
@@ -48,6 +51,19 @@ pub struct KernelView {
     pub drift_repaired: u64,
     /// Requests written to the kernel since the start.
     pub writes: u64,
+    /// What stands in the way, if something does.
+    pub error: Option<String>,
+}
+
+/// The kernel's sync daemon, as it should be.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct SyncView {
+    /// By the role.
+    pub state: SyncState,
+    pub interface: String,
+    pub id: u8,
+    /// Whether it was found so when it was last looked for.
+    pub runs: bool,
     /// What stands in the way, if something does.
     pub error: Option<String>,
 }
@@ -158,6 +174,19 @@ pub enum Command {
 pub struct CommandReport {
     /// What it was done to, as `10.0.0.7:80 of 192.0.2.10:80/tcp`.
     pub affected: NameList,
+}
+
+/// What came of a role, once the table is as it asks or cannot be.
+#[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
+pub struct RoleReport {
+    /// The role in force: another than was asked for where somebody else asked since.
+    pub role: Role,
+    /// Services of ours in the kernel now.
+    pub services: usize,
+    /// Services of which the kernel refuses something, each with its words.
+    pub refused: NameList,
+    /// Why the kernel's table cannot be reached, if it cannot; it is tried again.
+    pub error: Option<String>,
 }
 
 /// What a reload did, or why it did not.

@@ -17,6 +17,7 @@
 #![forbid(unsafe_code)]
 
 mod describe;
+mod sync;
 #[cfg(test)]
 mod tests;
 
@@ -25,6 +26,7 @@ use std::fmt;
 use crate::model::{Destination, Endpoint, Entry, KernelName, ServiceKey, ServiceSettings, Table};
 
 pub use describe::describe;
+pub use sync::{SyncStep, sync};
 
 /// One change of the kernel's table.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -10,6 +10,8 @@ mod health;
 mod hostile;
 mod lifecycle;
 mod reload;
+mod role;
+mod sync;
 mod traps;
 mod watch;
 

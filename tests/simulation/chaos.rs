@@ -25,6 +25,8 @@ enum Blow {
     Maintenance(Vec<u8>),
     Drain(u8),
     Undrain(u8),
+    Role(Role),
+    SyncByHand(bool),
     Wait(u64),
 }
 
@@ -51,6 +53,8 @@ fn blows() -> impl Strategy<Value = Blow> {
         1 => prop::collection::vec(1u8..6, 0..3).prop_map(Blow::Maintenance),
         1 => (1u8..6).prop_map(Blow::Drain),
         1 => (1u8..6).prop_map(Blow::Undrain),
+        2 => prop_oneof![Just(Role::Active), Just(Role::Standby)].prop_map(Blow::Role),
+        1 => any::<bool>().prop_map(Blow::SyncByHand),
         4 => (0u64..3000).prop_map(Blow::Wait),
     ]
 }
@@ -69,7 +73,13 @@ fn config(services: &[(u8, Vec<u8>, u32)]) -> Desired {
             _ => VirtualService { on_failure: FailureAction::Quiesce, ..service },
         }
     };
-    desired(services.iter().map(service))
+    let mut desired = desired(services.iter().map(service));
+    desired.settings.sync = Some(sync_settings());
+    desired
+}
+
+fn sync_settings() -> Arc<SyncSettings> {
+    Arc::new(SyncSettings::on(InterfaceName::new("hb0").unwrap()))
 }
 
 fn strike(world: &mut World, current: &mut Vec<(u8, Vec<u8>, u32)>, blow: &Blow) {
@@ -122,6 +132,17 @@ fn strike(world: &mut World, current: &mut Vec<(u8, Vec<u8>, u32)>, blow: &Blow)
             let server = at(*server).to_string();
             let _ = world.command(Command::Undrain { server, service: None });
         }
+        Blow::Role(role) => world.play(*role),
+        Blow::SyncByHand(start) => world.kernel.daemons_mut(|daemons| {
+            daemons.clear();
+            let ours = |state| SyncDaemon { state, settings: sync_settings() };
+            daemons.extend(
+                start
+                    .then(|| [SyncState::Master, SyncState::Backup].map(ours))
+                    .into_iter()
+                    .flatten(),
+            );
+        }),
         Blow::Wait(ms) => world.run(Duration::from_millis(*ms)),
     }
 }
@@ -152,6 +173,10 @@ fn expected(world: &World, current: &[(u8, Vec<u8>, u32)], drained: &[u8]) -> Ve
     numbers.iter().map(rows).collect()
 }
 
+fn daemons(world: &World) -> Vec<SyncState> {
+    world.kernel.daemons_mut(|daemons| daemons.iter().map(|daemon| daemon.state).collect())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
 
@@ -176,6 +201,14 @@ proptest! {
         // Long enough for every back-off, for a director that cannot ask to give up, and for
         // checks the last reload brought.
         world.run(Duration::from_secs(300));
+        if world.engine.role() == Role::Standby {
+            let table = world.kernel.table();
+            prop_assert_eq!(table.services.keys().collect::<Vec<_>>(), [&vip(200)]);
+            prop_assert_eq!(daemons(&world), [SyncState::Backup]);
+            world.play(Role::Active);
+            world.run(Duration::from_secs(30));
+        }
+        prop_assert_eq!(daemons(&world), [SyncState::Master]);
         let drained: Vec<u8> =
             (1..6).filter(|n| world.engine.memory(world.now).drains.iter().any(|d| d.server == at(*n))).collect();
         let table = world.kernel.table();

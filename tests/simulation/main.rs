@@ -6,5 +6,7 @@ mod chaos;
 mod ldirectord;
 mod life;
 mod maintenance;
+mod roles;
+mod sync;
 mod trouble;
 mod world;

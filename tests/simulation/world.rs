@@ -10,7 +10,7 @@ use directord::engine::{Action, CheckId, Engine, Ledger, Note, Surroundings};
 use directord::event::Event;
 use directord::ipvs::{Fake, Kernel};
 use directord::model::*;
-use directord::plan::Step;
+use directord::plan::{Step, SyncStep};
 
 /// How a real server answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +31,8 @@ enum Letter {
     Glance(Result<Digests, KernelError>),
     Read(Vec<ServiceKey>, Result<Vec<Option<Entry>>, KernelError>),
     Applied(Vec<Step>, Vec<(usize, KernelError)>),
+    SyncRead(Result<Vec<SyncDaemon>, KernelError>),
+    SyncApplied(Vec<SyncStep>, Vec<(usize, KernelError)>),
 }
 
 /// How long the kernel takes to answer anything.
@@ -42,9 +44,10 @@ pub struct World {
     pub now: Time,
     pub moods: HashMap<Endpoint, Mood>,
     pub events: Vec<Event>,
-    /// What survives a crash: the last memory noted and the ledger.
+    /// What survives a crash: the last memory noted, the ledger and the role.
     pub memory: Memory,
     pub owned: Vec<ServiceKey>,
+    pub role: Option<Role>,
     pub finished: bool,
     pub probes: u64,
     /// Every check asked, in order.
@@ -53,6 +56,8 @@ pub struct World {
     pub questions: Vec<(&'static str, Duration)>,
     /// How often the ledger was written.
     pub ledgers: u64,
+    /// How often the sync daemons were looked at.
+    pub sync_looks: u64,
     letters: BTreeMap<(Time, u64), Letter>,
     posted: u64,
     order: BinaryHeap<Reverse<(Time, u64)>>,
@@ -69,11 +74,13 @@ impl World {
             events: Vec::new(),
             memory: Memory::default(),
             owned: Vec::new(),
+            role: None,
             finished: false,
             probes: 0,
             asked: Vec::new(),
             questions: Vec::new(),
             ledgers: 0,
+            sync_looks: 0,
             letters: BTreeMap::new(),
             posted: 0,
             order: BinaryHeap::new(),
@@ -93,6 +100,9 @@ impl World {
         self.order.clear();
         self.now = self.now + pause;
         self.engine = Engine::new(self.memory.clone(), self.owned.clone(), 1, self.now);
+        if let Some(role) = self.role {
+            self.engine.resume_role(role);
+        }
         self.finished = false;
     }
 
@@ -106,6 +116,11 @@ impl World {
         let report = self.engine.handle_command(&command, self.now);
         self.carry_out();
         report
+    }
+
+    pub fn play(&mut self, role: Role) {
+        self.engine.handle_role(role, "test", self.now);
+        self.carry_out();
     }
 
     /// From now on these files are in the maintenance folder.
@@ -186,6 +201,10 @@ impl World {
             Letter::Applied(steps, failures) => {
                 self.engine.handle_applied(&steps, &failures, now);
             }
+            Letter::SyncRead(found) => self.engine.handle_sync_read(found, now),
+            Letter::SyncApplied(steps, failures) => {
+                self.engine.handle_sync_applied(&steps, &failures, now);
+            }
         }
     }
 
@@ -215,6 +234,15 @@ impl World {
                     let failures = self.kernel.apply(&steps);
                     self.post(KERNEL_DELAY, Letter::Applied(steps, failures));
                 }
+                Action::ReadSync => {
+                    self.sync_looks += 1;
+                    let found = self.kernel.sync_daemons();
+                    self.post(KERNEL_DELAY, Letter::SyncRead(found));
+                }
+                Action::ApplySync(steps) => {
+                    let failures = self.kernel.apply_sync(&steps);
+                    self.post(KERNEL_DELAY, Letter::SyncApplied(steps, failures));
+                }
                 Action::Own(ledger) => {
                     self.ledgers += 1;
                     match ledger {
@@ -226,6 +254,7 @@ impl World {
                 Action::Remember { note: Note::Changed(checks), .. } => {
                     self.memory.checks.extend(checks);
                 }
+                Action::NoteRole(role) => self.role = Some(role),
                 Action::Finish => self.finished = true,
             }
         }

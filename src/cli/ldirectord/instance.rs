@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -15,10 +15,7 @@ use super::places::Places;
 use super::{SERVE, status};
 use crate::alert::hands::open_log;
 use crate::api::Client;
-use crate::cli::started::{LOOK, PATIENCE, Started, until_running};
-
-/// For the first table to be written, once it has been read.
-const SETTLING: Duration = Duration::from_secs(10);
+use crate::cli::started::{LOOK, PATIENCE, Started, last_words, until_running, until_settled};
 
 /// Whether a director runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -113,37 +110,14 @@ impl Places {
         let failed = |error: io::Error| (status::FAILED, format!("start: {error}"));
         self.claim().map_err(failed)?;
         let mut child = spawn(programme, config, log).map_err(failed)?;
-        match until_running(&mut child, &self.client()).map_err(failed)? {
-            Started::Running => Ok(self.settle()),
+        match until_running(Some(&mut child), &self.client()).map_err(failed)? {
+            Started::Running => Ok(until_settled(&self.client())),
             Started::Ended(code) => Err((code.unwrap_or(status::FAILED), last_words(&mut child))),
             Started::Late => {
                 let seconds = PATIENCE.as_secs();
                 Err((status::FAILED, format!("not ready after {seconds} s")))
             }
         }
-    }
-
-    /// Waits until the kernel holds what it should; says what it refuses.
-    fn settle(&self) -> Vec<String> {
-        let end = Instant::now() + SETTLING;
-        while let Ok(snapshot) = self.client().status() {
-            let refused = |e: &String| format!("kernel: {e}");
-            let mut remarks: Vec<String> = snapshot.kernel.error.iter().map(refused).collect();
-            for service in &snapshot.services {
-                let error = service.error.iter();
-                remarks.extend(error.map(|error| format!("{}: {error}", service.service)));
-            }
-            let settled = snapshot.kernel.out_of_sync == 0;
-            if settled || !remarks.is_empty() || Instant::now() > end {
-                if !settled && remarks.is_empty() {
-                    let count = snapshot.kernel.out_of_sync;
-                    remarks.push(format!("{count} services are not in the kernel yet"));
-                }
-                return remarks;
-            }
-            sleep(LOOK);
-        }
-        Vec::new()
     }
 }
 
@@ -170,17 +144,6 @@ pub(super) fn is_writable(log: &Path) -> bool {
     open_log(log).is_ok()
 }
 
-fn last_words(child: &mut Child) -> String {
-    let mut text = String::new();
-    if let Some(pipe) = child.stdout.take() {
-        let _ = pipe.take(64 << 10).read_to_string(&mut text);
-    }
-    match text.trim() {
-        "" => "the daemon ended without a word: see its log".to_owned(),
-        words => words.to_owned(),
-    }
-}
-
 /// Whether a living process holds the lock of this pid file.
 fn is_locked(path: &Path) -> bool {
     let Ok(file) = File::open(path) else { return false };
@@ -197,26 +160,6 @@ fn read_pid(path: &Path) -> Option<u32> {
     let mut text = String::new();
     File::open(path).ok()?.take(32).read_to_string(&mut text).ok()?;
     text.trim().parse().ok().filter(|pid| *pid != 0)
-}
-
-/// Leaves whoever started us: a session of our own, and no folder in use.
-pub(super) fn detach() {
-    // Fails only for the leader of a process group, who has left already.
-    let _ = nix::unistd::setsid();
-    let _ = std::env::set_current_dir("/");
-}
-
-/// Closes every descriptor but the three standard ones: somebody may wait for the end of theirs.
-///
-/// To be called before anything is opened.
-pub(super) fn close_inherited() {
-    let Ok(entries) = fs::read_dir("/proc/self/fd") else { return };
-    let number = |entry: fs::DirEntry| entry.file_name().to_str()?.parse::<i32>().ok();
-    let inherited: Vec<i32> = entries.flatten().filter_map(number).filter(|n| *n > 2).collect();
-    for number in inherited {
-        // One of them was the listing's own, and is closed by now.
-        let _ = nix::unistd::close(number);
-    }
 }
 
 #[cfg(test)]

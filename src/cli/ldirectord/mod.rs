@@ -28,7 +28,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::logging;
+use super::{logging, started};
 use crate::alert::{Persona, Sink};
 use crate::config::assemble::{self, Report};
 use crate::config::source;
@@ -167,13 +167,13 @@ fn start(asked: &Asked, places: &Places, programme: &Path, root: &Root) -> u8 {
 
 /// The daemon itself, called by [`Places::start`].
 fn serve(request: Request, programme: &Path, root: &Root) -> u8 {
-    instance::close_inherited();
+    started::close_inherited();
     let Request::Act(asked) = request else {
         return status::USAGE;
     };
     let places = places::find(asked.config.as_deref(), root);
     let pid_file = places.free_pid_file().to_owned();
-    instance::detach();
+    started::detach();
     let log = Persona::log_in(root.log(), &places::instance(asked.config.as_deref()));
     let persona = persona(&asked, programme, log);
     serve_here(&asked, &places, Some(pid_file), persona, root)
@@ -210,6 +210,7 @@ fn serve_here(
         runtime_dir: places.runtime_dir.clone(),
         state_dir: places.state_dir.clone(),
         pid_file,
+        role: None,
         persona: Some(persona),
         mon: None,
         syslog: root.syslog(),

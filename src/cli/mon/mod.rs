@@ -120,6 +120,7 @@ fn serve(file: PathBuf, asked: &Asked, persona: MonPersona, places: MonPlaces) -
         runtime_dir,
         state_dir: state_dir.unwrap_or_else(|| Path::new("/var/lib/directord").join(name)),
         pid_file: places.pid_file,
+        role: None,
         persona: None,
         mon: Some(persona),
         syslog: SYSLOG.into(),
@@ -180,7 +181,7 @@ fn spawn(words: &[OsString]) -> std::io::Result<Child> {
 }
 
 fn wait(mut child: Child, runtime_dir: &Path) -> std::io::Result<u8> {
-    match until_running(&mut child, &Client::new(runtime_dir))? {
+    match until_running(Some(&mut child), &Client::new(runtime_dir))? {
         Started::Running => Ok(status::OK),
         Started::Ended(code) => {
             let mut words = String::new();

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime};
 use super::plain::phase_word;
 use super::select::{Selection, has_trouble, is_troubled};
 use crate::cli::output::{Paint, count, harmless, span};
-use crate::model::{FileState, KernelView, Phase, ServerView, ServiceView, Snapshot, Verdict};
+use crate::model::{
+    FileState, KernelView, Phase, Role, ServerView, ServiceView, Snapshot, SyncView, Verdict,
+};
 
 /// Reasons are cut here; `--json` and pipes have them whole.
 const REASON_WIDTH: usize = 160;
@@ -25,9 +27,9 @@ pub fn print(
     files(out, snapshot, paint)?;
     // What is down first, then what has trouble; among equals the order of the snapshot.
     let mut rows: Vec<_> = selection.0.iter().collect();
-    rows.sort_by_key(|(service, _)| (service.up, !has_trouble(service)));
+    rows.sort_by_key(|(service, _)| (service.up, !has_trouble(service, snapshot.role)));
     for (view, servers) in rows {
-        service(out, view, servers, now, paint)?;
+        service(out, view, servers, snapshot.role, now, paint)?;
     }
     Ok(())
 }
@@ -49,19 +51,30 @@ fn health(
     };
     let up_since = ago(now, snapshot.started);
     let Snapshot { version, pid, .. } = snapshot;
-    writeln!(out, "{} {version} {phase} for {up_since}, pid {pid}", paint.strong("directord"))?;
+    write!(out, "{} {version} {phase} for {up_since}, pid {pid}", paint.strong("directord"))?;
+    match snapshot.role {
+        Role::Active => writeln!(out)?,
+        Role::Standby => writeln!(out, ", {}", paint.odd("on standby"))?,
+    }
     kernel(out, &snapshot.kernel, paint)?;
+    if let Some(view) = &snapshot.sync {
+        sync(out, view, paint)?;
+    }
     let services = &snapshot.services;
     let servers = || services.iter().flat_map(|service| &service.servers);
     let down = services.iter().filter(|service| !service.up).count();
-    let troubled = servers().filter(|server| is_troubled(server)).count();
+    let troubled = servers().filter(|server| is_troubled(server, snapshot.role)).count();
+    let in_use = match snapshot.role {
+        Role::Active => "all in use",
+        Role::Standby => "all ready for use",
+    };
     writeln!(
         out,
         "{}, {}; {}, {}",
         count(services.len(), "service"),
         amount(paint, down, "down", "none down"),
         count(servers().count(), "real server"),
-        amount(paint, troubled, "not in full use", "all in use"),
+        amount(paint, troubled, "not in full use", in_use),
     )?;
     if let Some(why) = &snapshot.held_reload {
         writeln!(out, "{}: {}", paint.bad("reload held"), harmless(why))?;
@@ -107,6 +120,16 @@ fn kernel(out: &mut impl Write, view: &KernelView, paint: Paint) -> io::Result<(
     }
 }
 
+fn sync(out: &mut impl Write, view: &SyncView, paint: Paint) -> io::Result<()> {
+    let SyncView { state, interface, id, runs, error } = view;
+    let runs = if *runs { paint.good("running") } else { paint.bad("not running") };
+    writeln!(out, "sync daemon {state} on {interface}, id {id}, {runs}")?;
+    match error {
+        Some(error) => writeln!(out, "  {}", paint.bad(harmless(error))),
+        None => Ok(()),
+    }
+}
+
 fn count_changes(number: u64) -> String {
     count(usize::try_from(number).unwrap_or(usize::MAX), "change")
 }
@@ -138,10 +161,11 @@ fn service(
     out: &mut impl Write,
     view: &ServiceView,
     servers: &[&ServerView],
+    role: Role,
     now: SystemTime,
     paint: Paint,
 ) -> io::Result<()> {
-    let in_use = view.servers.iter().filter(|server| !is_troubled(server)).count();
+    let in_use = view.servers.iter().filter(|server| !is_troubled(server, role)).count();
     let state = format!("{in_use} of {}", view.servers.len());
     let state = match (view.up, in_use == view.servers.len()) {
         (false, _) => paint.bad("DOWN"),
@@ -163,13 +187,14 @@ fn service(
     if let (Some(fallback), true) = (&view.fallback, view.fallback_active) {
         writeln!(out, "  {} {fallback}", paint.odd("fallback in use:"))?;
     }
-    rows(out, servers, now, paint)
+    rows(out, servers, role, now, paint)
 }
 
 /// The servers of one service, in columns as wide as they need to be.
 fn rows(
     out: &mut impl Write,
     servers: &[&ServerView],
+    role: Role,
     now: SystemTime,
     paint: Paint,
 ) -> io::Result<()> {
@@ -180,7 +205,7 @@ fn rows(
     for (server, row) in servers.iter().zip(&cells) {
         let [address, forward, verdict, weight, since] =
             std::array::from_fn(|column| format!("{:width$}", row[column], width = widths[column]));
-        let verdict = match (server.verdict, is_troubled(server)) {
+        let verdict = match (server.verdict, is_troubled(server, role)) {
             (Verdict::Up, false) => paint.good(verdict),
             (Verdict::Down, _) => paint.bad(verdict),
             _ => paint.odd(verdict),

@@ -7,17 +7,22 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use super::select::Selection;
-use crate::model::{FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot};
+use crate::model::{
+    FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot, SyncView,
+};
 
 pub fn print(
     out: &mut impl Write,
     snapshot: &Snapshot,
     selection: &Selection<'_>,
 ) -> io::Result<()> {
-    let Snapshot { version, pid, phase, started, .. } = snapshot;
-    let phase = phase_word(*phase);
-    writeln!(out, "directord {phase} version={version} pid={pid} since={}", stamp(*started))?;
+    let Snapshot { version, pid, phase, role, started, .. } = snapshot;
+    let (phase, since) = (phase_word(*phase), stamp(*started));
+    writeln!(out, "directord {phase} version={version} pid={pid} since={since} role={role}")?;
     kernel(out, &snapshot.kernel)?;
+    if let Some(view) = &snapshot.sync {
+        sync(out, view)?;
+    }
     if let Some(why) = &snapshot.held_reload {
         writeln!(out, "reload held reason={why:?}")?;
     }
@@ -60,6 +65,15 @@ fn kernel(out: &mut impl Write, view: &KernelView) -> io::Result<()> {
     write!(out, "kernel {state} table={table} out_of_sync={out_of_sync} foreign={foreign}")?;
     write!(out, " drift_repaired={drift_repaired} writes={writes}")?;
     optional(out, "error", view.error.as_deref())?;
+    writeln!(out)
+}
+
+/// `sync master running interface=hb0 id=1`
+fn sync(out: &mut impl Write, view: &SyncView) -> io::Result<()> {
+    let SyncView { state, interface, id, runs, error } = view;
+    let runs = if *runs { "running" } else { "not-running" };
+    write!(out, "sync {state} {runs} interface={interface} id={id}")?;
+    optional(out, "error", error.as_deref())?;
     writeln!(out)
 }
 

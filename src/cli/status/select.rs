@@ -1,6 +1,6 @@
 //! What of the snapshot is shown, and what counts as a problem.
 
-use crate::model::{ServerView, ServiceView, Snapshot, Verdict};
+use crate::model::{Role, ServerView, ServiceView, Snapshot, Verdict};
 
 /// The services to show, each with its servers to show, in the order of the snapshot.
 pub struct Selection<'a>(pub Vec<(&'a ServiceView, Vec<&'a ServerView>)>);
@@ -17,7 +17,7 @@ impl<'a> Selection<'a> {
                 .servers
                 .iter()
                 .filter(|server| whole || has(&server.server))
-                .filter(|server| !problems || is_troubled(server))
+                .filter(|server| !problems || is_troubled(server, snapshot.role))
                 .collect();
             let troubled = has_own_trouble(service) || !servers.is_empty();
             let show = match problems {
@@ -40,14 +40,15 @@ pub fn has_own_trouble(service: &ServiceView) -> bool {
 }
 
 /// The service, or one of its servers, is not as it should be.
-pub fn has_trouble(service: &ServiceView) -> bool {
-    has_own_trouble(service) || service.servers.iter().any(is_troubled)
+pub fn has_trouble(service: &ServiceView, role: Role) -> bool {
+    has_own_trouble(service) || service.servers.iter().any(|server| is_troubled(server, role))
 }
 
-/// The server does not take its share, or we cannot tell.
-pub fn is_troubled(server: &ServerView) -> bool {
+/// The server does not take its share, or we cannot tell. On standby nobody does: there it would
+/// not.
+pub fn is_troubled(server: &ServerView, role: Role) -> bool {
     server.verdict != Verdict::Up
         || server.held.is_some()
         || server.check.local_error.is_some()
-        || server.kernel_weight != Some(server.weight)
+        || (role == Role::Active && server.kernel_weight != Some(server.weight))
 }

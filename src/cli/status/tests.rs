@@ -5,7 +5,8 @@ use super::select::Selection;
 use super::{person, plain};
 use crate::cli::output::Paint;
 use crate::model::{
-    CheckView, FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot, Verdict,
+    CheckView, FileState, FileView, KernelView, Phase, Role, ServerView, ServiceView, Snapshot,
+    Verdict,
 };
 
 /// 2026-11-20T03:00:00Z.
@@ -89,6 +90,7 @@ fn bad_night() -> Snapshot {
         version: "0.1.0".into(),
         pid: 4711,
         phase: Phase::Running,
+        role: Role::Active,
         started: at(86_400 * 3),
         kernel: KernelView {
             table: "kernel".into(),
@@ -99,6 +101,7 @@ fn bad_night() -> Snapshot {
             writes: 12,
             error: None,
         },
+        sync: None,
         files: [
             FileView {
                 path: "/etc/directord/conf.d/www.yaml".into(),
@@ -172,6 +175,19 @@ fn all_well_has_no_problems() {
     let mut snapshot = bad_night();
     snapshot.services.truncate(1);
     assert!(Selection::new(&snapshot, None, true).is_empty());
+}
+
+#[test]
+fn a_server_that_would_be_used_is_no_problem_on_standby() {
+    let mut snapshot = bad_night();
+    snapshot.role = Role::Standby;
+    snapshot.services.truncate(1);
+    snapshot.services[0].servers[0].kernel_weight = None;
+    assert!(Selection::new(&snapshot, None, true).is_empty());
+    let text = for_person(&snapshot, None, false);
+    assert!(text.contains(", pid 4711, on standby\n"), "{text}");
+    assert!(text.contains("1 real server, all ready for use"), "{text}");
+    assert!(for_programs(&snapshot, None, false).contains(" role=standby\n"));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::tree::Node;
 use super::walk::{Entry, Fields, Walk};
 use crate::config::diagnostic::quoted;
 use crate::model::{
-    FailureAction, ForwardingMethod, KernelName, SchedulerFlags, Settings, StopAction,
+    FailureAction, ForwardingMethod, KernelName, Role, SchedulerFlags, Settings, StopAction,
     SysctlPolicy, Tunnel,
 };
 
@@ -31,6 +31,8 @@ pub struct Defaults {
     pub(super) check: CheckDraft,
     pub(super) on_failure: Option<FailureAction>,
     pub(super) on_stop: Option<StopAction>,
+    /// Whether a sync daemon runs, beside which the kernel takes no tunnel between families.
+    pub(super) syncs: bool,
     pub(super) maintenance_dir: Option<Arc<PathBuf>>,
     pub(super) alerts: Option<Arc<AlertsDraft>>,
     /// Where the programs of alerts are, for all services of the folder.
@@ -51,6 +53,10 @@ impl<'a> Walk<'a> {
         if let Some(word) = fields.entry(&keys::SYSCTL).and_then(|e| self.word(e)) {
             settings.sysctl = if word == "warn" { SysctlPolicy::Warn } else { SysctlPolicy::Set };
         }
+        if let Some(word) = fields.entry(&keys::ROLE).and_then(|e| self.word(e)) {
+            settings.role = Role::named(word).unwrap_or_default();
+        }
+        settings.sync = fields.entry(&keys::SYNC).and_then(|e| self.sync(e));
         if let Some(hold) = fields.entry(&keys::LOCAL_ERROR_HOLD).and_then(|e| self.duration(e)) {
             settings.local_error_hold = hold;
         }
@@ -66,7 +72,8 @@ impl<'a> Walk<'a> {
             Some(defaults) => self.joined(defaults, &fields),
             None => fields,
         };
-        (settings, self.defaults(&all))
+        let defaults = Defaults { syncs: settings.sync.is_some(), ..self.defaults(&all) };
+        (settings, defaults)
     }
 
     fn defaults(&mut self, fields: &Fields<'a>) -> Defaults {
@@ -87,6 +94,7 @@ impl<'a> Walk<'a> {
             lower: fields.entry(&keys::LOWER).and_then(|e| self.integer(e)),
             check: fields.entry(&keys::DEFAULT_CHECK).map(|e| self.check(e)).unwrap_or_default(),
             on_failure: fields.entry(&keys::ON_FAILURE).and_then(|e| self.on_failure(e)),
+            syncs: false,
             on_stop: fields.entry(&keys::ON_STOP).and_then(|e| self.on_stop(e)),
             maintenance_dir: fields
                 .entry(&keys::MAINTENANCE_DIR)

@@ -18,6 +18,7 @@ mod scalar;
 mod server;
 mod service;
 mod suggest;
+mod sync;
 mod tree;
 mod walk;
 mod watch;

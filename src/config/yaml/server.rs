@@ -31,6 +31,8 @@ pub(super) struct Frame<'f> {
     pub(super) lower: u32,
     pub(super) check: &'f CheckDraft,
     pub(super) default_check: &'f CheckDraft,
+    /// Whether a sync daemon runs, beside which the kernel takes no tunnel between families.
+    pub(super) syncs: bool,
 }
 
 /// A server as far as it is written.
@@ -412,6 +414,12 @@ impl<'a> Walk<'a> {
                 }
                 _ => "only forward: ipip crosses families",
             };
+            self.findings.error(place, message, hint);
+            return None;
+        }
+        if frame.syncs && Family::of(*address) != key.family() {
+            let message = format!("{address} and the service are of different families");
+            let hint = "beside a sync daemon (sync in global.yaml) the kernel takes no such tunnel";
             self.findings.error(place, message, hint);
             return None;
         }

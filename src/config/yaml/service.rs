@@ -341,6 +341,7 @@ impl<'a> Walk<'a> {
             lower: number(self, &keys::LOWER).or(defaults.lower).unwrap_or(0),
             check,
             default_check: &defaults.check,
+            syncs: defaults.syncs,
         };
         let written = [&keys::LOWER, &keys::UPPER].into_iter().find_map(|key| fields.entry(key));
         if let Some(entry) = written.filter(|_| frame.lower > frame.upper) {

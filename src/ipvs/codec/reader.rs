@@ -1,11 +1,13 @@
 //! Bytes into replies.
 
+use std::net::IpAddr;
+
 use netlink_packet_core::{
     ErrorBuffer, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_DONE, NLMSG_ERROR, NetlinkBuffer, NlasIterator,
 };
 use nix::errno::Errno;
 
-use super::{Destination, INET, Key, NETLINK_HEADER, Service, attr};
+use super::{Daemon, Destination, INET, Key, NETLINK_HEADER, Service, attr};
 
 /// The generic netlink header behind the netlink one: command, version, two bytes reserved.
 const GENL_HEADER: usize = 4;
@@ -15,6 +17,7 @@ const FIRST_FAMILY: u16 = 16;
 /// Commands of replies.
 const NEW_SERVICE: u8 = 1;
 const NEW_DEST: u8 = 5;
+const NEW_DAEMON: u8 = 9;
 const SET_INFO: u8 = 14;
 
 /// One message from the kernel.
@@ -29,6 +32,7 @@ pub struct Message<'a> {
 pub enum Reply<'a> {
     Service(Service<'a>),
     Destination(Destination),
+    Daemon(Daemon<'a>),
     /// The module's version, as 0xMMmmpp.
     Info(u32),
     /// The end of a list.
@@ -81,6 +85,7 @@ fn read<'a>(header: &NetlinkBuffer<&'a [u8]>) -> Result<Message<'a>, Malformed> 
             match command {
                 NEW_SERVICE => Reply::Service(read_service(nested(attributes, attr::SERVICE)?)?),
                 NEW_DEST => Reply::Destination(read_destination(nested(attributes, attr::DEST)?)?),
+                NEW_DAEMON => Reply::Daemon(read_daemon(nested(attributes, attr::DAEMON)?)?),
                 SET_INFO => Reply::Info(read_info(attributes)?),
                 _ => Reply::Other,
             }
@@ -198,6 +203,37 @@ fn read_destination(attributes: &[u8]) -> Result<Destination, Malformed> {
         tunnel_kind,
         tunnel_port,
         tunnel_flags,
+    })
+}
+
+fn read_daemon(attributes: &[u8]) -> Result<Daemon<'_>, Malformed> {
+    use attr::daemon::{
+        MCAST_GROUP, MCAST_GROUP6, MCAST_IFN, MCAST_PORT, MCAST_TTL, STATE, SYNC_ID, SYNC_MAXLEN,
+    };
+    let (mut state, mut interface, mut id) = (None, None, None);
+    let (mut max_packet, mut group, mut port, mut ttl) = (None, None, None, None);
+    for attribute in each(attributes) {
+        let (kind, value) = attribute?;
+        match kind {
+            STATE => state = Some(u32::from_ne_bytes(array(value)?)),
+            MCAST_IFN => interface = Some(name(value)?),
+            SYNC_ID => id = Some(u32::from_ne_bytes(array(value)?)),
+            SYNC_MAXLEN => max_packet = Some(u16::from_ne_bytes(array(value)?)),
+            MCAST_GROUP => group = Some(IpAddr::from(array::<4>(value)?)),
+            MCAST_GROUP6 => group = Some(IpAddr::from(array::<16>(value)?)),
+            MCAST_PORT => port = Some(u16::from_ne_bytes(array(value)?)),
+            MCAST_TTL => ttl = array::<1>(value).map(|[ttl]| Some(ttl))?,
+            _ => {}
+        }
+    }
+    Ok(Daemon {
+        state: state.ok_or(Malformed)?,
+        interface: interface.ok_or(Malformed)?,
+        id: id.ok_or(Malformed)?,
+        max_packet,
+        group,
+        port,
+        ttl,
     })
 }
 

@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use proptest::prelude::*;
 
 use netlink_packet_core::{
@@ -68,7 +70,31 @@ prop_compose! {
     }
 }
 
+prop_compose! {
+    fn group()(by_v6: bool, bytes: [u8; 16]) -> IpAddr {
+        let [a, b, c, d, ..] = bytes;
+        if by_v6 { bytes.into() } else { [a, b, c, d].into() }
+    }
+}
+
 proptest! {
+    // The kernel's list of daemons has the shape and the command of the request that made one.
+    #[test]
+    fn a_sync_daemon_reads_back_as_written(
+        state in 1u32..3,
+        interface in "[a-z0-9.-]{1,15}",
+        id: u32,
+        max_packet: Option<u16>,
+        group in proptest::option::of(group()),
+        port: Option<u16>,
+        ttl: Option<u8>,
+    ) {
+        let daemon = Daemon { state, interface: &interface, id, max_packet, group, port, ttl };
+        let bytes = written(&Request::StartDaemon(&daemon));
+        let message = only(&bytes).unwrap();
+        prop_assert_eq!(message.reply, Reply::Daemon(daemon));
+    }
+
     // A reply has the shape of the request that made the record.
     #[test]
     fn a_service_reads_back_as_written(

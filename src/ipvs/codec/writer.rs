@@ -1,8 +1,10 @@
 //! Requests into bytes.
 
+use std::net::IpAddr;
+
 use netlink_packet_core::{NLA_F_NESTED, NLM_F_ACK, NLM_F_DUMP, NLM_F_REQUEST, NetlinkBuffer};
 
-use super::{Destination, INET, Key, NETLINK_HEADER, Request, Service, attr};
+use super::{Daemon, Destination, INET, Key, NETLINK_HEADER, Request, Service, attr};
 
 /// The version in the generic netlink header.
 const FAMILY_VERSION: u8 = 1;
@@ -33,7 +35,10 @@ impl Writer {
     /// Appends a request to the family with this id. Answers carry `sequence`.
     pub fn push(&mut self, family_id: u16, sequence: u32, request: &Request<'_>) {
         self.last = self.bytes.len();
-        let dump = matches!(request, Request::ListServices | Request::ListDestinations(_));
+        let dump = matches!(
+            request,
+            Request::ListServices | Request::ListDestinations(_) | Request::ListDaemons
+        );
         let flags = if dump { NLM_F_REQUEST | NLM_F_DUMP } else { NLM_F_REQUEST };
         self.bytes.extend_from_slice(&[0; NETLINK_HEADER]);
         self.bytes.extend_from_slice(&[request.command(), FAMILY_VERSION, 0, 0]);
@@ -86,7 +91,11 @@ impl Writer {
                 self.nest(attr::SERVICE, |w| w.key(key));
                 self.nest(attr::DEST, |w| w.destination_key(key, destination));
             }
-            Request::ListServices | Request::Info => {}
+            Request::StartDaemon(daemon) => self.nest(attr::DAEMON, |w| w.daemon(daemon)),
+            Request::StopDaemon(state) => self.nest(attr::DAEMON, |w| {
+                w.attribute(attr::daemon::STATE, &state.to_ne_bytes());
+            }),
+            Request::ListServices | Request::ListDaemons | Request::Info => {}
         }
     }
 
@@ -143,6 +152,30 @@ impl Writer {
             self.attribute(TUN_TYPE, &[d.tunnel_kind]);
             self.attribute(TUN_PORT, &d.tunnel_port.to_be_bytes());
             self.attribute(TUN_FLAGS, &d.tunnel_flags.to_ne_bytes());
+        }
+    }
+
+    fn daemon(&mut self, daemon: &Daemon<'_>) {
+        use attr::daemon::{
+            MCAST_GROUP, MCAST_GROUP6, MCAST_IFN, MCAST_PORT, MCAST_TTL, STATE, SYNC_ID,
+            SYNC_MAXLEN,
+        };
+        self.attribute(STATE, &daemon.state.to_ne_bytes());
+        self.text(MCAST_IFN, daemon.interface);
+        self.attribute(SYNC_ID, &daemon.id.to_ne_bytes());
+        if let Some(bytes) = daemon.max_packet {
+            self.attribute(SYNC_MAXLEN, &bytes.to_ne_bytes());
+        }
+        match daemon.group {
+            Some(IpAddr::V4(group)) => self.attribute(MCAST_GROUP, &group.octets()),
+            Some(IpAddr::V6(group)) => self.attribute(MCAST_GROUP6, &group.octets()),
+            None => {}
+        }
+        if let Some(port) = daemon.port {
+            self.attribute(MCAST_PORT, &port.to_ne_bytes());
+        }
+        if let Some(ttl) = daemon.ttl {
+            self.attribute(MCAST_TTL, &[ttl]);
         }
     }
 

@@ -3,13 +3,15 @@
 
 mod alerts;
 mod check;
+mod sync;
 mod watch;
 
 use std::time::Duration;
 
-use crate::model::{Destination, Persistence};
+use crate::model::{Destination, Persistence, Role};
 pub use alerts::*;
 pub use check::*;
+pub use sync::*;
 pub use watch::*;
 
 /// One key of a mapping.
@@ -320,6 +322,14 @@ pub static SYSCTL: Key = Key::new(
 )
 .default("set")
 .example("warn");
+pub static ROLE: Key = Key::new(
+    "role",
+    Kind::Word(&Role::WORDS),
+    "how the daemon starts where neither --role nor \"directord role\" has said: active keeps the \
+     kernel's table, standby checks the real servers and writes nothing",
+)
+.default("active")
+.example("standby");
 pub static LOCAL_ERROR_HOLD: Key = Key::new("local_error_hold", Kind::Duration(Duration::ZERO, DAY), "how long a verdict holds while the director itself cannot ask, for want of a route or a file descriptor")
     .default("1m").example("30s");
 pub static DEFAULTS: Key = Key::new(
@@ -380,6 +390,8 @@ pub static GLOBAL: Section = Section::new(
     &[
         &REMOVE_LIMIT,
         &SYSCTL,
+        &ROLE,
+        &SYNC,
         &LOCAL_ERROR_HOLD,
         &ALERT_DIR,
         &MONITOR_DIR,
@@ -450,6 +462,7 @@ pub static SECTIONS: &[&Section] = &[
     &DECIDES_KEYS,
     &WATCHING_KEYS,
     &COLLAPSE_KEYS,
+    &SYNC_KEYS,
     &GLOBAL,
     &DEFAULT_KEYS,
 ];
