@@ -16,7 +16,7 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::{Refusal, listener, socket_path};
-use crate::model::{Command, CommandReport, PlanView, ReloadReport, Snapshot};
+use crate::model::{Command, CommandReport, PlanView, ReloadReport, Snapshot, Vitals};
 
 /// For a connection to be accepted, and for the answer to a question.
 const SHORT: Duration = Duration::from_secs(15);
@@ -72,6 +72,11 @@ impl Client {
     pub fn status_json(&self) -> Result<impl Read, Error> {
         let answer = self.answer(SHORT, Method::GET, "/v1/status", Vec::new())?;
         Ok(answer.aggregate().reader())
+    }
+
+    /// Whether the director does its work, if it says so within `patience`.
+    pub fn vitals(&self, patience: Duration) -> Result<Vitals, Error> {
+        self.ask(patience, Method::GET, "/v1/vitals", Vec::new())
     }
 
     /// What a reload would change in the kernel now.

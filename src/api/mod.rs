@@ -6,6 +6,7 @@
 //! | request | answers |
 //! |---|---|
 //! | `GET /v1/status` | [`Snapshot`] |
+//! | `GET /v1/vitals` | [`Vitals`]: whether the director does its work |
 //! | `GET /v1/plan` | [`PlanView`]: what a reload would change in the kernel |
 //! | `POST /v1/reload?confirm=false` | [`ReloadReport`], once the reload is done or held |
 //! | `POST /v1/stop?keep=false` | `{}`, once the table is as `on_stop` asks |
@@ -32,7 +33,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::model::{Command, CommandReport, PlanView, ReloadReport, Snapshot};
+use crate::model::{Command, CommandReport, PlanView, ReloadReport, Snapshot, Vitals};
 
 pub use client::{Client, Error};
 pub use listener::{BindError, Listener, bind};
@@ -48,6 +49,8 @@ pub fn socket_path(runtime_dir: &Path) -> PathBuf {
 #[derive(Debug)]
 pub enum Request {
     Status(oneshot::Sender<Snapshot>),
+    /// Whether the director does its work.
+    Vitals(oneshot::Sender<Vitals>),
     /// What a reload would change in the kernel now, or why that cannot be told.
     Plan(oneshot::Sender<Result<PlanView, String>>),
     /// Read the files again; `confirm` is the operator's word for a reload that was held.
@@ -70,6 +73,7 @@ impl Request {
     pub fn is_given_up(&self) -> bool {
         match self {
             Request::Status(reply) => reply.is_closed(),
+            Request::Vitals(reply) => reply.is_closed(),
             Request::Plan(reply) => reply.is_closed(),
             Request::Reload { reply, .. } => reply.is_closed(),
             Request::Stop { reply, .. } => reply.is_closed(),

@@ -99,6 +99,7 @@ async fn attend(stream: UnixStream, router: Router) {
 fn router(handle: Handle) -> Router {
     Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/vitals", get(vitals))
         .route("/v1/plan", get(plan))
         .route("/v1/reload", post(reload))
         .route("/v1/stop", post(stop))
@@ -112,6 +113,10 @@ fn router(handle: Handle) -> Router {
 
 async fn status(State(handle): State<Handle>) -> Result<Response, Failure> {
     Ok(pieces::json(handle.ask(SHORT_ANSWER, Request::Status).await?))
+}
+
+async fn vitals(State(handle): State<Handle>) -> Result<Response, Failure> {
+    Ok(json(StatusCode::OK, &handle.ask(SHORT_ANSWER, Request::Vitals).await?))
 }
 
 async fn plan(State(handle): State<Handle>) -> Result<Response, Failure> {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::*;
-use crate::model::{KernelView, NameList, Phase, PlanLine, Sign};
+use crate::model::{Ailment, KernelView, NameList, Phase, PlanLine, Sign};
 
 fn snapshot() -> Snapshot {
     Snapshot {
@@ -33,6 +33,12 @@ fn snapshot() -> Snapshot {
     }
 }
 
+fn vitals() -> Vitals {
+    let late = Ailment::ChecksLate { checks: 3, seconds: 40 };
+    let phase = Phase::Running;
+    Vitals { version: "0".into(), pid: 1, phase, up_seconds: 1.5, ailments: vec![late] }
+}
+
 fn plan_view() -> PlanView {
     let line = PlanLine {
         sign: Sign::Add,
@@ -47,6 +53,7 @@ async fn obliging_loop(mut requests: mpsc::Receiver<Request>) {
     while let Some(request) = requests.recv().await {
         match request {
             Request::Status(reply) => drop(reply.send(snapshot())),
+            Request::Vitals(reply) => drop(reply.send(vitals())),
             Request::Plan(reply) => drop(reply.send(Ok(plan_view()))),
             Request::Reload { confirm, reply } => {
                 let report = ReloadReport { applied: confirm, ..ReloadReport::default() };
@@ -97,6 +104,7 @@ async fn every_request_comes_back_with_its_answer() {
     let client = Client::new(dir.path());
     spawn_blocking(move || {
         assert_eq!(client.status().unwrap(), snapshot());
+        assert_eq!(client.vitals(Duration::from_secs(60)).unwrap(), vitals());
         assert_eq!(client.plan().unwrap(), plan_view());
         assert!(!client.reload(false).unwrap().applied);
         assert!(client.reload(true).unwrap().applied);

@@ -25,7 +25,7 @@ use crate::engine::{Action, CheckId, Engine, Surroundings};
 use crate::event::Event;
 use crate::model::{
     FileState, FileView, Outcome, Phase, PlanView, Probe, RejectedFile, ReloadReport, Snapshot,
-    Time,
+    Time, Vitals,
 };
 use crate::probe::Prober;
 
@@ -100,7 +100,7 @@ impl Director {
                 _ = inputs.recv_many(&mut burst, BURST) => {}
                 Some(request) = requests.recv() => self.answer(request),
                 () = until(deadline) => {}
-                () = tick(&mut watchdog) => service_manager::alive(),
+                () = tick(&mut watchdog) => self.tell_alive(),
             }
             for input in burst.drain(..) {
                 self.take(input);
@@ -224,6 +224,9 @@ impl Director {
             api::Request::Status(reply) => {
                 let _ = reply.send(self.snapshot(now));
             }
+            api::Request::Vitals(reply) => {
+                let _ = reply.send(self.vitals(now));
+            }
             api::Request::Plan(reply) => {
                 let _ = self.loader.send(loader::Job::Preview { reply });
             }
@@ -244,6 +247,23 @@ impl Director {
                 }
             }
         }
+    }
+
+    /// Tells the watchdog that all is well. Where something hangs that a new start sets free, it
+    /// hears nothing, and starts us anew.
+    fn tell_alive(&mut self) {
+        let now = self.clock.now();
+        match self.vitals(now).ailments.iter().find(|ailment| ailment.is_freeze()) {
+            None => service_manager::alive(),
+            Some(ailment) => {
+                let what = format!("{ailment}: the watchdog is to start directord anew");
+                self.telling.tell(&Event::Trouble { what }, now);
+            }
+        }
+    }
+
+    fn vitals(&self, now: Time) -> Vitals {
+        self.engine.vitals(std::process::id(), service_manager::patience(), now)
     }
 
     fn snapshot(&self, now: Time) -> Snapshot {

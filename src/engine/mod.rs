@@ -25,6 +25,7 @@ mod maintenance;
 mod reconcile;
 mod rows;
 mod view;
+mod vitals;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
@@ -44,6 +45,7 @@ use checks::{Check, Checks, User};
 use kernel::KernelSide;
 use maintenance::Maintenance;
 pub use view::Surroundings;
+pub use vitals::PATIENCE;
 
 /// How far apart first probes go out: a thousand within a tenth of a second, more of them at a
 /// thousand a second. Faster than servers and director can follow (1,400 a second where both share

@@ -21,6 +21,7 @@ mod service_watch;
 mod table;
 mod time;
 mod view;
+mod vitals;
 mod watch;
 mod watched;
 
@@ -56,6 +57,7 @@ pub use view::{
     CheckView, Command, CommandReport, FileState, FileView, KernelView, NameList, Phase, PlanLine,
     PlanView, RejectedFile, ReloadReport, ServerView, ServiceView, Sign, Snapshot,
 };
+pub use vitals::{Ailment, Vitals};
 pub use watch::{
     Alert, AlertCall, AlertOn, Collapse, Dependency, Depends, ExitRange, Expression, MonitorCall,
     MonitorKind, NativeMonitor, Period, Repeat, Throttle, ViewItem, WatchFolders, WatchKey,
