@@ -164,6 +164,7 @@ async fn answer(
                 let _ = done.send(());
                 return;
             }
+            Request::Upgrade(reply) => drop(reply.send(Err("no such program".into()))),
             Request::Command(_, reply) if snapshot.services.is_empty() => {
                 drop(reply.send(Err("no real server 10.0.0.9:80".into())));
             }
@@ -175,9 +176,9 @@ async fn answer(
     }
 }
 
-const SUBCOMMANDS: [&str; 11] = [
-    "run", "check", "plan", "status", "monitor", "reload", "stop", "drain", "undrain", "schema",
-    "demo",
+const SUBCOMMANDS: [&str; 12] = [
+    "run", "check", "plan", "status", "monitor", "reload", "stop", "upgrade", "drain", "undrain",
+    "schema", "demo",
 ];
 
 #[test]
@@ -216,9 +217,8 @@ fn wrong_command_lines_exit_with_2() {
 #[test]
 fn nobody_to_ask_is_3_and_says_how_to_start() {
     let dir = TempDir::new().unwrap();
-    for args in
-        [&["status"][..], &["monitor"], &["reload"], &["stop"], &["drain", "10.0.0.1:80"]]
-    {
+    let words = [&["status"][..], &["monitor"], &["reload"], &["stop"], &["upgrade"]];
+    for args in words.into_iter().chain([&["drain", "10.0.0.1:80"][..]]) {
         let (status, out, errors) =
             output(&[args, &["--runtime-dir", utf8(&dir.path().join("none"))]].concat());
         assert_eq!((status, out.as_str()), (3, ""), "{args:?}");

@@ -98,6 +98,12 @@ impl Client {
         self.ask(LONG, Method::POST, path, Vec::new()).map(|_: serde_json::Value| ())
     }
 
+    /// Has the daemon go on as the program that is installed now; returns when that has been found
+    /// able to, a moment before it begins.
+    pub fn upgrade(&self) -> Result<(), Error> {
+        self.ask(LONG, Method::POST, "/v1/upgrade", Vec::new()).map(|_: serde_json::Value| ())
+    }
+
     /// Carries out a command.
     pub fn command(&self, command: &Command) -> Result<CommandReport, Error> {
         let body = serde_json::to_vec(command).map_err(|error| self.broken(error))?;

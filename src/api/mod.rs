@@ -10,6 +10,7 @@
 //! | `GET /v1/plan` | [`PlanView`]: what a reload would change in the kernel |
 //! | `POST /v1/reload?confirm=false` | [`ReloadReport`], once the reload is done or held |
 //! | `POST /v1/stop?keep=false` | `{}`, once the table is as `on_stop` asks |
+//! | `POST /v1/upgrade` | `{}`, once the program that is to go on has been found able to |
 //! | `POST /v1/command` with a [`Command`] | [`CommandReport`] |
 //!
 //! Whatever is not answered with 200 carries `{"error": ..., "hint": ...}`. Only root and the
@@ -64,6 +65,9 @@ pub enum Request {
         keep: bool,
         reply: oneshot::Sender<()>,
     },
+    /// Go on as the program that is installed now. Answered before that is done, or with what
+    /// stands in the way.
+    Upgrade(oneshot::Sender<Result<(), String>>),
     /// Answered with what it was done to, or why it was not done.
     Command(Command, oneshot::Sender<Result<CommandReport, String>>),
 }
@@ -77,6 +81,7 @@ impl Request {
             Request::Plan(reply) => reply.is_closed(),
             Request::Reload { reply, .. } => reply.is_closed(),
             Request::Stop { reply, .. } => reply.is_closed(),
+            Request::Upgrade(reply) => reply.is_closed(),
             Request::Command(_, reply) => reply.is_closed(),
         }
     }

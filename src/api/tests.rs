@@ -63,6 +63,7 @@ async fn obliging_loop(mut requests: mpsc::Receiver<Request>) {
                 let _ = reply.send(());
                 return;
             }
+            Request::Upgrade(reply) => drop(reply.send(Err("no such program".into()))),
             Request::Command(Command::Undrain { server, .. }, reply) => {
                 let affected = NameList::from_iter([server]);
                 drop(reply.send(Ok(CommandReport { affected })));
@@ -112,6 +113,7 @@ async fn every_request_comes_back_with_its_answer() {
         assert_eq!(client.command(&undrain).unwrap().affected.names, ["10.0.0.1:80"]);
         let drain = Command::Drain { server: "10.0.0.9:80".into(), service: None };
         assert_eq!(client.command(&drain).unwrap_err().to_string(), "no such server");
+        assert_eq!(client.upgrade().unwrap_err().to_string(), "no such program");
         client.stop(false).unwrap();
         assert_eq!(client.status().unwrap_err().to_string(), "the daemon is stopping");
     })

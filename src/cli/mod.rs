@@ -26,6 +26,7 @@ mod started;
 mod status;
 mod stop;
 mod syslog;
+mod upgrade;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -57,6 +58,7 @@ enum Command {
     Monitor(monitor::Args),
     Reload(reload::Args),
     Stop(stop::Args),
+    Upgrade(upgrade::Args),
     Drain(drain::DrainArgs),
     Undrain(drain::UndrainArgs),
     Convert(convert::Args),
@@ -152,6 +154,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Monitor(args) => monitor::run(args, &mut out),
         Command::Reload(args) => reload::run(args, &mut out),
         Command::Stop(args) => stop::run(args, &mut out),
+        Command::Upgrade(args) => upgrade::run(args, &mut out),
         Command::Drain(args) => drain::drain(args, &mut out),
         Command::Undrain(args) => drain::undrain(args, &mut out),
         Command::Convert(args) => convert::run(args, &mut out),

@@ -9,7 +9,7 @@ use nix::unistd::Pid;
 
 use super::exit::{self, Failure};
 use super::{args, logging};
-use crate::daemon;
+use crate::daemon::{self, Again, Ended};
 
 /// Run the director in the foreground, until SIGTERM or `directord stop`.
 ///
@@ -27,6 +27,9 @@ pub struct Args {
     /// Stop when standard input ends: for whoever must not leave a daemon behind.
     #[arg(long, hide = true)]
     until_input_ends: bool,
+    /// Only say whether a start would succeed: of the program that is to go on after an upgrade.
+    #[arg(long, hide = true)]
+    rehearse: bool,
     #[command(flatten)]
     log: logging::Log,
 }
@@ -44,12 +47,25 @@ Exit statuses: 0 stopped as asked, 1 mistakes in the files leave nothing to serv
 privilege, 5 another one is running, 70 anything else.";
 
 pub fn run(args: Args) -> Result<u8, Failure> {
-    let _log = logging::start(&args.log);
+    if args.rehearse {
+        let _log = logging::start(&logging::Log::quiet());
+        daemon::could_start(&args.daemon.options(None))?;
+        return Ok(exit::OK);
+    }
+    let log = logging::start(&args.log);
     if args.until_input_ends {
         thread::spawn(stop_when_input_ends);
     }
-    daemon::run(args.daemon.options(args.pid_file))?;
-    Ok(exit::OK)
+    // One that its input ends cannot be handed anything by that.
+    let again = if args.until_input_ends { None } else { Again::of_this_process().ok() };
+    match daemon::run(args.daemon.options(args.pid_file), again)? {
+        Ended::Stopped => Ok(exit::OK),
+        Ended::Upgrade(handover) => {
+            // What was said until now is written before there is nobody left to write it.
+            drop(log);
+            Err(Failure::Other(exit::INTERNAL, handover.go()))
+        }
+    }
 }
 
 /// The way of the process that started us to end us even when it is killed.

@@ -248,7 +248,7 @@ impl Checks {
         now: Time,
     ) -> Option<(usize, Duration)> {
         let late = self.iter().filter_map(when).map(|at| now.since(at));
-        late.filter(|by| *by > patience).fold(None, |worst, by| {
+        late.filter(|by| *by > patience).fold(None, |worst: Option<(usize, Duration)>, by| {
             let (checks, most) = worst.unwrap_or_default();
             Some((checks + 1, by.max(most)))
         })

@@ -11,6 +11,8 @@ mod hostile;
 mod lifecycle;
 mod reload;
 mod traps;
+mod unit;
+mod upgrade;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -204,7 +204,7 @@ fn serve_here(
         _ => TableChoice::Kernel,
     };
     let log = logging::start(&logging::Log::at(if asked.debug { "debug" } else { AS_LDIRECTORD }));
-    let ended = daemon::run(Options {
+    let options = Options {
         config: vec![places.config.clone()],
         table,
         runtime_dir: places.runtime_dir.clone(),
@@ -213,7 +213,8 @@ fn serve_here(
         persona: Some(persona),
         mon: None,
         syslog: root.syslog(),
-    });
+    };
+    let ended = daemon::run(options, None);
     drop(log);
     let Err(error) = ended else { return status::OK };
     let code = match error {
