@@ -160,6 +160,21 @@ fn a_program_that_cannot_go_on_leaves_the_old_one_at_work() {
     assert_eq!(daemon.tell(&["monitor"]).0, Some(0));
 }
 
+/// A start takes the files as they are, and what would go is what the guard holds.
+#[test]
+fn a_held_reload_stands_in_the_way_of_an_upgrade() {
+    let daemon = Daemon::start(&[]);
+    let more = daemon.at.path().join("conf.d/b.yaml");
+    let service = |n| format!("- virtual: 192.0.2.1:{n}\n  real: [127.0.0.1]\n  check: on\n");
+    std::fs::write(&more, (81..90).map(service).collect::<String>()).unwrap();
+    assert_eq!(daemon.tell(&["reload"]).0, Some(0));
+    std::fs::remove_file(&more).unwrap();
+    assert_eq!(daemon.tell(&["reload"]).0, Some(5));
+    let (status, said) = daemon.tell(&["upgrade"]);
+    assert_eq!(status, Some(5), "{said}");
+    assert!(said.contains("a reload is held"), "{said}");
+}
+
 /// It passes the rehearsal, and is gone when it matters.
 #[test]
 fn a_program_that_cannot_be_started_after_all_is_made_up_for_by_the_old_one() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::args;
 use super::exit::{self, Failure};
 use super::output::{Out, harmless, span};
-use crate::api::Error;
+use crate::api::{Client, Error};
 use crate::model::{Phase, Vitals};
 
 /// Say whether the running directord does its work: for cluster managers and their like.
@@ -57,9 +57,7 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
                     (why, SECOND_OPINION)
                 }
             },
-            Err(Error::Timeout { .. }) => {
-                (format!("no answer within {}: its loop hangs", span(args.timeout)), AGAIN)
-            }
+            Err(Error::Timeout { .. }) => (hangs(args.timeout), AGAIN),
             Err(error @ (Error::Refused(_) | Error::Broken { .. })) => (error.to_string(), AGAIN),
             Err(error) => return Err(error.into()),
         };
@@ -68,6 +66,25 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
         }
         sleep(pause);
     }
+}
+
+/// What keeps the daemon from its work, if something does: for those who know that it is there,
+/// and have no time to wait for it to start. Takes `patience` twice and a second, at most.
+pub fn ailment(client: &Client, patience: Duration) -> Option<String> {
+    let look = || match client.vitals(patience) {
+        Ok(vitals) => complaint(&vitals),
+        Err(Error::Timeout { .. }) => Some(hangs(patience)),
+        Err(error @ (Error::Refused(_) | Error::Broken { .. })) => Some(error.to_string()),
+        // It goes, or will not tell us.
+        Err(_) => None,
+    };
+    look()?;
+    sleep(SECOND_OPINION);
+    look()
+}
+
+fn hangs(patience: Duration) -> String {
+    format!("no answer within {}: its loop hangs", span(patience))
 }
 
 fn well(vitals: &Vitals, out: &mut Out) -> Result<u8, Failure> {

@@ -15,10 +15,14 @@ use super::places::Places;
 use super::{SERVE, status};
 use crate::alert::hands::open_log;
 use crate::api::Client;
+use crate::cli::monitor;
 use crate::cli::started::{LOOK, PATIENCE, Started, until_running};
 
 /// For the first table to be written, once it has been read.
 const SETTLING: Duration = Duration::from_secs(10);
+
+/// How long `status` waits for an answer, twice at most: the cluster's agent gives up after 10 s.
+const STATUS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether a director runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +53,11 @@ impl Places {
             true => State::Stale,
             false => State::Stopped,
         }
+    }
+
+    /// What keeps the one that runs from its work, if something does.
+    pub(super) fn ailment(&self) -> Option<String> {
+        monitor::ailment(&self.client(), STATUS_PATIENCE)
     }
 
     /// A process that calls itself ldirectord and is none of ours, by the pid file.
