@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use directord::api::{Handle, Request, bind, serve, socket_path};
 use directord::model::{
-    CheckView, CommandReport, KernelView, NameList, Phase, PlanLine, PlanView, ReloadReport, Role,
-    RoleReport, ServerView, ServiceView, Sign, Snapshot, Verdict,
+    Ailment, CheckView, CommandReport, KernelView, NameList, Phase, PlanLine, PlanView,
+    ReloadReport, Role, RoleReport, ServerView, ServiceView, Sign, Snapshot, Verdict, Vitals,
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -89,6 +89,12 @@ fn server(address: &str) -> ServerView {
     }
 }
 
+/// Of a daemon that does not keep up.
+fn vitals() -> Vitals {
+    let ailments = vec![Ailment::ChecksLate { checks: 3, seconds: 40 }];
+    Vitals { version: "0".into(), pid: 1, phase: Phase::Running, up_seconds: 60.0, ailments }
+}
+
 /// Something that listens like a daemon, with this many services, until it is dropped.
 struct Daemon {
     dir: TempDir,
@@ -142,6 +148,7 @@ async fn answer(
     while let Some(request) = requests.recv().await {
         match request {
             Request::Status(reply) => drop(reply.send(snapshot.clone())),
+            Request::Vitals(reply) => drop(reply.send(vitals())),
             Request::Plan(reply) => {
                 let text = "service 192.0.2.1:80/tcp wlc".to_owned();
                 let line = PlanLine { sign: Sign::Add, service: "192.0.2.1:80/tcp".into(), text };
@@ -163,6 +170,7 @@ async fn answer(
                 let _ = done.send(());
                 return;
             }
+            Request::Upgrade(reply) => drop(reply.send(Err("no such program".into()))),
             Request::Command(_, reply) if snapshot.services.is_empty() => {
                 drop(reply.send(Err("no real server 10.0.0.9:80".into())));
             }
@@ -174,9 +182,9 @@ async fn answer(
     }
 }
 
-const SUBCOMMANDS: [&str; 12] = [
-    "run", "start", "check", "plan", "status", "reload", "role", "stop", "drain", "undrain",
-    "schema", "demo",
+const SUBCOMMANDS: [&str; 14] = [
+    "run", "start", "check", "plan", "status", "monitor", "reload", "role", "stop", "upgrade",
+    "drain", "undrain", "schema", "demo",
 ];
 
 #[test]
@@ -205,6 +213,7 @@ fn wrong_command_lines_exit_with_2() {
         &["run", "--log-level", "a=b=c"],
         &["drain"],
         &["role", "passive"],
+        &["monitor", "--timeout", "soon"],
     ] {
         let (status, out, errors) = output(args);
         assert_eq!((status, out.as_str()), (2, ""), "{args:?}");
@@ -215,7 +224,8 @@ fn wrong_command_lines_exit_with_2() {
 #[test]
 fn nobody_to_ask_is_3_and_says_how_to_start() {
     let dir = TempDir::new().unwrap();
-    for args in [&["status"][..], &["reload"], &["role"], &["stop"], &["drain", "10.0.0.1:80"]] {
+    let words = [&["status"][..], &["monitor"], &["reload"], &["role"], &["stop"], &["upgrade"]];
+    for args in words.into_iter().chain([&["drain", "10.0.0.1:80"][..]]) {
         let (status, out, errors) =
             output(&[args, &["--runtime-dir", utf8(&dir.path().join("none"))]].concat());
         assert_eq!((status, out.as_str()), (3, ""), "{args:?}");
@@ -278,6 +288,14 @@ fn ten_thousand_services_are_printed_at_once() {
     assert_eq!((status, out.lines().count()), (0, 30_002));
     // A second or so without optimisation; line by line it would be many.
     assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+}
+
+#[test]
+fn monitor_of_a_daemon_that_stays_behind_with_its_checks_is_1_and_says_why() {
+    let (status, out, errors) = Daemon::start(1).ask(&["monitor"]);
+    assert_eq!((status, out.as_str()), (1, ""));
+    let words = "checks are overdue: 3 not begun, the first for 40 s";
+    assert_eq!(errors, format!("directord: unwell: {words}\n"));
 }
 
 #[test]

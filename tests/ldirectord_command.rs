@@ -92,6 +92,24 @@ fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
+/// ldirectord's looks at the process id alone, and a frozen one is well for ever.
+#[test]
+fn status_of_a_frozen_director_is_4() {
+    use nix::sys::signal::{Signal, kill};
+    let place = Place::new();
+    place.write("etc/ha.d/www", 1);
+    assert_eq!(status(&place.run(&["www", "start"])), 0);
+    let pid = place.pid("ldirectord.www.pid").unwrap();
+    let pid = nix::unistd::Pid::from_raw(pid.try_into().unwrap());
+    kill(pid, Signal::SIGSTOP).unwrap();
+    let frozen = place.run(&["www", "status"]);
+    kill(pid, Signal::SIGCONT).unwrap();
+    let words = stderr(&frozen);
+    assert_eq!((status(&frozen), stdout(&frozen)), (4, String::new()), "{words}");
+    assert!(words.contains(&format!("is running with pid: {pid}, and does not")), "{words}");
+    assert_eq!(status(&place.run(&["www", "status"])), 0);
+}
+
 #[test]
 fn f20_k02_k15_k16_a_director_starts_answers_and_stops() {
     let place = Place::new();

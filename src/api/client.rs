@@ -16,7 +16,9 @@ use tokio::net::UnixStream;
 use tokio::time::timeout;
 
 use super::{Refusal, listener, socket_path};
-use crate::model::{Command, CommandReport, PlanView, ReloadReport, Role, RoleReport, Snapshot};
+use crate::model::{
+    Command, CommandReport, PlanView, ReloadReport, Role, RoleReport, Snapshot, Vitals,
+};
 
 /// For a connection to be accepted, and for the answer to a question.
 const SHORT: Duration = Duration::from_secs(15);
@@ -74,6 +76,11 @@ impl Client {
         Ok(answer.aggregate().reader())
     }
 
+    /// Whether the director does its work, if it says so within `patience`.
+    pub fn vitals(&self, patience: Duration) -> Result<Vitals, Error> {
+        self.ask(patience, Method::GET, "/v1/vitals", Vec::new())
+    }
+
     /// What a reload would change in the kernel now.
     pub fn plan(&self) -> Result<PlanView, Error> {
         self.ask(LONG, Method::GET, "/v1/plan", Vec::new())
@@ -100,6 +107,12 @@ impl Client {
     pub fn stop(&self, keep: bool) -> Result<(), Error> {
         let path = if keep { "/v1/stop?keep=true" } else { "/v1/stop" };
         self.ask(LONG, Method::POST, path, Vec::new()).map(|_: serde_json::Value| ())
+    }
+
+    /// Has the daemon go on as the program that is installed now; returns when that has been found
+    /// able to, a moment before it begins.
+    pub fn upgrade(&self) -> Result<(), Error> {
+        self.ask(LONG, Method::POST, "/v1/upgrade", Vec::new()).map(|_: serde_json::Value| ())
     }
 
     /// Carries out a command.

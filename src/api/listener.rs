@@ -1,14 +1,15 @@
 //! The socket file: nobody else's from its first moment, gone when its daemon is.
 
+use std::fs::File;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener as StdListener;
 use std::path::{Path, PathBuf};
 
 use nix::sys::stat::{Mode, fchmod};
-use nix::unistd::geteuid;
-use socket2::{Domain, SockAddr, Socket, Type};
+use nix::unistd::{dup2_stdin, geteuid};
+use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 use tokio::net::{UnixListener, UnixStream};
 
 /// The control socket, listening. Dropping it removes the file.
@@ -42,14 +43,33 @@ pub enum BindError {
 }
 
 /// Listens on `path`, with mode 0600. A socket left behind by a daemon that is no more is
-/// replaced.
+/// replaced; one that was [handed on](Listener::hand_on) to us is taken over.
 ///
 /// To be called within a tokio runtime.
 pub fn bind(path: &Path) -> Result<Listener, BindError> {
     let io = |source| BindError::Io { path: path.to_owned(), source };
-    remove_stale(path)?;
-    let inner = UnixListener::from_std(listen(path).map_err(io)?).map_err(io)?;
+    let listening = match handed_on(path) {
+        Some(listening) => listening,
+        None => {
+            remove_stale(path)?;
+            listen(path).map_err(io)?
+        }
+    };
+    let inner = UnixListener::from_std(listening).map_err(io)?;
     Ok(Listener { inner, path: path.to_owned(), uid: geteuid().as_raw() })
+}
+
+/// The socket of this path, if the program that this process was before left it as our standard
+/// input.
+fn handed_on(path: &Path) -> Option<StdListener> {
+    let stdin = io::stdin();
+    let socket = SockRef::from(&stdin);
+    let is_ours = socket.is_listener().unwrap_or(false)
+        && socket.local_addr().is_ok_and(|address| address.as_pathname() == Some(path));
+    let listening = is_ours.then(|| stdin.as_fd().try_clone_to_owned().ok()).flatten()?;
+    // The programs that we start are not to have it.
+    let put_away = File::open("/dev/null").and_then(|null| Ok(dup2_stdin(null)?));
+    put_away.is_ok().then(|| StdListener::from(listening))
 }
 
 fn remove_stale(path: &Path) -> Result<(), BindError> {
@@ -90,6 +110,12 @@ fn listen(path: &Path) -> io::Result<StdListener> {
 }
 
 impl Listener {
+    /// Makes it the standard input of the program that this process becomes next, which takes it
+    /// over by [`bind`]; whoever calls meanwhile waits.
+    pub fn hand_on(&self) -> io::Result<()> {
+        Ok(dup2_stdin(&self.inner)?)
+    }
+
     /// The next caller whom the daemon may listen to; others are hung up on.
     ///
     /// An error is the accept's: most likely there are no file descriptors left.

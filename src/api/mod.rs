@@ -6,10 +6,12 @@
 //! | request | answers |
 //! |---|---|
 //! | `GET /v1/status` | [`Snapshot`] |
+//! | `GET /v1/vitals` | [`Vitals`]: whether the director does its work |
 //! | `GET /v1/plan` | [`PlanView`]: what a reload would change in the kernel |
 //! | `POST /v1/reload?confirm=false` | [`ReloadReport`], once the reload is done or held |
 //! | `POST /v1/role?to=standby` | [`RoleReport`], once the table is as the role asks |
 //! | `POST /v1/stop?keep=false` | `{}`, once the table is as `on_stop` asks |
+//! | `POST /v1/upgrade` | `{}`, once the program that is to go on has been found able to |
 //! | `POST /v1/command` with a [`Command`] | [`CommandReport`] |
 //!
 //! Whatever is not answered with 200 carries `{"error": ..., "hint": ...}`. Only root and the
@@ -33,7 +35,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::model::{Command, CommandReport, PlanView, ReloadReport, Role, RoleReport, Snapshot};
+use crate::model::{
+    Command, CommandReport, PlanView, ReloadReport, Role, RoleReport, Snapshot, Vitals,
+};
 
 pub use client::{Client, Error};
 pub use listener::{BindError, Listener, bind};
@@ -49,6 +53,8 @@ pub fn socket_path(runtime_dir: &Path) -> PathBuf {
 #[derive(Debug)]
 pub enum Request {
     Status(oneshot::Sender<Snapshot>),
+    /// Whether the director does its work.
+    Vitals(oneshot::Sender<Vitals>),
     /// What a reload would change in the kernel now, or why that cannot be told.
     Plan(oneshot::Sender<Result<PlanView, String>>),
     /// Read the files again; `confirm` is the operator's word for a reload that was held.
@@ -67,6 +73,9 @@ pub enum Request {
         keep: bool,
         reply: oneshot::Sender<()>,
     },
+    /// Go on as the program that is installed now. Answered before that is done, or with what
+    /// stands in the way.
+    Upgrade(oneshot::Sender<Result<(), String>>),
     /// Answered with what it was done to, or why it was not done.
     Command(Command, oneshot::Sender<Result<CommandReport, String>>),
 }
@@ -76,10 +85,12 @@ impl Request {
     pub fn is_given_up(&self) -> bool {
         match self {
             Request::Status(reply) => reply.is_closed(),
+            Request::Vitals(reply) => reply.is_closed(),
             Request::Plan(reply) => reply.is_closed(),
             Request::Reload { reply, .. } => reply.is_closed(),
             Request::Role { reply, .. } => reply.is_closed(),
             Request::Stop { reply, .. } => reply.is_closed(),
+            Request::Upgrade(reply) => reply.is_closed(),
             Request::Command(_, reply) => reply.is_closed(),
         }
     }

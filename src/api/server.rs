@@ -46,8 +46,13 @@ const LONG_ANSWER: Duration = Duration::from_secs(75);
 const FAREWELL: Duration = Duration::from_millis(500);
 
 /// Answers callers until `shutdown` is ready, then lets answers on their way get out (for at
-/// most half a second) and removes the socket.
-pub async fn serve(listener: Listener, handle: Handle, shutdown: impl Future<Output = ()>) {
+/// most half a second). The socket goes unless somebody else keeps it.
+pub async fn serve(
+    listener: impl Into<Arc<Listener>>,
+    handle: Handle,
+    shutdown: impl Future<Output = ()>,
+) {
+    let listener: Arc<Listener> = listener.into();
     let router = router(handle);
     let mut connections = JoinSet::new();
     let accept = accept(&listener, &router, &mut connections);
@@ -99,10 +104,12 @@ async fn attend(stream: UnixStream, router: Router) {
 fn router(handle: Handle) -> Router {
     Router::new()
         .route("/v1/status", get(status))
+        .route("/v1/vitals", get(vitals))
         .route("/v1/plan", get(plan))
         .route("/v1/reload", post(reload))
         .route("/v1/role", post(role))
         .route("/v1/stop", post(stop))
+        .route("/v1/upgrade", post(upgrade))
         .route("/v1/command", post(command))
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "no such request"))
         .method_not_allowed_fallback(async || {
@@ -113,6 +120,10 @@ fn router(handle: Handle) -> Router {
 
 async fn status(State(handle): State<Handle>) -> Result<Response, Failure> {
     Ok(pieces::json(handle.ask(SHORT_ANSWER, Request::Status).await?))
+}
+
+async fn vitals(State(handle): State<Handle>) -> Result<Response, Failure> {
+    Ok(json(StatusCode::OK, &handle.ask(SHORT_ANSWER, Request::Vitals).await?))
 }
 
 async fn plan(State(handle): State<Handle>) -> Result<Response, Failure> {
@@ -167,6 +178,11 @@ async fn stop(
         Failure::new(StatusCode::BAD_REQUEST, "stop: keep is neither true nor false")
     })?;
     handle.ask(LONG_ANSWER, |reply| Request::Stop { keep, reply }).await?;
+    Ok(json(StatusCode::OK, &serde_json::json!({})))
+}
+
+async fn upgrade(State(handle): State<Handle>) -> Result<Response, Failure> {
+    handle.ask(LONG_ANSWER, Request::Upgrade).await?.map_err(Failure::refused)?;
     Ok(json(StatusCode::OK, &serde_json::json!({})))
 }
 

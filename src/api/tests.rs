@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::*;
-use crate::model::{KernelView, NameList, Phase, PlanLine, Role, Sign};
+use crate::model::{Ailment, KernelView, NameList, Phase, PlanLine, Role, Sign};
 
 fn snapshot() -> Snapshot {
     Snapshot {
@@ -35,6 +35,12 @@ fn snapshot() -> Snapshot {
     }
 }
 
+fn vitals() -> Vitals {
+    let late = Ailment::ChecksLate { checks: 3, seconds: 40 };
+    let phase = Phase::Running;
+    Vitals { version: "0".into(), pid: 1, phase, up_seconds: 1.5, ailments: vec![late] }
+}
+
 fn plan_view() -> PlanView {
     let line = PlanLine {
         sign: Sign::Add,
@@ -49,6 +55,7 @@ async fn obliging_loop(mut requests: mpsc::Receiver<Request>) {
     while let Some(request) = requests.recv().await {
         match request {
             Request::Status(reply) => drop(reply.send(snapshot())),
+            Request::Vitals(reply) => drop(reply.send(vitals())),
             Request::Plan(reply) => drop(reply.send(Ok(plan_view()))),
             Request::Reload { confirm, reply } => {
                 let report = ReloadReport { applied: confirm, ..ReloadReport::default() };
@@ -61,6 +68,7 @@ async fn obliging_loop(mut requests: mpsc::Receiver<Request>) {
                 let _ = reply.send(());
                 return;
             }
+            Request::Upgrade(reply) => drop(reply.send(Err("no such program".into()))),
             Request::Command(Command::Undrain { server, .. }, reply) => {
                 let affected = NameList::from_iter([server]);
                 drop(reply.send(Ok(CommandReport { affected })));
@@ -102,6 +110,7 @@ async fn every_request_comes_back_with_its_answer() {
     let client = Client::new(dir.path());
     spawn_blocking(move || {
         assert_eq!(client.status().unwrap(), snapshot());
+        assert_eq!(client.vitals(Duration::from_secs(60)).unwrap(), vitals());
         assert_eq!(client.plan().unwrap(), plan_view());
         assert!(!client.reload(false).unwrap().applied);
         assert!(client.reload(true).unwrap().applied);
@@ -112,6 +121,7 @@ async fn every_request_comes_back_with_its_answer() {
         assert_eq!(client.command(&undrain).unwrap().affected.names, ["10.0.0.1:80"]);
         let drain = Command::Drain { server: "10.0.0.9:80".into(), service: None };
         assert_eq!(client.command(&drain).unwrap_err().to_string(), "no such server");
+        assert_eq!(client.upgrade().unwrap_err().to_string(), "no such program");
         client.stop(false).unwrap();
         assert_eq!(client.status().unwrap_err().to_string(), "the daemon is stopping");
     })

@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | 0 | [`OK`] | done |
 //! | 1 | [`MISTAKES`] | the files have mistakes; what could be done was done |
+//! | 1 | [`UNWELL`] | `monitor`: the daemon is there and does not do its work |
 //! | 2 | [`USAGE`] | the command line is wrong |
 //! | 3 | [`NOT_RUNNING`] | there is no daemon to ask |
 //! | 4 | [`UNAVAILABLE`] | the kernel's IPVS is not there, or a privilege is missing |
@@ -19,6 +20,7 @@ use crate::{api, daemon};
 
 pub const OK: u8 = 0;
 pub const MISTAKES: u8 = 1;
+pub const UNWELL: u8 = 1;
 pub const USAGE: u8 = 2;
 pub const NOT_RUNNING: u8 = 3;
 pub const UNAVAILABLE: u8 = 4;

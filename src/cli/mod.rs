@@ -15,6 +15,7 @@ pub mod exit;
 pub mod ldirectord;
 mod logging;
 pub mod mon;
+mod monitor;
 mod output;
 mod plan;
 mod reload;
@@ -27,6 +28,7 @@ mod started;
 mod status;
 mod stop;
 mod syslog;
+mod upgrade;
 
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
@@ -56,9 +58,11 @@ enum Command {
     Check(check::Args),
     Plan(plan::Args),
     Status(status::Args),
+    Monitor(monitor::Args),
     Reload(reload::Args),
     Role(role::Args),
     Stop(stop::Args),
+    Upgrade(upgrade::Args),
     Drain(drain::DrainArgs),
     Undrain(drain::UndrainArgs),
     Convert(convert::Args),
@@ -107,7 +111,7 @@ Files:
 
 Exit statuses:
   0  done
-  1  the files have mistakes
+  1  the files have mistakes; or `monitor`: it does not do its work
   2  the command line is wrong
   3  directord is not running
   4  the kernel's IPVS is not there, or a privilege is missing
@@ -152,9 +156,11 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Check(args) => check::run(args, &mut out),
         Command::Plan(args) => plan::run(args, &mut out),
         Command::Status(args) => status::run(args, &mut out),
+        Command::Monitor(args) => monitor::run(args, &mut out),
         Command::Reload(args) => reload::run(args, &mut out),
         Command::Role(args) => role::run(args, &mut out),
         Command::Stop(args) => stop::run(args, &mut out),
+        Command::Upgrade(args) => upgrade::run(args, &mut out),
         Command::Drain(args) => drain::drain(args, &mut out),
         Command::Undrain(args) => drain::undrain(args, &mut out),
         Command::Convert(args) => convert::run(args, &mut out),

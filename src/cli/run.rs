@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 
 use super::exit::{self, Failure};
 use super::{args, logging, started};
-use crate::daemon;
+use crate::daemon::{self, Again, Ended};
 
 /// Run the director in the foreground, until SIGTERM or `directord stop`.
 ///
@@ -26,6 +26,9 @@ pub struct Args {
     /// Leave whoever started us, as `directord start` does it.
     #[arg(long, hide = true)]
     in_background: bool,
+    /// Only say whether a start would succeed: of the program that is to go on after an upgrade.
+    #[arg(long, hide = true)]
+    rehearse: bool,
 }
 
 const AFTER_HELP: &str = "\
@@ -41,21 +44,34 @@ Exit statuses: 0 stopped as asked, 1 mistakes in the files leave nothing to serv
 privilege, 5 another one is running, 70 anything else.";
 
 pub fn run(args: Args) -> Result<u8, Failure> {
+    if args.rehearse {
+        let _log = logging::start(&logging::Log::quiet());
+        daemon::could_start(&args.serve.options())?;
+        return Ok(exit::OK);
+    }
     if args.in_background {
         started::close_inherited();
         started::detach();
     }
-    let _log = logging::start(&args.serve.log);
+    let log = logging::start(&args.serve.log);
     if args.until_input_ends {
         thread::spawn(stop_when_input_ends);
     }
-    let ended = daemon::run(args.serve.options());
+    // One that its input ends cannot be handed anything by that.
+    let again = if args.until_input_ends { None } else { Again::of_this_process().ok() };
+    let ended = daemon::run(args.serve.options(), again);
     if let (Err(error), true) = (&ended, args.in_background) {
         // To the one who started us: standard error is the log.
         let _ = writeln!(io::stdout(), "{error}");
     }
-    ended?;
-    Ok(exit::OK)
+    match ended? {
+        Ended::Stopped => Ok(exit::OK),
+        Ended::Upgrade(handover) => {
+            // What was said until now is written before there is nobody left to write it.
+            drop(log);
+            Err(Failure::Other(exit::INTERNAL, handover.go()))
+        }
+    }
 }
 
 /// The way of the process that started us to end us even when it is killed.

@@ -14,6 +14,7 @@ use super::desk::{Desk, Errand, News};
 use super::loader::Asker;
 use super::scribe::{Answer as Answered, Note};
 use super::telling::Telling;
+use super::upgrade::Again;
 use super::{
     Input, LAST_NOTES, TableChoice, kernel, loader, maintenance, relied_on, service_manager,
     surroundings,
@@ -25,7 +26,7 @@ use crate::engine::{Action, CheckId, Engine, Surroundings};
 use crate::event::Event;
 use crate::model::{
     FileState, FileView, Outcome, Phase, PlanView, Probe, RejectedFile, ReloadReport, RoleReport,
-    Snapshot, Time,
+    Snapshot, Time, Vitals,
 };
 use crate::probe::Prober;
 
@@ -44,6 +45,10 @@ const STOP_LIMIT: Duration = Duration::from_millis(1200);
 /// programs of checks that it ends. Without any there is nothing to wait for, and what the stop did
 /// not use of its time is theirs.
 const FAREWELL: Duration = Duration::from_millis(300);
+
+/// Whose command line is another's, or whose end is tied to its input, cannot begin again.
+const NO_UPGRADE: &str = "only a director started by `directord run` can go on as another program: \
+                          stop it with --keep, and start it anew";
 
 /// The state of the loop: the engine, and the ways to those who act.
 pub struct Director {
@@ -72,6 +77,16 @@ pub struct Director {
     /// When something was last done because its time had come.
     pub woken: Option<Instant>,
     pub stopping: Option<Stop>,
+    /// How to go on as another program, if that is possible.
+    pub again: Option<Arc<Again>>,
+    /// Set when the stop under way is for that.
+    pub upgrading: Option<Upgrading>,
+}
+
+/// A stop that another program follows.
+pub struct Upgrading {
+    /// Whether that is to end as well: a signal came meanwhile.
+    pub is_to_end: bool,
 }
 
 /// A stop under way.
@@ -102,7 +117,7 @@ impl Director {
                 _ = inputs.recv_many(&mut burst, BURST) => {}
                 Some(request) = requests.recv() => self.answer(request),
                 () = until(deadline) => {}
-                () = tick(&mut watchdog) => service_manager::alive(),
+                () = tick(&mut watchdog) => self.tell_alive(),
             }
             for input in burst.drain(..) {
                 self.take(input);
@@ -196,7 +211,13 @@ impl Director {
                 let ask = Ask { resolve: true, ..Ask::default() };
                 self.reload(Scope::Everything, ask, None);
             }
-            Input::Terminate(signal) => self.stop(signal, false, None),
+            Input::Terminate(signal) => match &mut self.upgrading {
+                // The next program is told, and ends as one does while it starts: with the table
+                // as it is.
+                Some(upgrading) => upgrading.is_to_end = true,
+                None => self.stop(signal, false, None),
+            },
+            Input::Rehearsed(outcome, reply) => self.rehearsed(outcome, reply),
             Input::Loaded(loaded) => self.loaded(*loaded, now),
             Input::Maintenance(notices) => self.engine.handle_maintenance(notices, now),
             Input::Preview(desired, reply) => {
@@ -230,6 +251,9 @@ impl Director {
             api::Request::Status(reply) => {
                 let _ = reply.send(self.snapshot(now));
             }
+            api::Request::Vitals(reply) => {
+                let _ = reply.send(self.vitals(now));
+            }
             api::Request::Plan(reply) => {
                 let _ = self.loader.send(loader::Job::Preview { reply });
             }
@@ -244,6 +268,7 @@ impl Director {
                 self.engine.handle_role(role, "request", now);
             }
             api::Request::Stop { keep, reply } => self.stop("request", keep, Some(reply)),
+            api::Request::Upgrade(reply) => self.upgrade(reply),
             api::Request::Command(command, reply) => {
                 let answer = self.engine.handle_command(&command, now);
                 self.carry_out();
@@ -268,6 +293,23 @@ impl Director {
         for reply in std::mem::take(&mut self.roles) {
             self.answer_once_noted(Answered::Role(reply, report.clone()));
         }
+    }
+
+    /// Tells the watchdog that all is well. Where something hangs that a new start sets free, it
+    /// hears nothing, and starts us anew.
+    fn tell_alive(&mut self) {
+        let now = self.clock.now();
+        match self.vitals(now).ailments.iter().find(|ailment| ailment.is_freeze()) {
+            None => service_manager::alive(),
+            Some(ailment) => {
+                let what = format!("{ailment}: the watchdog is to start directord anew");
+                self.telling.tell(&Event::Trouble { what }, now);
+            }
+        }
+    }
+
+    fn vitals(&self, now: Time) -> Vitals {
+        self.engine.vitals(std::process::id(), service_manager::patience(), now)
     }
 
     fn snapshot(&self, now: Time) -> Snapshot {
@@ -336,8 +378,57 @@ impl Director {
         }
     }
 
+    /// Has the program that is to go on show that it could; the rest follows when it has.
+    fn upgrade(&mut self, reply: oneshot::Sender<Result<(), String>>) {
+        let again = match (&self.again, &self.held_reload) {
+            (Some(again), None) => Ok(again.clone()),
+            // A start takes the files as they are.
+            (Some(_), Some(held)) => {
+                Err(format!("a reload is held ({held}): confirm it, or undo it, first"))
+            }
+            (None, _) => Err(NO_UPGRADE.to_owned()),
+        };
+        let inputs = self.inputs.clone();
+        tokio::spawn(async move {
+            let outcome = match again {
+                Ok(again) => again.rehearse().await,
+                Err(why) => Err(why),
+            };
+            let _ = inputs.send(Input::Rehearsed(outcome, reply));
+        });
+    }
+
+    fn rehearsed(
+        &mut self,
+        outcome: Result<(), String>,
+        reply: oneshot::Sender<Result<(), String>>,
+    ) {
+        let outcome = match self.engine.phase() {
+            Phase::Running => outcome,
+            _ => Err("the director is starting or stopping: try again in a moment".to_owned()),
+        };
+        let goes_on = outcome.is_ok();
+        // Nobody waits any more: whoever asks in vain is not to be surprised later.
+        if reply.send(outcome).is_err() || !goes_on {
+            return;
+        }
+        self.upgrading = Some(Upgrading { is_to_end: false });
+        // To the service manager it is a reload, over when the next program is ready.
+        service_manager::reloading();
+        self.end("upgrade", true, None);
+    }
+
     fn stop(&mut self, cause: &str, keep: bool, reply: Option<oneshot::Sender<()>>) {
+        if self.upgrading.is_some() {
+            // The socket stays, so that the caller would wait for its end in vain: without an
+            // answer it is told that this director is stopping, and may ask the next.
+            return;
+        }
         service_manager::stopping();
+        self.end(cause, keep, reply);
+    }
+
+    fn end(&mut self, cause: &str, keep: bool, reply: Option<oneshot::Sender<()>>) {
         self.engine.handle_stop(cause, keep, self.clock.now());
         let fresh =
             || Stop { deadline: Instant::now() + STOP_LIMIT, finished: false, replies: Vec::new() };
@@ -540,6 +631,8 @@ mod tests {
             ready: Some(ready),
             woken: None,
             stopping: None,
+            again: None,
+            upgrading: None,
         };
         tokio::select! {
             told = is_ready => assert_eq!(told, Ok(())),

@@ -32,6 +32,7 @@ mod scribe;
 mod service_manager;
 pub mod state;
 mod telling;
+mod upgrade;
 pub mod watch;
 
 use std::collections::BTreeSet;
@@ -61,14 +62,15 @@ use crate::probe::Prober;
 use crate::probe::monitor::Plan;
 
 use desk::Desk;
-use director::Director;
+use director::{Director, Upgrading};
 use lock::PidFile;
 use opening::{Found, Opened};
 use state::StateFiles;
 use watch::Watcher;
 
-pub use rehearsal::preview;
+pub use rehearsal::{could_start, preview};
 pub use telling::TARGET as EVENTS;
+pub use upgrade::{Again, Handover};
 
 /// What `run` and `plan` need to know before they start.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -193,6 +195,8 @@ pub enum Input {
     Terminate(&'static str),
     /// What was to be noted is not on disk as it should be.
     NotesLost,
+    /// Whether the program that is to go on could, for whoever asked for it.
+    Rehearsed(Result<(), String>, oneshot::Sender<Result<(), String>>),
     Told(Event),
     /// About what is watched.
     Watched(desk::News),
@@ -207,15 +211,24 @@ const FAREWELL: Duration = Duration::from_millis(250);
 /// How long a stop waits for the disk.
 const LAST_NOTES: Duration = Duration::from_secs(5);
 
-/// Runs until stopped.
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ended {
+    /// As was asked, and for good.
+    Stopped,
+    /// For the program that is installed now, which is yet to be started by [`Handover::go`].
+    Upgrade(Handover),
+}
+
+/// Runs until stopped. With `again` it can go on as a program that is installed meanwhile.
 ///
 /// # Errors
 ///
 /// When it cannot start: see [`Error`]. Once it runs it goes on, whatever is refused to it.
-pub fn run(options: Options) -> Result<(), Error> {
+pub fn run(options: Options, again: Option<Again>) -> Result<Ended, Error> {
     disk::make_folder(&options.runtime_dir, 0o755).map_err(startup)?;
     disk::make_folder(&options.state_dir, 0o750).map_err(startup)?;
-    let _pid_files = take_pid_files(&options)?;
+    let pid_files = take_pid_files(&options)?;
     raise_file_limit();
     // One thread carries the loop and the checks: an outcome reaches the loop, and the next probe
     // its task, without a system call, half of what a check by TCP costs otherwise. It is the main
@@ -223,7 +236,8 @@ pub fn run(options: Options) -> Result<(), Error> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(startup)?;
     // As a task: waking what `block_on` itself waits for is a system call each time.
-    let outcome = runtime.block_on(async { tokio::spawn(direct(options)).await });
+    let can_upgrade = again.clone();
+    let outcome = runtime.block_on(async { tokio::spawn(direct(options, can_upgrade)).await });
     let outcome =
         outcome.unwrap_or_else(|error| Err(startup(format!("the loop broke off: {error}"))));
     // Ending 4,000 hanging checks one by one takes longer than a stop may: what is not ended in
@@ -236,23 +250,36 @@ pub fn run(options: Options) -> Result<(), Error> {
     if thread::Builder::new().name("farewell".into()).spawn(end).is_ok() {
         let _ = ended.recv_timeout(FAREWELL);
     }
-    outcome
+    match (outcome?, again) {
+        (Some((listener, Upgrading { is_to_end })), Some(again)) => {
+            Ok(Ended::Upgrade(Handover { again, listener, pid_files, is_to_end }))
+        }
+        _ => Ok(Ended::Stopped),
+    }
 }
 
 /// Everything between having a runtime and having stopped: the control socket is there for as
-/// long as it lasts.
-async fn direct(options: Options) -> Result<(), Error> {
+/// long as it lasts. Answers with the socket where another program is to go on with it.
+async fn direct(
+    options: Options,
+    again: Option<Again>,
+) -> Result<Option<(Arc<api::Listener>, Upgrading)>, Error> {
     // First of all: whoever asks to stop while files are being read is to be heard.
     let (inputs, from_inputs) = unbounded_channel();
     watch_signals(&inputs)?;
+    upgrade::hear_signals();
     let kernel = options.table.open()?;
     let listener = api::bind(&api::socket_path(&options.runtime_dir)).map_err(startup)?;
+    let listener = Arc::new(listener);
     let (requests, from_requests) = channel(WAITING_REQUESTS);
     let (hang_up, hung_up) = oneshot::channel::<()>();
-    let server = tokio::spawn(api::serve(listener, api::Handle::new(requests), async {
+    let server = tokio::spawn(api::serve(listener.clone(), api::Handle::new(requests), async {
         let _ = hung_up.await;
     }));
-    let ended = serve(&options, kernel, (inputs, from_inputs), from_requests).await;
+    let ended = serve(&options, again, kernel, (inputs, from_inputs), from_requests).await;
+    // Let go of before the last answers are out: whoever waits for the socket to go waits for no
+    // more than that.
+    let ended = ended.map(|upgrading| upgrading.map(|upgrading| (listener, upgrading)));
     let _ = hang_up.send(());
     let _ = server.await;
     ended
@@ -261,12 +288,14 @@ async fn direct(options: Options) -> Result<(), Error> {
 /// The way in of what happens.
 type Inputs = (UnboundedSender<Input>, UnboundedReceiver<Input>);
 
+/// Answers when the loop has ended; with what, where another program is to follow.
 async fn serve(
     options: &Options,
+    again: Option<Again>,
     kernel: Box<dyn Kernel>,
     (inputs, mut from_inputs): Inputs,
     mut from_requests: Receiver<api::Request>,
-) -> Result<(), Error> {
+) -> Result<Option<Upgrading>, Error> {
     let state = StateFiles::new(&options.runtime_dir);
     let Recollected { owned, memory, role } = recollect(&state);
     let clock = clock::Clock::start();
@@ -276,16 +305,14 @@ async fn serve(
         opening::open(options, engine, clock, &mut from_inputs, &mut from_requests).await?;
     let Some(Opened { found, early, waiting }) = opened else {
         telling::tell(&Event::Stopped { removed: 0, kept: owned.len() });
-        return Ok(());
+        return Ok(None);
     };
     let Found { watcher, loader, engine, desired, reports, files, maintenance: first } = found;
     for input in early {
         let _ = inputs.send(input);
     }
     reports.iter().for_each(telling::tell_report);
-    if desired.services.is_empty() && desired.mon.is_empty() && desired.watched.is_empty() {
-        worth_starting(options, &files, &owned)?;
-    }
+    worth_starting(options, &desired, &files, &owned)?;
     let mut telling = telling::Telling::new(options, inputs.clone());
     telling.policy.handle_config(&desired, &[], true, clock.now());
     reports.iter().for_each(|report| telling.hear_report(report, clock.now()));
@@ -328,8 +355,11 @@ async fn serve(
         ready: Some(ready),
         woken: None,
         stopping: None,
+        again: again.map(Arc::new),
+        upgrading: None,
     };
     director.run(waiting, &mut from_inputs, &mut from_requests).await;
+    let upgrading = director.upgrading.take();
 
     drop(director);
     if let Some(scribe) = scribe {
@@ -338,7 +368,10 @@ async fn serve(
             tracing::warn!("the disk hangs: what a restart must know was not noted to its end");
         }
     }
-    Ok(())
+    // Whoever wanted us to end while the last was written.
+    let mut rest = std::iter::from_fn(|| from_inputs.try_recv().ok());
+    let ends = rest.any(|input| matches!(input, Input::Terminate(_)));
+    Ok(upgrading.map(|upgrading| Upgrading { is_to_end: upgrading.is_to_end || ends }))
 }
 
 /// What an earlier run noted.
@@ -371,11 +404,14 @@ fn take_role(engine: &mut Engine, asked: Option<Role>, noted: Option<Role>, now:
 /// folder that is not mounted must not be taken at its word.
 fn worth_starting(
     options: &Options,
+    desired: &Desired,
     files: &[Arc<FileView>],
     owned: &BTreeSet<ServiceKey>,
 ) -> Result<(), Error> {
+    let serves =
+        !(desired.services.is_empty() && desired.mon.is_empty() && desired.watched.is_empty());
     let rejected = is_any_rejected(files);
-    if !rejected && owned.is_empty() {
+    if serves || (!rejected && owned.is_empty()) {
         return Ok(());
     }
     let paths: Vec<_> = options.config.iter().map(|path| path.display().to_string()).collect();

@@ -12,7 +12,10 @@ use super::last_good::LastGood;
 use super::loader::Loader;
 use super::maintenance;
 use super::watch::Watcher;
-use super::{Error, Input, MonPersona, Options, is_any_rejected, startup, surroundings, telling};
+use super::{
+    Error, Input, MonPersona, Options, is_any_rejected, service_manager, startup, surroundings,
+    telling,
+};
 use crate::api::Request;
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome, Report, Update};
@@ -73,6 +76,10 @@ pub(super) async fn open(
                 Request::Status(reply) => {
                     let around = surroundings(options.table);
                     let _ = reply.send(blank.snapshot(around, clock.now()));
+                }
+                Request::Vitals(reply) => {
+                    let patience = service_manager::patience();
+                    let _ = reply.send(blank.vitals(std::process::id(), patience, clock.now()));
                 }
                 // The table is as it was: whether to keep it is no question.
                 Request::Stop { reply, .. } => {

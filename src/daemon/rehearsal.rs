@@ -5,13 +5,16 @@ use std::time::Duration;
 
 use super::maintenance::{FIRST_LOOK, First, first_look, wanted};
 use super::state::StateFiles;
-use super::{Error, Options, Recollected, TableChoice, clock, opening, recollect, take_role};
+use super::{
+    Error, Options, Recollected, TableChoice, clock, opening, recollect, take_role, worth_starting,
+};
 use crate::config::Scope;
 use crate::config::assemble::{Ask, Outcome};
 use crate::engine::{Action, Engine};
 use crate::ipvs::{Fake, Kernel};
 use crate::model::{
-    Entry, KernelError, Memory, PlanLine, PlanView, ServiceKey, Survey, Table, Time, Verdict,
+    Desired, Entry, FileView, KernelError, Memory, PlanLine, PlanView, ServiceKey, Survey, Table,
+    Time, Verdict,
 };
 use crate::plan;
 
@@ -23,13 +26,7 @@ use crate::plan;
 /// When the table cannot be read.
 pub fn preview(options: &Options) -> Result<PlanView, Error> {
     let Recollected { owned, memory, role } = recollect(&StateFiles::new(&options.runtime_dir));
-    let mut loader =
-        super::loader::Loader::new(&options.config, opening::last_good(&options.state_dir), None);
-    let (update, files) = loader.load(&Scope::Everything, Ask { confirm: true, resolve: true });
-    update.reports.iter().for_each(super::telling::tell_report);
-    let Outcome::Applied { desired, .. } = update.outcome else {
-        return Err(Error::Config("the configuration was held back".into()));
-    };
+    let (desired, files) = load(options)?;
     let mut kernel = match options.table {
         TableChoice::Kernel => options.table.open()?,
         TableChoice::Memory => Box::new(Fake::new()),
@@ -53,6 +50,31 @@ pub fn preview(options: &Options) -> Result<PlanView, Error> {
         rehearse(&mut engine, &mut stage, &memory, then);
     }
     Ok(PlanView { lines: difference(&before, &stage.table()) })
+}
+
+/// Whether a start with these files would succeed, beside a director that runs with them.
+///
+/// # Errors
+///
+/// Why it would not.
+pub fn could_start(options: &Options) -> Result<(), Error> {
+    let Recollected { owned, .. } = recollect(&StateFiles::new(&options.runtime_dir));
+    let (desired, files) = load(options)?;
+    worth_starting(options, &desired, &files, &owned)?;
+    options.table.open()?.survey().map_err(Error::Kernel)?;
+    Ok(())
+}
+
+/// The files as a start would take them.
+fn load(options: &Options) -> Result<(Arc<Desired>, Vec<Arc<FileView>>), Error> {
+    let last_good = opening::last_good(&options.state_dir);
+    let mut loader = super::loader::Loader::new(&options.config, last_good, None);
+    let (update, files) = loader.load(&Scope::Everything, Ask { confirm: true, resolve: true });
+    update.reports.iter().for_each(super::telling::tell_report);
+    match update.outcome {
+        Outcome::Applied { desired, .. } => Ok((desired, files)),
+        Outcome::Held(_) => Err(Error::Config("the configuration was held back".into())),
+    }
 }
 
 fn read(

@@ -4,9 +4,17 @@ use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+use crate::engine::PATIENCE;
+
 /// How often the watchdog wants to hear of us, twice as often as it insists; `None` without one.
 pub fn watchdog_interval() -> Option<Duration> {
     sd_notify::watchdog_enabled().map(|limit| limit / 2)
+}
+
+/// How late anything may be before it counts as stuck: as patient as the watchdog, so that both
+/// tell the same.
+pub fn patience() -> Duration {
+    sd_notify::watchdog_enabled().map_or(PATIENCE, |limit| limit.min(PATIENCE))
 }
 
 /// The virtual services are in the kernel.
@@ -24,7 +32,7 @@ pub fn stopping() {
     tell(&[NotifyState::Stopping]);
 }
 
-/// The loop turns.
+/// The loop turns, and nothing hangs.
 pub fn alive() {
     tell(&[NotifyState::Watchdog]);
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::health::{Health, Schedule};
-use crate::model::{CheckSpec, Endpoint, Outcome, ServiceKey, Time, Verdict};
+use crate::model::{CheckSpec, Endpoint, Outcome, Probe, ServiceKey, Time, Verdict};
 
 /// Names a check for as long as it exists. An answer to a check that was dropped meanwhile is
 /// told by its generation, even when the slot has a new tenant.
@@ -218,6 +218,40 @@ impl Checks {
     /// Whether each was carried out at least once.
     pub fn all_tried(&self) -> bool {
         self.untried == 0
+    }
+
+    /// The checks that should have begun more than `patience` ago: how many, and by how much the
+    /// latest is late.
+    pub fn late(&self, patience: Duration, now: Time) -> Option<(usize, Duration)> {
+        let due = |check: &Check| {
+            let waits = !self.stopped && check.spec.probe.asks() && check.started.is_none();
+            waits.then(|| check.schedule.due())
+        };
+        self.overdue(due, patience, now)
+    }
+
+    /// The same of those that should have come back. One that waits for what a monitor finds has
+    /// as long as that one.
+    pub fn lost(&self, patience: Duration, now: Time) -> Option<(usize, Duration)> {
+        let end = |check: &Check| {
+            let started = check.started?;
+            let has_limit = !matches!(check.spec.probe, Probe::Watched(_));
+            has_limit.then(|| started + check.spec.timeout)
+        };
+        self.overdue(end, patience, now)
+    }
+
+    fn overdue(
+        &self,
+        when: impl Fn(&Check) -> Option<Time>,
+        patience: Duration,
+        now: Time,
+    ) -> Option<(usize, Duration)> {
+        let late = self.iter().filter_map(when).map(|at| now.since(at));
+        late.filter(|by| *by > patience).fold(None, |worst: Option<(usize, Duration)>, by| {
+            let (checks, most) = worst.unwrap_or_default();
+            Some((checks + 1, by.max(most)))
+        })
     }
 
     /// How many there are.

@@ -25,6 +25,9 @@ const SURVEY_SHARE: u32 = 120;
 /// However cheap a survey is, and however dear: drift is to be found within ten seconds.
 const SURVEY_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(9));
 
+/// The longest pause between two looks at the table.
+pub(super) const LONGEST_PAUSE: Duration = SURVEY_INTERVAL.1;
+
 /// Glances between two whole surveys. A glance does not see the flags of a scheduler, times of
 /// persistence, foreign services, and whether one that the listing leaves out still exists: a
 /// difference there is found within a minute.
@@ -58,6 +61,8 @@ pub(super) struct KernelSide {
     /// Whether services ceased to be ours since that was noted.
     pub disowned: bool,
     pub busy: bool,
+    /// When the request under way was made, or else the last one.
+    pub asked: Time,
     pub surveyed: bool,
     pub next_survey: Time,
     /// When the last survey was.
@@ -121,6 +126,7 @@ impl KernelSide {
             outage_told: false,
             disowned: false,
             busy: false,
+            asked: now,
             surveyed: false,
             next_survey: now,
             surveyed_at: None,
@@ -324,6 +330,19 @@ impl KernelSide {
         let news = !self.outage_told && error.kind == KernelErrorKind::Unavailable;
         self.outage_told |= news;
         news.then_some(trouble)
+    }
+
+    /// Why the table cannot be reached, if it was asked for in vain more than once: an answer that
+    /// is lost is no outage.
+    pub fn unreachable(&self) -> Option<&str> {
+        let lasts = |outage: &&Trouble| outage.backoff > BACKOFF.0;
+        self.outage.as_ref().filter(lasts).map(|outage| &*outage.message)
+    }
+
+    /// The first reason, if the kernel refuses something of every service of ours.
+    pub fn refuses_all(&self) -> Option<&str> {
+        let is_all = self.owned.keys().all(|key| self.troubles.contains_key(key));
+        self.troubles.values().next().filter(|_| is_all).map(|trouble| &*trouble.message)
     }
 
     /// Notes that the kernel refused this part of a service. Returns the trouble when it is the

@@ -27,6 +27,7 @@ mod role;
 mod rows;
 mod sync;
 mod view;
+mod vitals;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
@@ -49,6 +50,7 @@ use maintenance::Maintenance;
 use role::Part;
 use sync::SyncSide;
 pub use view::Surroundings;
+pub use vitals::PATIENCE;
 
 /// How far apart first probes go out: a thousand within a tenth of a second, more of them at a
 /// thousand a second. Faster than servers and director can follow (1,400 a second where both share

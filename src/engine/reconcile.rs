@@ -29,6 +29,7 @@ impl Engine {
         }
         if let Some(action) = request {
             self.kernel.busy = true;
+            self.kernel.asked = now;
             self.actions.push_back(action);
         } else if self.phase == Phase::Stopping {
             self.finish();

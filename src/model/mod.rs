@@ -24,6 +24,7 @@ mod sync;
 mod table;
 mod time;
 mod view;
+mod vitals;
 mod watch;
 mod watched;
 
@@ -63,6 +64,7 @@ pub use view::{
     PlanView, RejectedFile, ReloadReport, RoleReport, ServerView, ServiceView, Sign, Snapshot,
     SyncView,
 };
+pub use vitals::{Ailment, Vitals};
 pub use watch::{
     Alert, AlertCall, AlertOn, Collapse, Dependency, Depends, ExitRange, Expression, MonitorCall,
     MonitorKind, NativeMonitor, Period, Repeat, Throttle, ViewItem, WatchFolders, WatchKey,

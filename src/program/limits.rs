@@ -19,6 +19,13 @@ pub(crate) fn raise_file_limit() -> nix::Result<()> {
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
 }
 
+/// Takes back what was raised: for the program that this process becomes, and its children.
+pub(crate) fn restore_file_limit() -> nix::Result<()> {
+    let Some(&soft) = ORIGINAL.get() else { return Ok(()) };
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    setrlimit(Resource::RLIMIT_NOFILE, soft, hard)
+}
+
 /// Gives a program that was just started the limit that it would have without us.
 ///
 /// From outside: between fork and exec nothing can be done without unsafe code, and a program
@@ -55,6 +62,9 @@ mod tests {
         running.stdin.take().unwrap().write_all(b"go\n").await.unwrap();
         let mut said = String::new();
         running.stdout.take().unwrap().read_to_string(&mut said).await.unwrap();
-        assert_eq!(said, format!("{}\n{hard}\n", ORIGINAL.get().unwrap()));
+        let original = *ORIGINAL.get().unwrap();
+        assert_eq!(said, format!("{original}\n{hard}\n"));
+        restore_file_limit().unwrap();
+        assert_eq!(getrlimit(Resource::RLIMIT_NOFILE).unwrap(), (original, hard));
     }
 }

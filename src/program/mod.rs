@@ -24,7 +24,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
-pub(crate) use limits::raise_file_limit;
+pub(crate) use limits::{raise_file_limit, restore_file_limit};
 pub(crate) use output::Said;
 pub(crate) use turns::{NoTurn, Turn, Turns};
 

@@ -13,6 +13,8 @@ mod reload;
 mod role;
 mod sync;
 mod traps;
+mod unit;
+mod upgrade;
 mod watch;
 
 use std::collections::BTreeMap;

@@ -9,4 +9,5 @@ mod maintenance;
 mod roles;
 mod sync;
 mod trouble;
+mod vitals;
 mod world;

@@ -21,6 +21,8 @@ pub enum Mood {
     Silent,
     /// The director itself cannot ask.
     Unreachable,
+    /// The probe does not come back for a day, whatever its time limit.
+    Lost,
 }
 
 /// What is on its way to the engine.
@@ -279,6 +281,7 @@ fn answer(mood: Option<&Mood>, spec: &CheckSpec) -> (Outcome, Duration) {
         Mood::Refusing => (Outcome::Fail("connect: connection refused".into()), soon),
         Mood::Silent => (Outcome::Fail("connect: timed out".into()), spec.timeout),
         Mood::Unreachable => (Outcome::Local("connect: network is unreachable".into()), soon),
+        Mood::Lost => (Outcome::Pass, Duration::from_secs(86_400)),
     }
 }
 

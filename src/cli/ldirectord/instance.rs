@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -15,7 +15,11 @@ use super::places::Places;
 use super::{SERVE, status};
 use crate::alert::hands::open_log;
 use crate::api::Client;
+use crate::cli::monitor;
 use crate::cli::started::{LOOK, PATIENCE, Started, last_words, until_running, until_settled};
+
+/// How long `status` waits for an answer, twice at most: the cluster's agent gives up after 10 s.
+const STATUS_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Whether a director runs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -46,6 +50,11 @@ impl Places {
             true => State::Stale,
             false => State::Stopped,
         }
+    }
+
+    /// What keeps the one that runs from its work, if something does.
+    pub(super) fn ailment(&self) -> Option<String> {
+        monitor::ailment(&self.client(), STATUS_PATIENCE)
     }
 
     /// A process that calls itself ldirectord and is none of ours, by the pid file.

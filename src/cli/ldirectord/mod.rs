@@ -12,6 +12,9 @@
 //! | reload, force-reload | 0 | 1 | 1 | 2 if it runs | 1 |
 //! | status | 0 | 3 | 1 | as without | 1 if stopped |
 //!
+//! `status` of one that runs and does not do its work, as `directord monitor` finds it, is 4, LSB's
+//! word for what cannot be told; the cluster's agents take any other status for a failure.
+//!
 //! Unlike there, `stop` and `status` do not read the file, so that a broken one cannot stand in
 //! their way; `start` returns once the services are in the kernel, or says why they are not;
 //! `stop` returns when the daemon is gone; `restart` leaves the table as it is in between; and
@@ -50,6 +53,8 @@ pub mod status {
     pub const CONFIG: u8 = 2;
     /// `status`: stopped.
     pub const STOPPED: u8 = 3;
+    /// `status`: it runs and does not do its work.
+    pub const UNWELL: u8 = 4;
     /// The command line is wrong.
     pub const USAGE: u8 = 255;
 }
@@ -74,7 +79,7 @@ CONFIG is looked for in /etc/ha.d, in /etc/ha.d/conf and as given; ldirectord.cf
     -d    stay in the foreground, log to standard error, say more
 
 Exit statuses: 0 done or running, 1 failed or not running, 2 mistakes in the file,
-3 stopped (status), 255 wrong usage.
+3 stopped (status), 4 runs and does not do its work (status), 255 wrong usage.
 
 This is directord; `directord --help` shows what else it does.";
 
@@ -204,7 +209,7 @@ fn serve_here(
         _ => TableChoice::Kernel,
     };
     let log = logging::start(&logging::Log::at(if asked.debug { "debug" } else { AS_LDIRECTORD }));
-    let ended = daemon::run(Options {
+    let options = Options {
         config: vec![places.config.clone()],
         table,
         runtime_dir: places.runtime_dir.clone(),
@@ -214,7 +219,8 @@ fn serve_here(
         persona: Some(persona),
         mon: None,
         syslog: root.syslog(),
-    });
+    };
+    let ended = daemon::run(options, None);
     drop(log);
     let Err(error) = ended else { return status::OK };
     let code = match error {
@@ -261,8 +267,17 @@ fn tell_status(places: &Places, state: State) -> u8 {
     match state {
         State::Running { pid } => {
             let pid = pid.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
-            complain(format_args!("ldirectord for {config} is running with pid: {pid}"));
-            status::OK
+            let words = format!("ldirectord for {config} is running with pid: {pid}");
+            match places.ailment() {
+                None => {
+                    complain(words);
+                    status::OK
+                }
+                Some(why) => {
+                    complain(format_args!("{words}, and does not do its work: {why}"));
+                    status::UNWELL
+                }
+            }
         }
         State::Stopped => {
             say(format_args!("ldirectord is stopped for {config}"));

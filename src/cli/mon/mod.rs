@@ -114,7 +114,7 @@ fn serve(file: PathBuf, asked: &Asked, persona: MonPersona, places: MonPlaces) -
         _ => "trace",
     };
     let log = start_log(&logging::Log::at(level), asked, &places);
-    let ended = daemon::run(Options {
+    let options = Options {
         config: vec![file],
         table: asked.table.unwrap_or(TableChoice::Kernel),
         runtime_dir,
@@ -124,10 +124,11 @@ fn serve(file: PathBuf, asked: &Asked, persona: MonPersona, places: MonPlaces) -
         persona: None,
         mon: Some(persona),
         syslog: SYSLOG.into(),
-    });
+    };
+    let ended = daemon::run(options, None);
     drop(log);
     match ended {
-        Ok(()) => status::OK,
+        Ok(_) => status::OK,
         Err(error) => {
             complain(&error.to_string());
             match error {
