@@ -1,6 +1,6 @@
-# The three commands of a fresh checkout. All the work is in cargo and in the scripts of tests/lab.
+# The commands of a fresh checkout. All the work is in cargo and in the scripts of tests/lab.
 
-.PHONY: all demo test bench kernel-test
+.PHONY: all demo test bench kernel-test test-ha
 
 all:
 	cargo build --release
@@ -18,6 +18,11 @@ test:
 # Only the tests against a real kernel: make kernel-test FILTER=words-of-a-test-name
 kernel-test:
 	@tests/lab/test --kernel-only $(FILTER)
+
+# Two directors under heartbeat and Pacemaker; make test plays them too.
+# make test-ha STORY=name plays one: see tests/lab/ha.
+test-ha:
+	@tests/lab/test-ha $(STORY)
 
 # Against keepalived, ipvsadm, fping, ldirectord and mon, in one run.
 bench:
