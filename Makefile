@@ -11,7 +11,7 @@ demo:
 	cargo build
 	@tests/lab/demo
 
-# Everything CI runs: format, lints, unit and property tests, kernel tests.
+# Format, lints, unit and property tests, kernel tests.
 test:
 	@tests/lab/test
 
@@ -19,7 +19,8 @@ test:
 kernel-test:
 	@tests/lab/test --kernel-only $(FILTER)
 
-# Two directors under heartbeat and Pacemaker; make test plays them too.
+# Two directors under heartbeat and Pacemaker. Not part of make test, for it takes some ten minutes;
+# .ci/run does both.
 # make test-ha STORY=name plays one: see tests/lab/ha.
 test-ha:
 	@tests/lab/test-ha $(STORY)

@@ -88,7 +88,7 @@ fn files(site: &Site) -> Vec<(&'static str, String)> {
     let forward = site.forward.word();
     let echo = format!(
         "virtual: {VIP}:7\nscheduler: rr\nforward: {forward}\nreal:\n{real}\
-         check: {{connect: {{}}, interval: 1s, timeout: 3s}}\n"
+         check: {{connect: {{}}, interval: 1s, timeout: 1s}}\n"
     );
     vec![
         ("echo.yaml", echo),
@@ -104,6 +104,7 @@ fn held_connections_live_through_a_failover(forward: lab::Forward) {
     let files: Vec<_> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
     let mut first = Director::start(&site.director, &files);
     let second = Director::start(&peer, &files);
+    eventually_true("both run", PATIENCE, || first.status().is_some() && second.status().is_some());
     play(&first, "active");
     settles(
         &site,

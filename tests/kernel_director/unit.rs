@@ -115,12 +115,12 @@ fn the_unit_restarts_without_a_failed_request_notices_a_freeze_and_stops_clean()
     }
     let site = Site::new(lab::Forward::Masq, 2);
     let _webs = webs(&site);
-    let systemd = Systemd::start(&site.director, &web(&site, ""));
+    let systemd = Systemd::start(&site.director, &patient(&site));
     let all = [at(&site, 0, 1), at(&site, 1, 1)];
     systemd.must(&["systemctl", "start", "directord"]);
     settles(&site, WEB, &all);
-    let set = site.director.read_sysctl("net.ipv4.vs.expire_nodest_conn");
-    assert_eq!(set.trim(), "1", "the sandbox leaves this to us");
+    let set = site.director.read_sysctl("net/ipv4/vs/expire_nodest_conn");
+    assert_eq!(set, "1", "the sandbox leaves this to us");
 
     let traffic = Traffic::start(&site.client, vip(80));
     let before = systemd.main_pid();

@@ -8,7 +8,10 @@ fn an_upgrade_under_traffic_fails_no_request_and_writes_nothing() {
     if !lab::inside() {
         return;
     }
-    let (site, _webs, director) = running(2, "");
+    let site = Site::new(lab::Forward::Masq, 2);
+    let _webs = webs(&site);
+    let director = Director::start(&site.director, &[("web.yaml", &patient(&site))]);
+    settles(&site, WEB, &[at(&site, 0, 1), at(&site, 1, 1)]);
     in_sync(&director);
     let pid = director.pid().as_raw();
     let traffic = Traffic::start(&site.client, vip(80));

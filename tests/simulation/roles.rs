@@ -33,6 +33,7 @@ fn standby_checks_and_writes_nothing() {
     assert_eq!((snapshot.role, snapshot.kernel.out_of_sync), (Role::Standby, 0));
     let verdicts: Vec<_> = snapshot.services[0].servers.iter().map(|s| s.verdict).collect();
     assert_eq!(verdicts, [Verdict::Up, Verdict::Down]);
+    assert_eq!(world.engine.preview(&on_standby([service(1, &[1]), service(2, &[2])])), []);
     assert_eq!(world.role, None, "nobody gave his word: the next start looks into the files");
 }
 

@@ -153,6 +153,23 @@ fn refused_sync_daemon_is_tried_again_ever_more_rarely_and_keeps_nobody_from_ser
 }
 
 #[test]
+fn sync_daemon_that_is_not_kept_is_not_started_over_and_over() {
+    let mut world = started("hb0");
+    let writes = world.kernel.counters().writes;
+    // Somebody is quicker than we read back.
+    for _ in 0..10_000 {
+        world.kernel.daemons_mut(Vec::clear);
+        world.run(Duration::from_millis(1));
+    }
+    let written = world.kernel.counters().writes - writes;
+    assert!((1..10).contains(&written), "{written} in ten seconds");
+    let error = world.snapshot().sync.unwrap().error.unwrap();
+    assert!(error.contains("does not keep"), "{error}");
+    world.run(61 * SECOND);
+    assert_eq!(daemons(&world), ["master on hb0"]);
+}
+
+#[test]
 fn sync_daemons_are_looked_at_every_ten_seconds_and_not_more_often() {
     let mut world = started("hb0");
     let looks = world.sync_looks;

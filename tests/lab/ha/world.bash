@@ -19,7 +19,7 @@ vip=10.0.0.3
 if [ -n "${DIRECTORD_LAB:-}" ]; then
     lower=/mnt/low table=kernel
     # A fork costs 20 ms there, and whatever polls is the load itself.
-    pause=0.5 patience=180 every=0.1 timeout=1
+    pause=0.5 patience=300 every=0.1 timeout=1
 else
     lower=/ table=memory
     pause=0.1 patience=40 every=0.02 timeout=0.25
