@@ -15,6 +15,7 @@ const WALLS: &[(&str, &[&str])] = &[
     ("target", &["model"]),
     ("plan", &["model"]),
     ("engine", &["model", "event", "health", "target", "plan"]),
+    ("address", &["model", "event"]),
     ("watch", &["model", "event"]),
     ("mutex", &[]),
     ("ipvs", &["model", "mutex", "plan"]),
@@ -26,8 +27,8 @@ const WALLS: &[(&str, &[&str])] = &[
     (
         "daemon",
         &[
-            "alert", "api", "config", "engine", "event", "ipvs", "model", "mon", "mutex", "plan",
-            "probe", "program", "target", "watch",
+            "address", "alert", "api", "config", "engine", "event", "ipvs", "model", "mon",
+            "mutex", "plan", "probe", "program", "target", "watch",
         ],
     ),
     ("cli", &["alert", "api", "config", "daemon", "event", "model", "mutex"]),
@@ -43,6 +44,7 @@ const PURE: &[&str] = &[
     "src/target",
     "src/plan",
     "src/engine",
+    "src/address",
     "src/watch",
     "src/ipvs/codec",
     "src/alert/policy",

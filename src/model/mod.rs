@@ -21,6 +21,7 @@ mod service_watch;
 mod table;
 mod time;
 mod view;
+mod vip;
 mod watch;
 mod watched;
 
@@ -54,7 +55,11 @@ pub use table::{Destinations, Digests, Entry, Survey, SurveyKey, Table};
 pub use time::Time;
 pub use view::{
     CheckView, Command, CommandReport, FileState, FileView, KernelView, NameList, Phase, PlanLine,
-    PlanView, RejectedFile, ReloadReport, ServerView, ServiceView, Sign, Snapshot,
+    PlanView, RejectedFile, ReloadReport, ServerView, ServiceView, Sign, Snapshot, VipView,
+};
+pub use vip::{
+    Announce, Backing, InterfaceName, InterfaceNameError, Link, Links, Mac, Vip, VipKey,
+    VipKeyError, VipWhen,
 };
 pub use watch::{
     Alert, AlertCall, AlertOn, Collapse, Dependency, Depends, ExitRange, Expression, MonitorCall,
