@@ -309,6 +309,7 @@ pub fn service(n: u8, servers: &[u8]) -> VirtualService {
         tells_rows: false,
         is_partial: false,
         maintenance_dir: None,
+        vips: Vec::new(),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod alerts;
 mod check;
+mod vip;
 mod watch;
 
 use std::time::Duration;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use crate::model::{Destination, Persistence};
 pub use alerts::*;
 pub use check::*;
+pub use vip::*;
 pub use watch::*;
 
 /// One key of a mapping.
@@ -67,6 +69,8 @@ pub enum Kind {
     Line(&'static Section),
     /// A list of what the inner kind says.
     List(&'static Kind),
+    /// What the inner kind says, or a list of it.
+    OneOrMore(&'static Kind),
     /// One of these words, or a mapping with these keys.
     WordOr(&'static [&'static str], &'static Section),
     /// A list of text, or a mapping with these keys.
@@ -360,6 +364,7 @@ pub static SERVICE: Section = Section::new(
         &ON_FAILURE,
         &ON_STOP,
         &MAINTENANCE_DIR,
+        &VIP,
         &PARTIAL,
         &ALERTS,
     ],
@@ -399,6 +404,7 @@ pub static GLOBAL: Section = Section::new(
         &ON_FAILURE,
         &ON_STOP,
         &MAINTENANCE_DIR,
+        &VIP,
         &ALERTS,
     ],
 );
@@ -418,6 +424,7 @@ pub static DEFAULT_KEYS: Section = Section::new(
         &ON_FAILURE,
         &ON_STOP,
         &MAINTENANCE_DIR,
+        &VIP,
         &ALERTS,
     ],
 );
@@ -428,6 +435,8 @@ pub static SECTIONS: &[&Section] = &[
     &REAL_KEYS,
     &FALLBACK_KEYS,
     &TUNNEL_KEYS,
+    &VIP_KEYS,
+    &ANNOUNCE_KEYS,
     &CHECK_KEYS,
     &DEFAULT_CHECK_KEYS,
     &PING_KEYS,
