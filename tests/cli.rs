@@ -59,6 +59,7 @@ fn snapshot(services: usize) -> Snapshot {
         },
         files: Vec::new(),
         held_reload: None,
+        vips: Vec::new(),
         services: (0..services).map(service).collect(),
     }
 }

@@ -29,6 +29,7 @@ fn snapshot() -> Snapshot {
         },
         files: Vec::new(),
         held_reload: None,
+        vips: Vec::new(),
         services: Vec::new(),
     }
 }

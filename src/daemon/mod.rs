@@ -5,7 +5,8 @@
 //! watcher task    inotify -> FilesTouched          |
 //! signals                 -> Hangup, Terminate  director --> kernel thread -> Surveyed, Read, Applied
 //! maintenance thread      -> Maintenance           |
-//! control socket          -> api::Request          |
+//! control socket          -> api::Request          +--> links thread  -> vips::News
+//! link-watch thread       -> vips::News            |
 //!                                                  +--> scribe thread: what a restart must know
 //! ```
 //!
@@ -32,6 +33,7 @@ mod scribe;
 mod service_manager;
 pub mod state;
 mod telling;
+mod vips;
 pub mod watch;
 
 use std::collections::BTreeSet;
@@ -65,6 +67,7 @@ use director::Director;
 use lock::PidFile;
 use opening::{Found, Opened};
 use state::StateFiles;
+use vips::Vips;
 use watch::Watcher;
 
 pub use rehearsal::preview;
@@ -190,6 +193,8 @@ pub enum Input {
     /// What was to be noted is not on disk as it should be.
     NotesLost,
     Told(Event),
+    /// About the addresses we hold.
+    Vips(vips::News),
     /// About what is watched.
     Watched(desk::News),
 }
@@ -265,6 +270,8 @@ async fn serve(
 ) -> Result<(), Error> {
     let state = StateFiles::new(&options.runtime_dir);
     let (owned, memory) = recollect(&state);
+    let vips = state.load_vips();
+    vips.warning.into_iter().for_each(|what| telling::tell(&Event::Trouble { what }));
     let clock = clock::Clock::start();
     let engine = Engine::new(memory, owned.clone(), seed(), clock.now());
     let opened =
@@ -311,6 +318,7 @@ async fn serve(
         kernel: kernel::start(kernel, inputs.clone()),
         loader: loader::start(loader, inputs.clone()),
         maintenance: maintenance::start(folders, notices, inputs.clone()),
+        vips: Vips::new(vips.value, options.table, inputs.clone(), notes.clone()),
         notes,
         inputs,
         telling,
@@ -323,6 +331,7 @@ async fn serve(
         woken: None,
         stopping: None,
     };
+    director.vips.spare_unclaimed(is_any_rejected(&director.files));
     director.run(waiting, &mut from_inputs, &mut from_requests).await;
 
     drop(director);
@@ -454,6 +463,7 @@ fn surroundings(table: TableChoice) -> Surroundings {
         table: table.name(),
         files: Vec::new(),
         held_reload: None,
+        vips: Vec::new(),
         wall: SystemTime::now(),
     }
 }

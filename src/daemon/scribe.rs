@@ -15,13 +15,18 @@ use super::disk::DiskError;
 use super::state::StateFiles;
 use crate::engine::{self, Ledger};
 use crate::event::Event;
-use crate::model::CommandReport;
+use crate::model::{CommandReport, VipKey};
 
 /// Something to note. `done` is dropped once it is on disk, or given up.
 #[derive(Debug)]
 pub enum Note {
     Services {
         ledger: Ledger,
+        done: Sender<()>,
+    },
+    /// In place of those noted before.
+    Vips {
+        vips: Vec<VipKey>,
         done: Sender<()>,
     },
     Health {
@@ -82,7 +87,7 @@ struct Scribe {
 impl Scribe {
     /// Writes this note and all that wait behind it, the last of each kind.
     fn write(&mut self, first: Note, queue: &Receiver<Note>) -> Result<(), String> {
-        let (mut ledgers, mut health) = (Vec::new(), Vec::new());
+        let (mut ledgers, mut health, mut vips) = (Vec::new(), Vec::new(), None);
         let (mut done, mut answers) = (Vec::new(), Vec::new());
         for note in std::iter::once(first).chain(queue.try_iter()) {
             match note {
@@ -100,16 +105,21 @@ impl Scribe {
                     health.push(note);
                     done.push(told);
                 }
+                Note::Vips { vips: all, done: told } => {
+                    vips = Some(all);
+                    done.push(told);
+                }
                 Note::Answer { reply, answer } => answers.push((reply, answer)),
             }
         }
         // Each for itself: what keeps one file from being written need not keep the other.
         let services = ledgers.into_iter().try_for_each(|ledger| self.write_ledger(&ledger));
         let health = health.into_iter().try_for_each(|note| self.write_health(note));
+        let vips = vips.map_or(Ok(()), |vips| self.files.save_vips(&vips));
         for (reply, answer) in answers {
             let _ = reply.send(answer);
         }
-        services.and(health).map_err(|error| error.to_string())
+        services.and(health).and(vips).map_err(|error| error.to_string())
     }
 
     fn write_ledger(&self, ledger: &Ledger) -> Result<(), DiskError> {

@@ -1,6 +1,7 @@
-//! The state files in the runtime folder: which services are ours, and what we know of servers.
+//! The state files in the runtime folder: which services and which addresses are ours, and what we
+//! know of servers.
 //!
-//! Both open with a line that names the kind, the version and a digest of the rest:
+//! All open with a line that names the kind, the version and a digest of the rest:
 //!
 //! ```text
 //! directord-services 1 8c2f6a0e9f1b3d57
@@ -16,6 +17,8 @@
 //! drain 10.0.0.8:80 192.0.2.10:443/tcp
 //! withdrawn 10.0.0.9:80 192.0.2.10:443/tcp
 //! ```
+//!
+//! A third one, `directord-vips`, has the addresses we added: `10.0.0.3/32 on eth0`.
 //!
 //! What is added later is appended to a journal beside each, so that one server's flapping among
 //! 20,000, and one more service among 10,000, cost one line. A journal opens with the digest of
@@ -41,7 +44,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{self, DiskError};
 use crate::config::source::{read_bytes, words};
-use crate::model::{Digest, Drain, Memory, Remembered, ServiceKey, Verdict};
+use crate::model::{Digest, Drain, Memory, Remembered, ServiceKey, Verdict, VipKey};
 
 /// The longest state file that is read: 64 MiB, some 500,000 checks.
 pub const MAX_STATE: u64 = 64 << 20;
@@ -51,6 +54,7 @@ const MAX_REASON: usize = 256;
 
 const SERVICES: &str = "directord-services 1";
 const HEALTH: &str = "directord-health 1";
+const VIPS: &str = "directord-vips 1";
 const JOURNAL: &str = "directord-journal 1";
 
 /// The state files of one runtime folder.
@@ -60,6 +64,7 @@ pub struct StateFiles {
     services_journal: PathBuf,
     health: PathBuf,
     health_journal: PathBuf,
+    vips: PathBuf,
 }
 
 /// What a file said, and why it was not believed if it was not.
@@ -77,6 +82,7 @@ impl StateFiles {
             services_journal: runtime_dir.join("services.journal"),
             health: runtime_dir.join("health"),
             health_journal: runtime_dir.join("health.journal"),
+            vips: runtime_dir.join("vips"),
         }
     }
 
@@ -106,6 +112,20 @@ impl StateFiles {
     pub fn append_services(&self, services: &[ServiceKey]) -> Result<(), DiskError> {
         let lines = services.iter().map(ServiceKey::to_string);
         append(&self.services_journal, lines)
+    }
+
+    /// The addresses the last daemon added.
+    pub fn load_vips(&self) -> Loaded<BTreeSet<VipKey>> {
+        load(&self.vips, VIPS, |body| body.lines().map(|line| line.parse().ok()).collect())
+    }
+
+    /// Replaces the file.
+    pub fn save_vips(&self, vips: &[VipKey]) -> Result<(), DiskError> {
+        let mut body = String::new();
+        for vip in vips {
+            let _ = writeln!(body, "{vip}");
+        }
+        save(&self.vips, VIPS, &body)
     }
 
     /// What the last daemon knew of checks, and the operator's drains.
@@ -378,6 +398,20 @@ mod tests {
         assert_eq!(files.load_services(), Loaded { value: keys, warning: None });
         files.save_services([]).unwrap();
         assert_eq!(files.load_services(), Loaded { value: BTreeSet::new(), warning: None });
+    }
+
+    #[test]
+    fn addresses_are_read_back_as_written() {
+        let (folder, files) = files();
+        let vips = ["10.0.0.3/24 on eth0", "2001:db8::3/128 on br-lan"].map(|t| t.parse().unwrap());
+        assert_eq!(files.load_vips(), Loaded { value: BTreeSet::new(), warning: None });
+        files.save_vips(&vips).unwrap();
+        assert_eq!(files.load_vips(), Loaded { value: vips.into(), warning: None });
+        let path = folder.path().join("vips");
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 2]).unwrap();
+        let loaded = files.load_vips();
+        assert!(loaded.value.is_empty() && loaded.warning.is_some(), "half a name is no name");
     }
 
     #[test]

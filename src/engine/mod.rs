@@ -25,6 +25,7 @@ mod maintenance;
 mod reconcile;
 mod rows;
 mod view;
+mod vips;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 use std::sync::Arc;
@@ -152,6 +153,8 @@ pub struct Engine {
     /// Whether the first table has been reported as ready.
     ready: bool,
     keep_all: bool,
+    /// See [`Engine::poll_backings`].
+    backings_changed: bool,
     finished: bool,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
@@ -215,6 +218,7 @@ impl Engine {
             ledger_begun: false,
             ready: false,
             keep_all: false,
+            backings_changed: false,
             finished: false,
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -237,6 +241,7 @@ impl Engine {
         if self.phase == Phase::Stopping {
             return changes;
         }
+        self.backings_changed = true;
         let gone = self.services.keys().filter(|key| !desired.services.contains_key(key));
         changes.removed = gone.copied().collect();
         let mut first = now;
@@ -444,6 +449,7 @@ impl Engine {
         if let Some(service) = self.services.get_mut(key) {
             service.told = Some(carried);
         }
+        self.backings_changed = true;
     }
 
     /// Takes the operator's word, or a program's. The error is for whoever said it.
@@ -532,6 +538,7 @@ impl Engine {
         }
         self.phase = Phase::Stopping;
         self.keep_all = keep_all;
+        self.backings_changed = true;
         self.events.push_back(Event::Stopping { cause: cause.to_owned(), keep: keep_all });
         self.noted_on_top = None;
         self.remember(true, now);

@@ -21,6 +21,9 @@ pub struct Snapshot {
     /// Why the last reload is waiting for the operator's word, if it is.
     pub held_reload: Option<String>,
     pub services: Vec<ServiceView>,
+    /// The addresses the director holds, or would.
+    #[serde(default)]
+    pub vips: Vec<VipView>,
 }
 
 /// Where in its life the daemon is.

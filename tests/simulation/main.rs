@@ -7,4 +7,5 @@ mod ldirectord;
 mod life;
 mod maintenance;
 mod trouble;
+mod vips;
 mod world;

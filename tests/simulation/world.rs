@@ -162,6 +162,7 @@ impl World {
             table: "memory",
             files: Vec::new(),
             held_reload: None,
+            vips: Vec::new(),
             wall: SystemTime::UNIX_EPOCH + self.now.since_epoch(),
         };
         self.engine.snapshot(around, self.now)
