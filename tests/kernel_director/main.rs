@@ -11,6 +11,7 @@ mod hostile;
 mod lifecycle;
 mod reload;
 mod traps;
+mod vip;
 mod watch;
 
 use std::collections::BTreeMap;
