@@ -16,14 +16,15 @@
 //!
 //! Three rings, arrows pointing inwards. **Nouns** ([`model`], [`event`]) know nobody.
 //! **Reasoning** ([`config`], [`pattern`], [`health`], [`target`], [`plan`], [`engine`],
-//! [`watch`] and the netlink codec) knows the nouns, reads no clock, opens no file and no socket. **Hands**
-//! ([`probe`], [`ipvs`], [`alert`], [`program`], [`api`], [`mon`], [`daemon`], [`cli`]) touch the world and decide nothing.
+//! [`address`], [`watch`] and the netlink codecs) knows the nouns, reads no clock, opens no file and no socket. **Hands**
+//! ([`probe`], [`ipvs`], [`link`], [`alert`], [`program`], [`api`], [`mon`], [`daemon`], [`cli`]) touch the world and decide nothing.
 //! `tests/architecture.rs` keeps the walls; ARCHITECTURE.md tells the story.
 
 pub mod model;
 
 pub mod event;
 
+pub mod address;
 pub mod config;
 pub mod engine;
 pub mod health;
@@ -37,6 +38,7 @@ pub mod api;
 pub mod cli;
 pub mod daemon;
 pub mod ipvs;
+pub mod link;
 pub mod mon;
 mod mutex;
 pub mod probe;

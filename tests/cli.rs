@@ -61,6 +61,7 @@ fn snapshot(services: usize) -> Snapshot {
         sync: None,
         files: Vec::new(),
         held_reload: None,
+        vips: Vec::new(),
         services: (0..services).map(service).collect(),
     }
 }

@@ -102,6 +102,9 @@ fn describe(service: &VirtualService, out: &mut String) {
     if let Some(folder) = &service.maintenance_dir {
         writeln!(out, "  maintenance_dir {}", folder.display()).unwrap();
     }
+    for vip in &service.vips {
+        writeln!(out, "  vip {} {:?} {:?}", vip.key, vip.when, vip.announce).unwrap();
+    }
     out.push('\n');
 }
 

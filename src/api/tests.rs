@@ -31,6 +31,7 @@ fn snapshot() -> Snapshot {
         sync: None,
         files: Vec::new(),
         held_reload: None,
+        vips: Vec::new(),
         services: Vec::new(),
     }
 }

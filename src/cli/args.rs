@@ -69,7 +69,8 @@ pub struct State {
 /// Which table.
 #[derive(clap::Args)]
 pub struct Table {
-    /// Where the records go: the kernel's IPVS, or a table in memory that forwards nothing.
+    /// Where the records go: the kernel's IPVS, or a table in memory that forwards nothing and puts
+    /// no address on an interface.
     #[arg(long, value_enum, env = "DIRECTORD_TABLE", default_value_t = TableArg::Kernel)]
     pub table: TableArg,
 }

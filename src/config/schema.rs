@@ -133,6 +133,10 @@ fn value(kind: &Kind) -> Value {
             { "type": "string", "pattern": LINE },
             reference(section),
         ]}),
+        Kind::OneOrMore(inner) => {
+            let one = value(inner);
+            json!({ "anyOf": [one, { "type": "array", "items": one }] })
+        }
         Kind::List(inner) => json!({ "type": "array", "items": value(inner) }),
         Kind::WordOr(words, section) => json!({ "anyOf": [{ "enum": words }, reference(section)] }),
         Kind::ArgvOr(section) => json!({ "anyOf": [argv(), reference(section)] }),

@@ -15,6 +15,7 @@ use super::loader::Asker;
 use super::scribe::{Answer as Answered, Note};
 use super::telling::Telling;
 use super::upgrade::Again;
+use super::vips::Vips;
 use super::{
     Input, LAST_NOTES, TableChoice, kernel, loader, maintenance, relied_on, service_manager,
     surroundings,
@@ -61,6 +62,7 @@ pub struct Director {
     pub kernel: mpsc::Sender<kernel::Job>,
     pub loader: mpsc::Sender<loader::Job>,
     pub maintenance: mpsc::Sender<maintenance::Wanted>,
+    pub vips: Vips,
     pub notes: mpsc::Sender<Note>,
     pub telling: Telling,
     pub files: Vec<Arc<FileView>>,
@@ -127,6 +129,9 @@ impl Director {
                 self.woken = Some(Instant::now());
                 self.engine.handle_timeout(now);
             }
+            if self.vips.poll_timeout().is_some_and(|at| at <= now) {
+                self.vips.handle_timeout(now);
+            }
             if self.telling.policy.poll_timeout().is_some_and(|at| at <= now) {
                 self.telling.policy.handle_timeout(now);
             }
@@ -154,11 +159,16 @@ impl Director {
     }
 
     fn is_over(&self) -> bool {
-        self.stopping.as_ref().is_some_and(|s| s.finished || Instant::now() >= s.deadline)
+        let done = |stop: &Stop| stop.finished && self.vips.is_released();
+        self.stopping.as_ref().is_some_and(|s| done(s) || Instant::now() >= s.deadline)
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let timeouts = [self.engine.poll_timeout(), self.telling.policy.poll_timeout()];
+        let timeouts = [
+            self.engine.poll_timeout(),
+            self.telling.policy.poll_timeout(),
+            self.vips.poll_timeout(),
+        ];
         let timeout = timeouts.into_iter().flatten().min().map(|at| self.clock.instant(at));
         let timeout = timeout.into_iter().chain(self.desk.poll_timeout()).min();
         let timeout = timeout.map(|at| self.woken.map_or(at, |woken| at.max(woken + GRAIN)));
@@ -224,7 +234,11 @@ impl Director {
                 let plan = desired.map(|d| PlanView { lines: self.engine.preview(&d) });
                 let _ = reply.send(plan);
             }
-            Input::NotesLost => self.engine.handle_notes_lost(now),
+            Input::NotesLost => {
+                self.engine.handle_notes_lost(now);
+                self.vips.handle_notes_lost(now);
+            }
+            Input::Vips(news) => self.vips.handle(news, now),
             Input::Told(event) => self.telling.tell(&event, now),
             Input::Watched(news) => self.watched(news, now),
         }
@@ -314,7 +328,8 @@ impl Director {
 
     fn snapshot(&self, now: Time) -> Snapshot {
         let (files, held_reload) = (self.files.clone(), self.held_reload.clone());
-        let around = Surroundings { files, held_reload, ..surroundings(self.table) };
+        let vips = self.vips.view();
+        let around = Surroundings { files, held_reload, vips, ..surroundings(self.table) };
         self.engine.snapshot(around, now)
     }
 
@@ -344,7 +359,9 @@ impl Director {
                 report.added = change.added.iter().collect();
                 report.changed = change.changed.iter().collect();
                 report.removed = change.removed.iter().collect();
-                self.engine.spare_unclaimed(super::is_any_rejected(&self.files));
+                let rejected = super::is_any_rejected(&self.files);
+                self.engine.spare_unclaimed(rejected);
+                self.vips.spare_unclaimed(rejected);
                 self.engine.handle_config(desired.clone(), now);
                 if afresh {
                     self.engine.overrule_hands(now);
@@ -437,6 +454,7 @@ impl Director {
 
     /// Does what the engine asks, and tells what it says.
     fn carry_out(&mut self) {
+        self.follow_with_vips();
         while let Some(action) = self.engine.poll_action() {
             match action {
                 Action::Probe { check, endpoint, spec } => {
@@ -496,6 +514,19 @@ impl Director {
             self.told_ready = true;
             let _ = self.ready.take().map(|ready| ready.send(()));
             service_manager::ready("the table is as the files ask");
+        }
+    }
+
+    /// Addresses follow their services. Before what the engine asks for: an address goes before its
+    /// service does.
+    fn follow_with_vips(&mut self) {
+        let now = self.clock.now();
+        if self.engine.poll_backings() {
+            self.vips.follow(&self.engine, now);
+        }
+        self.vips.carry_out(&mut self.pending);
+        while let Some(event) = self.vips.poll_event() {
+            self.telling.tell(&event, now);
         }
     }
 
@@ -608,6 +639,7 @@ mod tests {
         let loader = loader::Loader::new(&[], LastGood::load(at.path()).value, None);
         let (notes, _) = scribe::start(StateFiles::new(at.path()), inputs.clone());
         let (maintenance, _none) = mpsc::channel();
+        let vips = Vips::new(BTreeSet::new(), TableChoice::Memory, inputs.clone(), notes.clone());
         let (ready, is_ready) = oneshot::channel();
         let prober = Prober::new();
         let mut director = Director {
@@ -619,6 +651,7 @@ mod tests {
             kernel: kernel::start(Box::new(Fake::new()), inputs.clone()),
             loader: loader::start(loader, inputs.clone()),
             maintenance,
+            vips,
             notes,
             telling: Telling::new(&options, inputs.clone()),
             inputs,

@@ -5,7 +5,8 @@
 //! watcher task    inotify -> FilesTouched          |
 //! signals                 -> Hangup, Terminate  director --> kernel thread -> Surveyed, Read, Applied
 //! maintenance thread      -> Maintenance           |
-//! control socket          -> api::Request          |
+//! control socket          -> api::Request          +--> links thread  -> vips::News
+//! link-watch thread       -> vips::News            |
 //!                                                  +--> scribe thread: what a restart must know
 //! ```
 //!
@@ -33,6 +34,7 @@ mod service_manager;
 pub mod state;
 mod telling;
 mod upgrade;
+mod vips;
 pub mod watch;
 
 use std::collections::BTreeSet;
@@ -66,6 +68,7 @@ use director::{Director, Upgrading};
 use lock::PidFile;
 use opening::{Found, Opened};
 use state::StateFiles;
+use vips::Vips;
 use watch::Watcher;
 
 pub use rehearsal::{could_start, preview};
@@ -198,6 +201,8 @@ pub enum Input {
     /// Whether the program that is to go on could, for whoever asked for it.
     Rehearsed(Result<(), String>, oneshot::Sender<Result<(), String>>),
     Told(Event),
+    /// About the addresses we hold.
+    Vips(vips::News),
     /// About what is watched.
     Watched(desk::News),
 }
@@ -298,6 +303,8 @@ async fn serve(
 ) -> Result<Option<Upgrading>, Error> {
     let state = StateFiles::new(&options.runtime_dir);
     let Recollected { owned, memory, role } = recollect(&state);
+    let vips = state.load_vips();
+    vips.warning.into_iter().for_each(|what| telling::tell(&Event::Trouble { what }));
     let clock = clock::Clock::start();
     let mut engine = Engine::new(memory, owned.clone(), seed(), clock.now());
     take_role(&mut engine, options.role, role, clock.now());
@@ -343,6 +350,7 @@ async fn serve(
         kernel: kernel::start(kernel, inputs.clone()),
         loader: loader::start(loader, inputs.clone()),
         maintenance: maintenance::start(folders, notices, inputs.clone()),
+        vips: Vips::new(vips.value, options.table, inputs.clone(), notes.clone()),
         notes,
         inputs,
         telling,
@@ -358,6 +366,7 @@ async fn serve(
         again: again.map(Arc::new),
         upgrading: None,
     };
+    director.vips.spare_unclaimed(is_any_rejected(&director.files));
     director.run(waiting, &mut from_inputs, &mut from_requests).await;
     let upgrading = director.upgrading.take();
 
@@ -513,6 +522,7 @@ fn surroundings(table: TableChoice) -> Surroundings {
         table: table.name(),
         files: Vec::new(),
         held_reload: None,
+        vips: Vec::new(),
         wall: SystemTime::now(),
     }
 }

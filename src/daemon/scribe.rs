@@ -15,13 +15,18 @@ use super::disk::DiskError;
 use super::state::StateFiles;
 use crate::engine::{self, Ledger};
 use crate::event::Event;
-use crate::model::{CommandReport, Role, RoleReport};
+use crate::model::{CommandReport, Role, RoleReport, VipKey};
 
 /// Something to note. `done` is dropped once it is on disk, or given up.
 #[derive(Debug)]
 pub enum Note {
     Services {
         ledger: Ledger,
+        done: Sender<()>,
+    },
+    /// In place of those noted before.
+    Vips {
+        vips: Vec<VipKey>,
         done: Sender<()>,
     },
     Health {
@@ -98,7 +103,8 @@ struct Scribe {
 impl Scribe {
     /// Writes this note and all that wait behind it, the last of each kind.
     fn write(&mut self, first: Note, queue: &Receiver<Note>) -> Result<(), String> {
-        let (mut ledgers, mut health, mut role) = (Vec::new(), Vec::new(), None);
+        let (mut ledgers, mut health) = (Vec::new(), Vec::new());
+        let (mut role, mut vips) = (None, None);
         let (mut done, mut answers) = (Vec::new(), Vec::new());
         for note in std::iter::once(first).chain(queue.try_iter()) {
             match note {
@@ -120,6 +126,10 @@ impl Scribe {
                     role = Some(last);
                     done.push(told);
                 }
+                Note::Vips { vips: all, done: told } => {
+                    vips = Some(all);
+                    done.push(told);
+                }
                 Note::Answer(answer) => answers.push(answer),
             }
         }
@@ -127,8 +137,9 @@ impl Scribe {
         let services = ledgers.into_iter().try_for_each(|ledger| self.write_ledger(&ledger));
         let health = health.into_iter().try_for_each(|note| self.write_health(note));
         let role = role.map_or(Ok(()), |role| self.files.save_role(role));
+        let vips = vips.map_or(Ok(()), |vips| self.files.save_vips(&vips));
         answers.into_iter().for_each(Answer::give);
-        services.and(health).and(role).map_err(|error| error.to_string())
+        services.and(health).and(role).and(vips).map_err(|error| error.to_string())
     }
 
     fn write_ledger(&self, ledger: &Ledger) -> Result<(), DiskError> {

@@ -1,7 +1,7 @@
-//! The state files in the runtime folder: which services are ours, what we know of servers, and
-//! which role we play.
+//! The state files in the runtime folder: which services and which addresses are ours, what we
+//! know of servers, and which role we play.
 //!
-//! They open with a line that names the kind, the version and a digest of the rest:
+//! All open with a line that names the kind, the version and a digest of the rest:
 //!
 //! ```text
 //! directord-services 1 8c2f6a0e9f1b3d57
@@ -18,7 +18,8 @@
 //! withdrawn 10.0.0.9:80 192.0.2.10:443/tcp
 //! ```
 //!
-//! A third of the kind holds the role somebody gave his word for, `active` or `standby`.
+//! A third, `directord-role`, holds the role somebody gave his word for, `active` or `standby`; a
+//! fourth, `directord-vips`, the addresses we added: `10.0.0.3/32 on eth0`.
 //!
 //! What is added later is appended to a journal beside each, so that one server's flapping among
 //! 20,000, and one more service among 10,000, cost one line. A journal opens with the digest of
@@ -44,7 +45,7 @@ use std::path::{Path, PathBuf};
 
 use super::disk::{self, DiskError};
 use crate::config::source::{read_bytes, words};
-use crate::model::{Digest, Drain, Memory, Remembered, Role, ServiceKey, Verdict};
+use crate::model::{Digest, Drain, Memory, Remembered, Role, ServiceKey, Verdict, VipKey};
 
 /// The longest state file that is read: 64 MiB, some 500,000 checks.
 pub const MAX_STATE: u64 = 64 << 20;
@@ -55,6 +56,7 @@ const MAX_REASON: usize = 256;
 const SERVICES: &str = "directord-services 1";
 const HEALTH: &str = "directord-health 1";
 const ROLE: &str = "directord-role 1";
+const VIPS: &str = "directord-vips 1";
 const JOURNAL: &str = "directord-journal 1";
 
 /// The state files of one runtime folder.
@@ -65,6 +67,7 @@ pub struct StateFiles {
     health: PathBuf,
     health_journal: PathBuf,
     role: PathBuf,
+    vips: PathBuf,
 }
 
 /// What a file said, and why it was not believed if it was not.
@@ -83,6 +86,7 @@ impl StateFiles {
             health: runtime_dir.join("health"),
             health_journal: runtime_dir.join("health.journal"),
             role: runtime_dir.join("role"),
+            vips: runtime_dir.join("vips"),
         }
     }
 
@@ -112,6 +116,20 @@ impl StateFiles {
     pub fn append_services(&self, services: &[ServiceKey]) -> Result<(), DiskError> {
         let lines = services.iter().map(ServiceKey::to_string);
         append(&self.services_journal, lines)
+    }
+
+    /// The addresses the last daemon added.
+    pub fn load_vips(&self) -> Loaded<BTreeSet<VipKey>> {
+        load(&self.vips, VIPS, |body| body.lines().map(|line| line.parse().ok()).collect())
+    }
+
+    /// Replaces the file.
+    pub fn save_vips(&self, vips: &[VipKey]) -> Result<(), DiskError> {
+        let mut body = String::new();
+        for vip in vips {
+            let _ = writeln!(body, "{vip}");
+        }
+        save(&self.vips, VIPS, &body)
     }
 
     /// What the last daemon knew of checks, and the operator's drains.
@@ -407,6 +425,20 @@ mod tests {
         let loaded = files.load_role();
         assert_eq!(loaded.value, None);
         assert!(loaded.warning.unwrap().contains("damaged"));
+    }
+
+    #[test]
+    fn addresses_are_read_back_as_written() {
+        let (folder, files) = files();
+        let vips = ["10.0.0.3/24 on eth0", "2001:db8::3/128 on br-lan"].map(|t| t.parse().unwrap());
+        assert_eq!(files.load_vips(), Loaded { value: BTreeSet::new(), warning: None });
+        files.save_vips(&vips).unwrap();
+        assert_eq!(files.load_vips(), Loaded { value: vips.into(), warning: None });
+        let path = folder.path().join("vips");
+        let whole = fs::read(&path).unwrap();
+        fs::write(&path, &whole[..whole.len() - 2]).unwrap();
+        let loaded = files.load_vips();
+        assert!(loaded.value.is_empty() && loaded.warning.is_some(), "half a name is no name");
     }
 
     #[test]

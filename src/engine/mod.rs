@@ -27,6 +27,7 @@ mod role;
 mod rows;
 mod sync;
 mod view;
+mod vips;
 mod vitals;
 
 use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
@@ -167,6 +168,8 @@ pub struct Engine {
     /// Whether the first table has been reported as ready.
     ready: bool,
     keep_all: bool,
+    /// See [`Engine::poll_backings`].
+    backings_changed: bool,
     finished: bool,
     actions: VecDeque<Action>,
     events: VecDeque<Event>,
@@ -232,6 +235,7 @@ impl Engine {
             ledger_begun: false,
             ready: false,
             keep_all: false,
+            backings_changed: false,
             finished: false,
             actions: VecDeque::new(),
             events: VecDeque::new(),
@@ -257,6 +261,7 @@ impl Engine {
         if !self.ledger_begun {
             self.begin_role(desired.settings.role);
         }
+        self.backings_changed = true;
         let gone = self.services.keys().filter(|key| !desired.services.contains_key(key));
         changes.removed = gone.copied().collect();
         let mut first = now;
@@ -465,6 +470,7 @@ impl Engine {
         if let Some(service) = self.services.get_mut(key) {
             service.told = Some(carried);
         }
+        self.backings_changed = true;
     }
 
     /// Takes the operator's word, or a program's. The error is for whoever said it.
@@ -553,6 +559,7 @@ impl Engine {
         }
         self.phase = Phase::Stopping;
         self.keep_all = keep_all;
+        self.backings_changed = true;
         self.events.push_back(Event::Stopping { cause: cause.to_owned(), keep: keep_all });
         self.noted_on_top = None;
         self.remember(true, now);

@@ -122,6 +122,7 @@ impl Engine {
         now: Time,
     ) {
         self.kernel.busy = false;
+        self.backings_changed = true;
         match survey {
             Err(error) => self.outage(&error, now),
             Ok(survey) => {
@@ -165,6 +166,7 @@ impl Engine {
         now: Time,
     ) {
         self.kernel.busy = false;
+        self.backings_changed = true;
         match records {
             Err(error) => self.outage(&error, now),
             Ok(records) => {
@@ -220,6 +222,7 @@ impl Engine {
     /// Takes in how the steps went: the failures, by the index of their step.
     pub fn handle_applied(&mut self, steps: &[Step], failures: &[(usize, KernelError)], now: Time) {
         self.kernel.busy = false;
+        self.backings_changed = true;
         let failed: BTreeMap<usize, &KernelError> =
             failures.iter().map(|(at, error)| (*at, error)).collect();
         let mut touched = BTreeMap::new();

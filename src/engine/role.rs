@@ -54,6 +54,7 @@ impl Engine {
             return;
         }
         self.part.settled = false;
+        self.backings_changed = true;
         self.events.push_back(Event::RoleChanged { role, cause });
         // What was refused a moment ago is worth a try: another table is wanted.
         self.kernel.troubles.clear();

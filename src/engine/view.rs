@@ -9,7 +9,7 @@ use crate::health::Health;
 use crate::model::{
     Between, CheckSpec, CheckView, Desired, Entry, FileView, KernelView, Memory, Phase, PlanLine,
     Probe, RealServer, Remembered, Role, ServerView, ServiceKey, ServiceView, Snapshot, StopAction,
-    Time, Verdict, VirtualService,
+    Time, Verdict, VipView, VirtualService,
 };
 use crate::plan;
 use crate::target::{self, Hand, Standing};
@@ -22,6 +22,7 @@ pub struct Surroundings {
     pub table: &'static str,
     pub files: Vec<Arc<FileView>>,
     pub held_reload: Option<String>,
+    pub vips: Vec<VipView>,
     /// The wall clock at the moment of the snapshot.
     pub wall: SystemTime,
 }
@@ -62,6 +63,7 @@ impl Engine {
             files: around.files,
             held_reload: around.held_reload,
             services,
+            vips: around.vips,
         }
     }
 

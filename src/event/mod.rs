@@ -11,7 +11,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::model::{Endpoint, PlanLine, Role, ServiceKey, SyncState};
+use crate::model::{Endpoint, Mac, PlanLine, Role, ServiceKey, SyncState, VipKey};
 
 /// Something worth having in the post-mortem.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
@@ -208,6 +208,44 @@ pub enum Event {
         found: String,
         reason: &'static str,
     },
+    /// A VIP was put on its interface.
+    VipAdded {
+        #[serde(serialize_with = "text")]
+        vip: VipKey,
+    },
+    VipRemoved {
+        #[serde(serialize_with = "text")]
+        vip: VipKey,
+    },
+    /// A VIP was there before us: it is used, and left behind.
+    VipFound {
+        #[serde(serialize_with = "text")]
+        vip: VipKey,
+    },
+    /// A VIP went, although we did not remove it; it is put back when that can be done.
+    VipLost {
+        #[serde(serialize_with = "text")]
+        vip: VipKey,
+        reason: String,
+    },
+    /// A VIP that should be here cannot be.
+    VipBlocked {
+        #[serde(serialize_with = "text")]
+        vip: VipKey,
+        reason: String,
+    },
+    /// Another host answers for a VIP that we hold.
+    VipContested {
+        #[serde(serialize_with = "text")]
+        vip: VipKey,
+        #[serde(serialize_with = "text")]
+        by: Mac,
+    },
+    /// Nobody else answers for it any more.
+    VipUncontested {
+        #[serde(serialize_with = "text")]
+        vip: VipKey,
+    },
     Started {
         version: &'static str,
         pid: u32,
@@ -348,7 +386,9 @@ impl Event {
         match self {
             Event::KernelUnavailable { .. }
             | Event::KernelRefused { .. }
-            | Event::SyncRefused { .. } => Level::Error,
+            | Event::SyncRefused { .. }
+            | Event::VipBlocked { .. }
+            | Event::VipContested { .. } => Level::Error,
             Event::ServerDown { .. }
             | Event::ServiceDown { .. }
             | Event::CannotAsk { .. }
@@ -359,6 +399,7 @@ impl Event {
             | Event::FileRejected { .. }
             | Event::SysctlMissing { .. }
             | Event::FileIgnored { .. }
+            | Event::VipLost { .. }
             | Event::MailFailed { .. }
             | Event::CommandFailed { .. }
             | Event::Trouble { .. } => Level::Warn,
@@ -481,6 +522,24 @@ impl fmt::Display for Event {
                 "sysctl not as needed name=net.ipv4.vs.{name} wanted={wanted} found={found} \
                  reason=\"{reason}\""
             ),
+            Event::VipAdded { vip } => vip_line(f, "added", vip),
+            Event::VipRemoved { vip } => vip_line(f, "removed", vip),
+            Event::VipFound { vip } => {
+                vip_line(f, "there already, and left behind at the end", vip)
+            }
+            Event::VipLost { vip, reason } => {
+                vip_line(f, "lost", vip)?;
+                write!(f, " reason={}", quoted(reason))
+            }
+            Event::VipBlocked { vip, reason } => {
+                vip_line(f, "cannot be held", vip)?;
+                write!(f, " reason={}", quoted(reason))
+            }
+            Event::VipContested { vip, by } => {
+                vip_line(f, "held by another host as well", vip)?;
+                write!(f, " by={by}")
+            }
+            Event::VipUncontested { vip } => vip_line(f, "held by no other host any more", vip),
             Event::Started { version, pid, table } => {
                 write!(f, "director started version={version} pid={pid} table={table}")
             }
@@ -541,6 +600,12 @@ impl fmt::Display for ServiceChange {
             ServiceChange::PurgedAtStop => "purged at stop",
         })
     }
+}
+
+/// `vip added vip=10.0.0.3/32 interface=eth0`
+fn vip_line(f: &mut fmt::Formatter<'_>, what: &str, vip: &VipKey) -> fmt::Result {
+    let VipKey { interface, address, prefix } = vip;
+    write!(f, "vip {what} vip={address}/{prefix} interface={interface}")
 }
 
 /// In double quotes, with what would break a line or hide text made visible. A real server

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{
     Alerts, CheckSpec, Destination, Endpoint, Head, MonFile, Role, ServiceKey, ServiceSettings,
-    ServiceWatch, SyncSettings, ViewItem, WatchSettings, Watching,
+    ServiceWatch, SyncSettings, ViewItem, Vip, WatchSettings, Watching,
 };
 
 /// The whole configuration, resolved: every default filled in, every name looked up.
@@ -58,6 +58,8 @@ pub struct VirtualService {
     pub is_partial: bool,
     /// A folder in which a file's name takes out real servers: see [`Notice`](super::Notice).
     pub maintenance_dir: Option<Arc<PathBuf>>,
+    /// Addresses that the director holds for it; no two with one key.
+    pub vips: Vec<Vip>,
 }
 
 /// One real server of one service.

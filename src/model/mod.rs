@@ -24,6 +24,7 @@ mod sync;
 mod table;
 mod time;
 mod view;
+mod vip;
 mod vitals;
 mod watch;
 mod watched;
@@ -62,8 +63,9 @@ pub use time::Time;
 pub use view::{
     CheckView, Command, CommandReport, FileState, FileView, KernelView, NameList, Phase, PlanLine,
     PlanView, RejectedFile, ReloadReport, RoleReport, ServerView, ServiceView, Sign, Snapshot,
-    SyncView,
+    SyncView, VipView,
 };
+pub use vip::{Announce, Backing, Link, Links, Mac, Vip, VipKey, VipKeyError, VipWhen};
 pub use vitals::{Ailment, Vitals};
 pub use watch::{
     Alert, AlertCall, AlertOn, Collapse, Dependency, Depends, ExitRange, Expression, MonitorCall,

@@ -24,6 +24,9 @@ pub struct Snapshot {
     /// Why the last reload is waiting for the operator's word, if it is.
     pub held_reload: Option<String>,
     pub services: Vec<ServiceView>,
+    /// The addresses the director holds, or would.
+    #[serde(default)]
+    pub vips: Vec<VipView>,
 }
 
 /// Where in its life the daemon is.
@@ -90,6 +93,23 @@ pub enum FileState {
     LastGood,
     /// The file has mistakes and there never was a good version: nothing of it is in force.
     Rejected,
+}
+
+/// An address of a service that the director holds itself, or would.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct VipView {
+    /// With its prefix length: `10.0.0.3/32`.
+    pub address: String,
+    pub interface: String,
+    /// Whether it is there.
+    pub held: bool,
+    /// Whether it is to be there now: not on a standby, and with `when: healthy` not while no real
+    /// server carries its services.
+    pub wanted: bool,
+    /// Whether we added it, and remove it again.
+    pub ours: bool,
+    /// Why it is not there although it should be, or what is wrong with it.
+    pub reason: Option<String>,
 }
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

@@ -49,6 +49,7 @@ fn service(servers: u8, on_failure: FailureAction) -> VirtualService {
         tells_rows: false,
         is_partial: false,
         maintenance_dir: None,
+        vips: Vec::new(),
     }
 }
 

@@ -15,6 +15,7 @@ mod sync;
 mod traps;
 mod unit;
 mod upgrade;
+mod vip;
 mod watch;
 
 use std::collections::BTreeMap;

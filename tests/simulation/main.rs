@@ -9,5 +9,6 @@ mod maintenance;
 mod roles;
 mod sync;
 mod trouble;
+mod vips;
 mod vitals;
 mod world;

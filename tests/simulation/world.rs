@@ -179,6 +179,7 @@ impl World {
             table: "memory",
             files: Vec::new(),
             held_reload: None,
+            vips: Vec::new(),
             wall: SystemTime::UNIX_EPOCH + self.now.since_epoch(),
         };
         self.engine.snapshot(around, self.now)
@@ -341,6 +342,7 @@ pub fn service(n: u8, servers: &[u8]) -> VirtualService {
         tells_rows: false,
         is_partial: false,
         maintenance_dir: None,
+        vips: Vec::new(),
     }
 }
 

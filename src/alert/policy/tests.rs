@@ -54,6 +54,7 @@ fn service(n: usize, on_stop: StopAction) -> Arc<VirtualService> {
         tells_rows: true,
         is_partial: false,
         maintenance_dir: None,
+        vips: Vec::new(),
     })
 }
 

@@ -17,8 +17,8 @@ use select::Selection;
 /// Show how the director, its services and their real servers are.
 ///
 /// On a terminal: what is wrong first, then a table for each service. Into a pipe: one line for
-/// each thing, beginning with what it is (directord, kernel, sync, file, service, server), followed
-/// by key=value, for grep and awk.
+/// each thing, beginning with what it is (directord, kernel, sync, file, vip, service, server),
+/// followed by key=value, for grep and awk.
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {

@@ -9,6 +9,7 @@ use super::select::{Selection, has_trouble, is_troubled};
 use crate::cli::output::{Paint, count, harmless, span};
 use crate::model::{
     FileState, KernelView, Phase, Role, ServerView, ServiceView, Snapshot, SyncView, Verdict,
+    VipView,
 };
 
 /// Reasons are cut here; `--json` and pipes have them whole.
@@ -25,6 +26,7 @@ pub fn print(
 ) -> io::Result<()> {
     health(out, snapshot, now, paint)?;
     files(out, snapshot, paint)?;
+    vips(out, &snapshot.vips, paint)?;
     // What is down first, then what has trouble; among equals the order of the snapshot.
     let mut rows: Vec<_> = selection.0.iter().collect();
     rows.sort_by_key(|(service, _)| (service.up, !has_trouble(service, snapshot.role)));
@@ -152,6 +154,28 @@ fn files(out: &mut impl Write, snapshot: &Snapshot, paint: Paint) -> io::Result<
         }
         if lines.next().is_some() {
             writeln!(out, "  ... all of it: directord check --config {}", harmless(&file.path))?;
+        }
+    }
+    Ok(())
+}
+
+/// How many addresses are here, and each of those that is not as it should be.
+fn vips(out: &mut impl Write, vips: &[VipView], paint: Paint) -> io::Result<()> {
+    let held = vips.iter().filter(|vip| vip.held).count();
+    if !vips.is_empty() {
+        writeln!(out, "{} of {} held", held, count(vips.len(), "vip"))?;
+    }
+    let place = |vip: &VipView| harmless(&format!("{} on {}", vip.address, vip.interface));
+    for vip in vips {
+        match (&vip.reason, vip.held, vip.wanted) {
+            (Some(why), true, _) => {
+                writeln!(out, "  {}: {}", place(vip), paint.odd(harmless(why)))?;
+            }
+            (why, false, true) => {
+                let why = why.as_deref().unwrap_or("not here yet");
+                writeln!(out, "  {}: {}", place(vip), paint.bad(harmless(why)))?;
+            }
+            _ => {}
         }
     }
     Ok(())

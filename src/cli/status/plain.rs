@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::select::Selection;
 use crate::model::{
-    FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot, SyncView,
+    FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot, SyncView, VipView,
 };
 
 pub fn print(
@@ -28,6 +28,9 @@ pub fn print(
     }
     for view in &snapshot.files {
         file(out, view)?;
+    }
+    for view in &snapshot.vips {
+        vip(out, view)?;
     }
     for (view, servers) in &selection.0 {
         service(out, view)?;
@@ -86,6 +89,19 @@ fn file(out: &mut impl Write, view: &FileView) -> io::Result<()> {
     write!(out, "file {} {state} services={}", word(&view.path), view.services)?;
     write!(out, " rejected={}", view.rejected)?;
     optional(out, "error", view.error.as_deref())?;
+    writeln!(out)
+}
+
+/// `vip ADDRESS INTERFACE STATE ...`
+fn vip(out: &mut impl Write, view: &VipView) -> io::Result<()> {
+    let VipView { address, interface, held, wanted, ours, reason } = view;
+    let state = match (held, wanted) {
+        (true, _) => "held",
+        (false, true) => "missing",
+        (false, false) => "released",
+    };
+    write!(out, "vip {address} {} {state} wanted={wanted} ours={ours}", word(interface))?;
+    optional(out, "reason", reason.as_deref())?;
     writeln!(out)
 }
 

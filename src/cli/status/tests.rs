@@ -6,7 +6,7 @@ use super::{person, plain};
 use crate::cli::output::Paint;
 use crate::model::{
     CheckView, FileState, FileView, KernelView, Phase, Role, ServerView, ServiceView, Snapshot,
-    Verdict,
+    Verdict, VipView,
 };
 
 /// 2026-11-20T03:00:00Z.
@@ -122,6 +122,7 @@ fn bad_night() -> Snapshot {
         .to_vec(),
         held_reload: Some("would remove 2 of 3 services, the limit is 20 %".into()),
         services: vec![well, mixed, dead],
+        vips: Vec::new(),
     }
 }
 
@@ -168,6 +169,38 @@ fn filter_takes_a_service_whole_and_a_server_alone() {
     assert_eq!(servers("192.0.2.11"), 3);
     assert_eq!(servers("10.0.0.8:"), 1);
     assert!(Selection::new(&bad_night(), Some("nowhere"), false).is_empty());
+}
+
+#[test]
+fn addresses_are_counted_and_those_that_are_missing_are_named() {
+    let vip = |address: &str, held, wanted, reason: Option<&str>| VipView {
+        address: address.into(),
+        interface: "eth0".into(),
+        held,
+        wanted,
+        ours: held,
+        reason: reason.map(str::to_owned),
+    };
+    let mut snapshot = bad_night();
+    snapshot.vips = vec![
+        vip("10.0.0.3/32", true, true, None),
+        vip("10.0.0.4/32", false, true, Some("there is no interface eth0")),
+        vip("10.0.0.5/32", false, false, None),
+    ];
+    let text = for_person(&snapshot, None, false);
+    let wanted = "1 of 3 vips held\n  10.0.0.4/32 on eth0: there is no interface eth0\n";
+    assert!(text.contains(wanted), "{text}");
+    let text = for_programs(&snapshot, None, false);
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("vip ")).collect();
+    assert_eq!(
+        lines,
+        [
+            "vip 10.0.0.3/32 eth0 held wanted=true ours=true",
+            "vip 10.0.0.4/32 eth0 missing wanted=true ours=false \
+             reason=\"there is no interface eth0\"",
+            "vip 10.0.0.5/32 eth0 released wanted=false ours=false",
+        ]
+    );
 }
 
 #[test]

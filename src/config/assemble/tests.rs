@@ -74,6 +74,7 @@ fn service(mark: u32, scheduler: &str, place: Place) -> Declared {
         tells_rows: false,
         is_partial: false,
         maintenance_dir: None,
+        vips: Vec::new(),
     };
     Declared { service: Arc::new(service), place, alerts: None, watch: None }
 }

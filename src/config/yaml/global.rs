@@ -8,6 +8,7 @@ use super::catalogue as keys;
 use super::check::CheckDraft;
 use super::scalar::{self, Mask};
 use super::tree::Node;
+use super::vip::VipDraft;
 use super::walk::{Entry, Fields, Walk};
 use crate::config::diagnostic::quoted;
 use crate::model::{
@@ -34,6 +35,7 @@ pub struct Defaults {
     /// Whether a sync daemon runs, beside which the kernel takes no tunnel between families.
     pub(super) syncs: bool,
     pub(super) maintenance_dir: Option<Arc<PathBuf>>,
+    pub(super) vips: Vec<VipDraft>,
     pub(super) alerts: Option<Arc<AlertsDraft>>,
     /// Where the programs of alerts are, for all services of the folder.
     pub(super) alert_dir: Option<Arc<[PathBuf]>>,
@@ -99,6 +101,7 @@ impl<'a> Walk<'a> {
             maintenance_dir: fields
                 .entry(&keys::MAINTENANCE_DIR)
                 .and_then(|e| self.maintenance_dir(e)),
+            vips: fields.entry(&keys::VIP).map(|e| self.global_vips(e)).unwrap_or_default(),
             alerts: fields.entry(&keys::ALERTS).map(|e| Arc::new(self.alerts(e, told))),
             monitor_dir: fields.entry(&keys::MONITOR_DIR).and_then(|e| self.search_path(e)),
             alert_dir: alert_dir.clone(),

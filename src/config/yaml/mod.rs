@@ -1,7 +1,7 @@
 //! The native dialect: YAML, one service a file or a list of services and watches.
 //!
 //! Text becomes a located tree ([`tree`]), the tree is walked by the one [`catalogue`] of keys
-//! ([`walk`], then [`service`], [`server`], [`check`], [`alerts`], [`watch`] and [`global`]), and
+//! ([`walk`], then [`service`], [`server`], [`check`], [`vip`], [`alerts`], [`watch`] and [`global`]), and
 //! what is wrong on the way is gathered in [`findings`]. Nothing gives up before the end of the
 //! file.
 
@@ -20,6 +20,7 @@ mod service;
 mod suggest;
 mod sync;
 mod tree;
+mod vip;
 mod walk;
 mod watch;
 mod watching;

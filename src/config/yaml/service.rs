@@ -47,6 +47,13 @@ impl<'a> Walk<'a> {
         let told = Told { folders: &folders, by_checks: true };
         let alerts = fields.entry(&keys::ALERTS).map(|e| Arc::new(self.alerts(e, told)));
         let partial = fields.entry(&keys::PARTIAL).and_then(|e| self.flag(e));
+        let vips = match fields.entry(&keys::VIP) {
+            Some(entry) => {
+                let drafts = self.vips(entry);
+                self.vips_of(&drafts, key, true)
+            }
+            None => self.vips_of(&defaults.vips, key, false),
+        };
         self.remarks(&fields, &settings, &servers);
         if let (Some(fallback), Some(entry)) = (fallback, fields.entry(&keys::FALLBACK))
             && servers.iter().any(|server| server.endpoint == fallback.endpoint)
@@ -68,6 +75,7 @@ impl<'a> Walk<'a> {
             tells_rows: false,
             is_partial: partial == Some(true),
             maintenance_dir: maintenance_dir.or_else(|| defaults.maintenance_dir.clone()),
+            vips,
         };
         let place = self.findings.place(place.span().clone());
         let watch = alerts.as_ref().or(defaults.alerts.as_ref()).and_then(|a| a.watch(&service));

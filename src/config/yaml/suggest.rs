@@ -36,7 +36,6 @@ const FOREIGN: &[(&str, &str)] = &[
     ("l_threshold", "write lower:"),
     ("schedflags", "write scheduler_flags: [fallback, port]"),
     ("emailalert", "write alerts: [{alert: mail.alert ADDRESS, upalert: mail.alert ADDRESS}]"),
-    ("vip", "write virtual: ADDRESS:PORT"),
     ("address", "write virtual: ADDRESS:PORT"),
 ];
 

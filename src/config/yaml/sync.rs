@@ -11,7 +11,7 @@ use crate::model::{InterfaceName, SyncSettings};
 impl<'a> Walk<'a> {
     pub(super) fn sync(&mut self, entry: &Entry<'a>) -> Option<Arc<SyncSettings>> {
         let fields = self.fields(entry.value, &keys::SYNC_KEYS)?;
-        let interface = fields.entry(&keys::SYNC_INTERFACE).and_then(|e| self.interface(e));
+        let interface = fields.entry(&keys::SYNC_INTERFACE).and_then(|e| self.sync_interface(e));
         let group = fields.entry(&keys::SYNC_GROUP).map(|e| self.group(e));
         let id = fields.entry(&keys::SYNC_ID).and_then(|e| self.integer(e));
         let port = fields.entry(&keys::SYNC_PORT).and_then(|e| self.integer(e));
@@ -27,7 +27,7 @@ impl<'a> Walk<'a> {
         }))
     }
 
-    fn interface(&mut self, entry: &Entry<'a>) -> Option<InterfaceName> {
+    fn sync_interface(&mut self, entry: &Entry<'a>) -> Option<InterfaceName> {
         let text = self.line(entry)?;
         let name = InterfaceName::new(text);
         if let Err(error) = name {

@@ -122,6 +122,7 @@ impl Resolver<'_> {
             tells_rows: true,
             is_partial: false,
             maintenance_dir: self.globals.maintenancedir.clone(),
+            vips: Vec::new(),
         })
     }
 

@@ -58,6 +58,7 @@ pub(super) fn service(joined: &Joined) -> VirtualService {
         tells_rows: false,
         is_partial: joined.scheduler.is_none(),
         maintenance_dir: None,
+        vips: Vec::new(),
     }
 }
 

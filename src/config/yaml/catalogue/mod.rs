@@ -4,6 +4,7 @@
 mod alerts;
 mod check;
 mod sync;
+mod vip;
 mod watch;
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use crate::model::{Destination, Persistence, Role};
 pub use alerts::*;
 pub use check::*;
 pub use sync::*;
+pub use vip::*;
 pub use watch::*;
 
 /// One key of a mapping.
@@ -69,6 +71,8 @@ pub enum Kind {
     Line(&'static Section),
     /// A list of what the inner kind says.
     List(&'static Kind),
+    /// What the inner kind says, or a list of it.
+    OneOrMore(&'static Kind),
     /// One of these words, or a mapping with these keys.
     WordOr(&'static [&'static str], &'static Section),
     /// A list of text, or a mapping with these keys.
@@ -370,6 +374,7 @@ pub static SERVICE: Section = Section::new(
         &ON_FAILURE,
         &ON_STOP,
         &MAINTENANCE_DIR,
+        &VIP,
         &PARTIAL,
         &ALERTS,
     ],
@@ -411,6 +416,7 @@ pub static GLOBAL: Section = Section::new(
         &ON_FAILURE,
         &ON_STOP,
         &MAINTENANCE_DIR,
+        &VIP,
         &ALERTS,
     ],
 );
@@ -430,6 +436,7 @@ pub static DEFAULT_KEYS: Section = Section::new(
         &ON_FAILURE,
         &ON_STOP,
         &MAINTENANCE_DIR,
+        &VIP,
         &ALERTS,
     ],
 );
@@ -440,6 +447,8 @@ pub static SECTIONS: &[&Section] = &[
     &REAL_KEYS,
     &FALLBACK_KEYS,
     &TUNNEL_KEYS,
+    &VIP_KEYS,
+    &ANNOUNCE_KEYS,
     &CHECK_KEYS,
     &DEFAULT_CHECK_KEYS,
     &PING_KEYS,

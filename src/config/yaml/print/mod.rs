@@ -7,6 +7,7 @@
 mod alerts;
 mod check;
 mod text;
+mod vip;
 
 #[cfg(test)]
 mod tests;
@@ -162,6 +163,9 @@ fn rows(service: &VirtualService, spelling: &Spelling) -> Vec<Row> {
     add("on_stop", on_stop(service.on_stop));
     if let Some(folder) = &service.maintenance_dir {
         add("maintenance_dir", &text::text(&folder.to_string_lossy()));
+    }
+    if !service.vips.is_empty() {
+        add("vip", &vip::vips(&service.vips, &service.key));
     }
     rows
 }

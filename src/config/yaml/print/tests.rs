@@ -342,6 +342,40 @@ fn server(
     }
 }
 
+/// Anything about a VIP but which service it is for: no address is the service's own.
+type Anywhere = (&'static str, Option<(Family, u32, u8)>, bool, Announce);
+
+fn vip() -> impl Strategy<Value = Anywhere> {
+    let interface = prop::sample::select(vec!["eth0", "eth0.100", "br-lan", "off", "1e3", "a#b"]);
+    let family = prop::sample::select(vec![Family::Ipv4, Family::Ipv6]);
+    let time = || prop::option::of((1u64..=86_400).prop_map(Duration::from_secs));
+    let announce = (0..=Announce::MOST, time(), time())
+        .prop_map(|(count, again, refresh)| Announce { count, again, refresh });
+    let announce = prop_oneof![Just(Announce::default()), announce];
+    let address = prop::option::of((family, any::<u32>(), 1u8..=32));
+    (interface, address, any::<bool>(), announce)
+}
+
+/// Those that a service may have, each once.
+fn fitting(vips: Vec<Anywhere>, service: ServiceKey) -> Vec<Vip> {
+    let mut fitting: Vec<Vip> = Vec::new();
+    for (interface, place, healthy, announce) in vips {
+        let place = place.map(|(family, number, prefix)| (address(family, number), prefix));
+        let own = match service {
+            ServiceKey::Address { address, .. } => Some((address, VipKey::host_prefix(address))),
+            ServiceKey::Fwmark { .. } => None,
+        };
+        let Some((address, prefix)) = place.or(own) else { continue };
+        let interface = InterfaceName::new(interface).expect("a name");
+        let key = VipKey { interface, address, prefix };
+        if fitting.iter().all(|other| other.key != key) {
+            let when = if healthy { VipWhen::Healthy } else { VipWhen::Always };
+            fitting.push(Vip { key, when, announce });
+        }
+    }
+    fitting
+}
+
 fn service() -> impl Strategy<Value = VirtualService> {
     let checks = prop::collection::vec(spec(), 1..3);
     let going = (prop::option::of(1u16..), prop::option::of(any::<u32>()));
@@ -366,10 +400,11 @@ fn service() -> impl Strategy<Value = VirtualService> {
         prop::option::of(line()),
         prop::option::of((destination(), any::<u16>())),
         prop::option::of("/[!-~][ -~]{0,9}[!-~]"),
+        prop::collection::vec(vip(), 0..4),
     );
     (key(), checks, rows, settings, actions).prop_map(|(key, checks, rows, settings, actions)| {
         let (scheduler, flags, one_packet, persistence, engine) = settings;
-        let (on_failure, on_stop, name, fallback, folder) = actions;
+        let (on_failure, on_stop, name, fallback, folder, vips) = actions;
         let datagrams =
             !matches!(key, ServiceKey::Address { protocol: Protocol::Tcp | Protocol::Sctp, .. });
         let every_port = key.port() == Some(0);
@@ -414,6 +449,7 @@ fn service() -> impl Strategy<Value = VirtualService> {
             tells_rows: false,
             is_partial: false,
             maintenance_dir: folder.map(|folder| Arc::new(folder.into())),
+            vips: fitting(vips, key),
         }
     })
 }

@@ -16,6 +16,7 @@ pub(super) fn between(ours: &VirtualService, printed: &VirtualService) -> Vec<St
         tells_rows,
         is_partial,
         maintenance_dir,
+        vips,
     } = ours;
     let mut found: Vec<String> = Vec::new();
     let mut say = |differs: bool, words: &str| {
@@ -32,6 +33,7 @@ pub(super) fn between(ours: &VirtualService, printed: &VirtualService) -> Vec<St
     say(*fallback != printed.fallback, "its fallback is another");
     say(*on_failure != printed.on_failure, "what becomes of failed servers is another thing");
     say(*on_stop != printed.on_stop, "what becomes of it at a stop is another thing");
+    say(*vips != printed.vips, "the director holds its address, or holds it otherwise");
     say(servers.len() != printed.servers.len(), "it has not the same servers");
     if let Some(folder) = maintenance_dir.as_ref()
         && Some(folder) != printed.maintenance_dir.as_ref()

@@ -1,0 +1,71 @@
+//! What refusals mean, in words and by kind.
+
+use std::fmt;
+
+use nix::errno::Errno;
+
+use crate::address::Target;
+use crate::model::{KernelError, KernelErrorKind};
+
+/// The kernel does not add this address.
+pub(super) fn not_added(target: &Target, errno: Errno) -> KernelError {
+    use KernelErrorKind::{Conflict, Refused, Unavailable};
+    let interface = &target.vip.interface;
+    let (kind, why) = match errno {
+        Errno::EEXIST => {
+            (Conflict, "it exists already (EEXIST): somebody else added it".to_owned())
+        }
+        Errno::EPERM => (Unavailable, "not permitted (EPERM): this needs CAP_NET_ADMIN".to_owned()),
+        Errno::ENODEV => (Refused, "the interface is gone (ENODEV)".to_owned()),
+        Errno::EACCES | Errno::EADDRNOTAVAIL if target.vip.address.is_ipv6() => (
+            Refused,
+            format!(
+                "the interface takes no such address ({errno:?}): is IPv6 disabled there, by \
+                     the sysctl net.ipv6.conf.{interface}.disable_ipv6?"
+            ),
+        ),
+        _ => (Refused, worded(errno)),
+    };
+    KernelError::new(kind, format!("add {}: {why}", target.vip))
+}
+
+/// The kernel does not remove this address.
+pub(super) fn not_removed(target: &Target, errno: Errno) -> KernelError {
+    let (kind, why) = match errno {
+        Errno::EADDRNOTAVAIL | Errno::ENODEV => {
+            (KernelErrorKind::Conflict, "it is gone already".to_owned())
+        }
+        Errno::EPERM => (
+            KernelErrorKind::Unavailable,
+            "not permitted (EPERM): CAP_NET_ADMIN is gone".to_owned(),
+        ),
+        _ => (KernelErrorKind::Refused, worded(errno)),
+    };
+    KernelError::new(kind, format!("remove {}: {why}", target.vip))
+}
+
+/// Nobody knows whether it was done.
+pub(super) fn unanswered(what: impl fmt::Display, why: impl fmt::Display) -> KernelError {
+    KernelError::new(KernelErrorKind::Unknown, format!("{what}: the answer is lost: {why}"))
+}
+
+/// No packet can be sent, or none at this interface.
+pub(super) fn not_sent(what: impl fmt::Display, errno: Errno) -> KernelError {
+    let why = match errno {
+        Errno::EPERM | Errno::EACCES => format!(
+            "not permitted ({errno:?}): this needs CAP_NET_RAW: neighbours are neither asked who has \
+             an address nor told that it is here, and learn it when what they know has expired"
+        ),
+        _ => worded(errno),
+    };
+    KernelError::new(KernelErrorKind::Unavailable, format!("{what}: {why}"))
+}
+
+/// `no such file or directory (ENOENT)`.
+pub(super) fn worded(errno: Errno) -> String {
+    let mut words = errno.desc().to_owned();
+    if let Some(first) = words.get_mut(..1) {
+        first.make_ascii_lowercase();
+    }
+    format!("{words} ({errno:?})")
+}
