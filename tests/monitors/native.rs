@@ -75,7 +75,9 @@ async fn all_hosts_are_asked_at_once_and_the_limit_holds_for_all_together() {
     let (finding, results) = native_within("http", &["-p", &port, "-o"], &hosts, limit).await;
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!((finding.exit, results.len()), (1, 50));
-    assert_eq!(results[0].outcome, Outcome::Fail("headers: timed out after 2 s".into()));
+    // Of the limit, what a busy machine had left when the probe began.
+    let silent = |why: &str| why.starts_with("headers: timed out after ");
+    assert!(matches!(&results[0].outcome, Outcome::Fail(why) if silent(why)), "{results:?}");
     assert_eq!(first_line(&finding).split(' ').count(), 50);
 }
 
