@@ -41,5 +41,6 @@ pub mod ipvs;
 pub mod link;
 pub mod mon;
 mod mutex;
+mod netlink;
 pub mod probe;
 pub mod program;

@@ -12,8 +12,8 @@ use neli::router::synchronous::NlRouter;
 use neli::utils::Groups;
 use nix::errno::Errno;
 
-use super::refusal::worded;
 use crate::model::{KernelError, KernelErrorKind};
+use crate::netlink::worded;
 
 /// The number the kernel gave the family when the module was loaded; it changes with each load.
 ///

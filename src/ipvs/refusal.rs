@@ -11,6 +11,7 @@ use crate::model::{
     Destination, Endpoint, Family, ForwardingMethod, KernelError, KernelErrorKind, Netmask,
     Persistence, ServiceKey, ServiceSettings, TunnelKind,
 };
+use crate::netlink::worded;
 use crate::plan::{Step, SyncStep};
 
 /// The error for a step the kernel answered with `errno`.
@@ -74,16 +75,6 @@ pub(super) fn sync_refused(step: &SyncStep, errno: Errno) -> KernelError {
 /// Nobody knows whether the step was done.
 pub(super) fn unanswered(what: impl fmt::Display, why: impl fmt::Display) -> KernelError {
     KernelError::new(KernelErrorKind::Unknown, format!("{what}: the answer is lost: {why}"))
-}
-
-/// `no such file or directory (ENOENT)`.
-pub(super) fn worded(errno: Errno) -> String {
-    let mut words = errno.desc().to_owned();
-    if let Some(first) = words.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    // The derived name of the variant is the symbol people search for.
-    format!("{words} ({errno:?})")
 }
 
 /// What the kernel would take without a word and do something else with.

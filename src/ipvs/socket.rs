@@ -14,9 +14,9 @@ use nix::sys::socket::{MsgFlags, MultiHeaders, recvmmsg, setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 
 use super::codec::{self, Reply, Request, Writer};
-use super::refusal::worded;
 use super::{Tuning, module};
 use crate::model::{KernelError, KernelErrorKind};
+use crate::netlink::worded;
 
 /// One socket for the life of the daemon.
 pub(super) struct Socket {

@@ -5,8 +5,8 @@ use std::io::{self, Read, Write};
 
 use nix::errno::Errno;
 
-use super::refusal::worded;
 use crate::model::{KernelError, KernelErrorKind};
+use crate::netlink::worded;
 
 const FOLDER: &str = "/proc/sys/net/ipv4/vs";
 

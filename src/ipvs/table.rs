@@ -17,6 +17,7 @@ use crate::model::{
     Destination, Digests, Entry, ForwardingMethod, KernelError, KernelErrorKind, ServiceKey,
     Survey, SyncDaemon,
 };
+use crate::netlink::worded;
 use crate::plan::{Step, SyncStep};
 
 /// The IPVS table of the network namespace it was opened in.
@@ -248,10 +249,9 @@ fn check(answers: Answers, what: impl Fn() -> String) -> Result<(), KernelError>
     if let Some(refusal) = answers.refusals.first() {
         return Err(match refusal.errno {
             Errno::EPERM => module::not_permitted(),
-            errno => KernelError::new(
-                KernelErrorKind::Unknown,
-                format!("{}: {}", what(), refusal::worded(errno)),
-            ),
+            errno => {
+                KernelError::new(KernelErrorKind::Unknown, format!("{}: {}", what(), worded(errno)))
+            }
         });
     }
     match answers.lost {

@@ -18,6 +18,8 @@ use nix::errno::Errno;
 
 use crate::address::Target;
 use crate::model::Mac;
+use crate::netlink;
+pub use crate::netlink::Malformed;
 
 /// Message types.
 const NEW_LINK: u16 = 16;
@@ -151,29 +153,9 @@ fn new_address(target: &Target) -> AddressMessage {
     message
 }
 
-/// Bytes that are no netlink message.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Malformed;
-
 /// The messages of one datagram. The first malformed one is the last.
 pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Result<Message, Malformed>> + '_ {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let Ok(header) = NetlinkBuffer::new_checked(rest) else {
-            rest = &[];
-            return Some(Err(Malformed));
-        };
-        let message = read(&header);
-        let next = (header.length() as usize).next_multiple_of(4);
-        rest = match &message {
-            Ok(_) => rest.get(next..).unwrap_or(&[]),
-            Err(_) => &[],
-        };
-        Some(message)
-    })
+    netlink::messages(datagram, read)
 }
 
 fn read(header: &NetlinkBuffer<&[u8]>) -> Result<Message, Malformed> {

@@ -6,6 +6,7 @@ use nix::errno::Errno;
 
 use crate::address::Target;
 use crate::model::{KernelError, KernelErrorKind};
+use crate::netlink::worded;
 
 /// The kernel does not add this address.
 pub(super) fn not_added(target: &Target, errno: Errno) -> KernelError {
@@ -59,13 +60,4 @@ pub(super) fn not_sent(what: impl fmt::Display, errno: Errno) -> KernelError {
         _ => worded(errno),
     };
     KernelError::new(KernelErrorKind::Unavailable, format!("{what}: {why}"))
-}
-
-/// `no such file or directory (ENOENT)`.
-pub(super) fn worded(errno: Errno) -> String {
-    let mut words = errno.desc().to_owned();
-    if let Some(first) = words.get_mut(..1) {
-        first.make_ascii_lowercase();
-    }
-    format!("{words} ({errno:?})")
 }

@@ -13,8 +13,9 @@ use nix::sys::socket::{MsgFlags, setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 
 use super::codec::{self, Message, Reply, Request};
-use super::refusal::{unanswered, worded};
+use super::refusal::unanswered;
 use crate::model::{KernelError, KernelErrorKind};
+use crate::netlink::worded;
 
 /// The kernel has answered when a send returns, so this passes only when an answer got lost.
 const PATIENCE: TimeVal = TimeVal::new(0, 500_000);

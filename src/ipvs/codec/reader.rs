@@ -7,6 +7,9 @@ use netlink_packet_core::{
 };
 use nix::errno::Errno;
 
+use crate::netlink;
+pub use crate::netlink::Malformed;
+
 use super::{Daemon, Destination, INET, Key, NETLINK_HEADER, Service, attr};
 
 /// The generic netlink header behind the netlink one: command, version, two bytes reserved.
@@ -45,29 +48,9 @@ pub enum Reply<'a> {
     Other,
 }
 
-/// Bytes that are no netlink message, or lack what every message of their kind has.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Malformed;
-
 /// The messages of one datagram. The first malformed one is the last.
 pub fn messages(datagram: &[u8]) -> impl Iterator<Item = Result<Message<'_>, Malformed>> {
-    let mut rest = datagram;
-    std::iter::from_fn(move || {
-        if rest.is_empty() {
-            return None;
-        }
-        let Ok(header) = NetlinkBuffer::new_checked(rest) else {
-            rest = &[];
-            return Some(Err(Malformed));
-        };
-        let message = read(&header);
-        let next = (header.length() as usize).next_multiple_of(4);
-        rest = match &message {
-            Ok(_) => rest.get(next..).unwrap_or(&[]),
-            Err(_) => &[],
-        };
-        Some(message)
-    })
+    netlink::messages(datagram, read)
 }
 
 fn read<'a>(header: &NetlinkBuffer<&'a [u8]>) -> Result<Message<'a>, Malformed> {
