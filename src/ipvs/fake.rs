@@ -5,6 +5,7 @@
 //! table behind its back and to make answers go wrong.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -175,7 +176,9 @@ impl Kernel for Fake {
 
     fn apply(&mut self, steps: &[Step]) -> Vec<(usize, KernelError)> {
         let mut state = self.state();
-        let answer = |(at, step)| state.carry_out(step).err().map(|error| (at, error));
+        let answer = |(at, step): (usize, &Step)| {
+            state.faulted(step, State::carry_out).err().map(|error| (at, error))
+        };
         steps.iter().enumerate().filter_map(answer).collect()
     }
 
@@ -187,7 +190,9 @@ impl Kernel for Fake {
 
     fn apply_sync(&mut self, steps: &[SyncStep]) -> Vec<(usize, KernelError)> {
         let mut state = self.state();
-        let answer = |(at, step)| state.sync(step).err().map(|error| (at, error));
+        let answer = |(at, step): (usize, &SyncStep)| {
+            state.faulted(step, State::sync).err().map(|error| (at, error))
+        };
         steps.iter().enumerate().filter_map(answer).collect()
     }
 }
@@ -200,7 +205,12 @@ impl State {
         }
     }
 
-    fn carry_out(&mut self, step: &Step) -> Result<(), KernelError> {
+    /// One more write, with the fault it is to have.
+    fn faulted<S: fmt::Display>(
+        &mut self,
+        step: &S,
+        write: fn(&mut State, &S) -> Result<(), KernelError>,
+    ) -> Result<(), KernelError> {
         self.counters.writes += 1;
         let fault = self.write_faults.pop_front();
         match fault {
@@ -210,6 +220,14 @@ impl State {
             Some(Fault::LoseRequest) => return Err(refusal::unanswered(step, "by the test")),
             Some(Fault::LoseAnswer) | None => {}
         }
+        let answer = write(self, step);
+        match fault {
+            None => answer,
+            Some(_) => Err(refusal::unanswered(step, "by the test")),
+        }
+    }
+
+    fn carry_out(&mut self, step: &Step) -> Result<(), KernelError> {
         let answer = match refusal::misunderstood(step) {
             Some(error) => Err(error),
             None => self.write(step).map_err(|errno| refusal::refused(step, errno)),
@@ -222,30 +240,15 @@ impl State {
                 watcher(step, &self.table);
             }
         }
-        match fault {
-            None => answer,
-            Some(_) => Err(refusal::unanswered(step, "by the test")),
-        }
+        answer
     }
 
     fn sync(&mut self, step: &SyncStep) -> Result<(), KernelError> {
-        self.counters.writes += 1;
-        let fault = self.write_faults.pop_front();
-        match fault {
-            Some(Fault::Refuse(kind)) => {
-                return Err(KernelError::new(kind, format!("{step}: as the test asked")));
-            }
-            Some(Fault::LoseRequest) => return Err(refusal::unanswered(step, "by the test")),
-            Some(Fault::LoseAnswer) | None => {}
-        }
         let done = match step {
             SyncStep::Stop(state) => self.stop_daemon(*state),
             SyncStep::Start(daemon) => self.start_daemon(daemon),
         };
-        match fault {
-            None => done.map_err(|errno| refusal::sync_refused(step, errno)),
-            Some(_) => Err(refusal::unanswered(step, "by the test")),
-        }
+        done.map_err(|errno| refusal::sync_refused(step, errno))
     }
 
     fn stop_daemon(&mut self, state: SyncState) -> Result<(), Errno> {
