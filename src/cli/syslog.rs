@@ -1,18 +1,12 @@
 //! Log lines on their way to syslog.
 
 use std::io::{self, Write};
-use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use jiff::Zoned;
 
+use crate::alert::hands::syslog::{self, LONGEST};
 use crate::model::Facility;
-
-/// How long one line may wait to be taken.
-const PATIENCE: Duration = Duration::from_secs(1);
-/// The longest line, in bytes.
-const LONGEST: usize = 8000;
 
 /// Where syslog listens, and who speaks. What is written to it must have its head already and be
 /// whole lines; what syslog does not take is lost, for there is nobody to tell.
@@ -30,18 +24,13 @@ impl Syslog {
 
     /// What stands before a line of this severity.
     pub fn head(&self, severity: u8) -> String {
-        let (priority, time) = (self.facility.priority(severity), Zoned::now());
-        let time = time.strftime("%b %e %H:%M:%S");
-        format!("<{priority}>{time} {}[{}]: ", self.name, std::process::id())
+        syslog::head(self.facility, severity, &Zoned::now(), self.name)
     }
 }
 
 impl Write for Syslog {
     fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
-        // Anew for each batch: it may have been restarted meanwhile.
-        let socket = UnixDatagram::unbound()?;
-        socket.set_write_timeout(Some(PATIENCE))?;
-        socket.connect(&self.path)?;
+        let socket = syslog::connect(&self.path)?;
         for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             socket.send(&line[..line.len().min(LONGEST)])?;
         }
@@ -55,6 +44,9 @@ impl Write for Syslog {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::UnixDatagram;
+    use std::time::Duration;
+
     use super::*;
     use crate::cli::spool::Spool;
 

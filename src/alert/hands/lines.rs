@@ -8,7 +8,6 @@ use std::collections::BTreeSet;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,11 +15,12 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use nix::fcntl::OFlag;
 
 use super::Report;
+use super::syslog::{self, LONGEST};
 use crate::alert::Sink;
 use crate::event::Event;
 use crate::model::LogPlace;
@@ -30,12 +30,6 @@ const ROOM: usize = 16_384;
 
 /// Lines written at once.
 const BATCH: usize = 1024;
-
-/// How long one line may wait for syslog to take it.
-const SYSLOG_PATIENCE: Duration = Duration::from_secs(1);
-
-/// The longest line, in bytes: what a syslog message may have.
-const LONGEST: usize = 8000;
 
 /// The severity of every line, as syslog numbers it.
 const INFO: u8 = 6;
@@ -129,17 +123,10 @@ impl Writer {
                 append(file, self.text(lines).as_bytes())
             }
             Sink::Log(LogPlace::Syslog(facility), _) => {
-                let socket = UnixDatagram::unbound()?;
-                // A burst is longer than its queue, which holds ten by default: a moment's wait,
-                // on a thread of our own, loses no line. One that takes nothing costs its batch.
-                socket.set_write_timeout(Some(SYSLOG_PATIENCE))?;
-                socket.connect(&self.syslog)?;
-                let (priority, pid) = (facility.priority(INFO), std::process::id());
+                let socket = syslog::connect(&self.syslog)?;
                 for Line { at, text, .. } in lines {
-                    let time = self.time(*at, "%b %e %H:%M:%S");
-                    let text = shortened(text);
-                    socket
-                        .send(format!("<{priority}>{time} ldirectord[{pid}]: {text}").as_bytes())?;
+                    let head = syslog::head(*facility, INFO, &self.zoned(*at), "ldirectord");
+                    socket.send(format!("{head}{}", shortened(text)).as_bytes())?;
                 }
                 Ok(())
             }
@@ -151,7 +138,8 @@ impl Writer {
         let pid = std::process::id();
         let mut all = String::new();
         for Line { at, sink, text } in lines {
-            let time = self.time(*at, "%a %b %e %H:%M:%S %Y");
+            let time = self.zoned(*at);
+            let time = time.strftime("%a %b %e %H:%M:%S %Y");
             all.push_str(&match sink {
                 Sink::Log(_, instance) => format!("[{time}|{instance}|{pid}] "),
                 Sink::Monitor(_) => format!("[{time}] [{pid}] "),
@@ -164,9 +152,9 @@ impl Writer {
         all
     }
 
-    fn time(&self, at: SystemTime, form: &str) -> String {
+    fn zoned(&self, at: SystemTime) -> Zoned {
         let at = Timestamp::try_from(at).unwrap_or(Timestamp::UNIX_EPOCH);
-        at.to_zoned(self.zone.clone()).strftime(form).to_string()
+        at.to_zoned(self.zone.clone())
     }
 
     fn complain(&mut self, sink: &Sink, error: &io::Error) {

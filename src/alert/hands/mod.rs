@@ -9,6 +9,7 @@ mod lines;
 mod mail;
 mod program;
 mod relay;
+pub mod syslog;
 #[cfg(test)]
 mod tests;
 
