@@ -18,8 +18,8 @@ use tokio::process::Command;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::evidence;
 use super::miss::{Miss, describe};
+use super::{FOREVER, evidence};
 use crate::model::{Endpoint, ExternalProbe};
 use crate::program::{self, NoTurn, Running, Turns};
 
@@ -29,9 +29,6 @@ const AT_ONCE: usize = 64;
 
 /// What is kept of a program's output, in bytes of each stream; the rest is read and forgotten.
 const MAX_OUTPUT: usize = 4096;
-
-/// Longer time limits are cut to this, so that points of time stay representable.
-const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// The places for programs, and the turns to start them.
 pub(super) struct Slots {
@@ -231,8 +228,9 @@ fn complaint(status: ExitStatus, said: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::Stuck;
 
-    use tokio::task::{JoinSet, spawn_blocking};
+    use tokio::task::JoinSet;
 
     const LONG: Duration = Duration::from_secs(20);
 
@@ -264,14 +262,7 @@ mod tests {
     /// A start hangs while the one thread that could carry it out is taken.
     #[test]
     fn a_program_whose_start_hangs_takes_one_place_however_many_checks_want_it() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let (free, held) = std::sync::mpsc::channel::<()>();
-            let hangs = spawn_blocking(move || held.recv());
+        Stuck::run(async |stuck| {
             let slots = Arc::new(Slots::default());
             let mut checks = JoinSet::new();
             for _ in 0..2 * AT_ONCE {
@@ -290,8 +281,7 @@ mod tests {
             let other = slots.turns.turn("false".as_ref(), Instant::now() + LONG).await;
             assert!(other.is_ok());
             // It is over when the start is.
-            drop(free);
-            assert!(hangs.await.unwrap().is_err());
+            stuck.end().await;
             let recovered = async {
                 while run(&slots, LONG).await == hung {
                     tokio::time::sleep(Duration::from_millis(1)).await;

@@ -63,6 +63,9 @@ use tokio::time::timeout;
 use crate::model::{CheckSpec, Endpoint, Outcome, Probe};
 use miss::{Miss, Progress};
 
+/// Longer time limits are cut to this, so that points of time stay representable.
+const FOREVER: Duration = Duration::from_secs(365 * 86_400);
+
 /// Carries out probes. Cheap to clone; all clones share sockets, TLS settings and compiled
 /// patterns.
 #[derive(Clone, Default)]

@@ -67,6 +67,7 @@ pub(super) fn no_turn(limit: Duration) -> Miss {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::Stuck;
     use std::pin::pin;
 
     use tokio::time::timeout;
@@ -99,23 +100,15 @@ mod tests {
     /// for it.
     #[test]
     fn a_computation_that_gets_no_thread_is_not_held_against_the_server() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_time()
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let (free, held) = std::sync::mpsc::channel::<()>();
-            let hangs = tokio::task::spawn_blocking(move || held.recv());
+        Stuck::run(async |stuck| {
             let (progress, limit) = (Progress::default(), Duration::from_millis(20));
             progress.enter(Phase::PgsqlLogin);
             let mut work = pin!(stretch(2).elsewhere(&progress));
             assert!(timeout(limit, &mut work).await.is_err());
             assert_eq!(progress.timed_out(limit), no_turn(limit));
-            drop(free);
+            stuck.end().await;
             assert_eq!(work.await, Ok(stretch(2).work()));
             assert_eq!(progress.phase(), Phase::PgsqlLogin);
-            assert!(hangs.await.unwrap().is_err());
         });
     }
 

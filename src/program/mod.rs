@@ -9,6 +9,8 @@
 
 mod limits;
 mod output;
+#[cfg(test)]
+mod tests;
 mod turns;
 
 use std::env;
@@ -26,6 +28,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 pub(crate) use limits::{raise_file_limit, restore_file_limit};
 pub(crate) use output::Said;
+#[cfg(test)]
+pub(crate) use tests::Stuck;
 pub(crate) use turns::{NoTurn, Turn, Turns};
 
 /// What programs of the system see of the director's environment.

@@ -151,6 +151,7 @@ async fn end(running: &mut Running, input: Option<&[u8]>) -> io::Result<ExitStat
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::Stuck;
 
     fn run_true(limit: Duration) -> Command {
         let argv = vec!["true".to_owned()];
@@ -160,14 +161,7 @@ mod tests {
     /// A start hangs while the one thread that could carry it out is taken.
     #[test]
     fn a_program_whose_start_hangs_takes_one_place_however_often_it_is_called() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let (free, held) = std::sync::mpsc::channel::<()>();
-            let hangs = tokio::task::spawn_blocking(move || held.recv());
+        Stuck::run(async |stuck| {
             let programs = Arc::new(Programs::new());
             let mut calls = tokio::task::JoinSet::new();
             for _ in 0..2 * AT_ONCE {
@@ -179,8 +173,7 @@ mod tests {
             let killed = said.iter().filter(|said| **said == Err("killed after 0 s".to_owned()));
             assert_eq!(killed.count(), 1, "{said:?}");
             assert_eq!(programs.places.available_permits(), AT_ONCE - 1);
-            drop(free);
-            assert!(hangs.await.unwrap().is_err());
+            stuck.end().await;
         });
     }
 }

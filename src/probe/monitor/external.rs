@@ -17,12 +17,9 @@ use tokio::time::{Instant, timeout_at};
 use super::report::MAX_OUTPUT;
 use super::{HostResult, NOT_RUN};
 use crate::model::{Finding, Outcome};
-use crate::probe::evidence;
 use crate::probe::miss::describe;
+use crate::probe::{FOREVER, evidence};
 use crate::program::{self, NoTurn, Said, Turn, Turns};
-
-/// Longer time limits are cut to this, so that points of time stay representable.
-pub(super) const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// The exit status of one that ran out of time, as of timeout(1).
 const TIMED_OUT: u8 = 124;
@@ -167,6 +164,7 @@ fn why(finding: &Finding, host: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::Stuck;
 
     fn hosts() -> Vec<String> {
         ["web1", "web10"].map(str::to_owned).to_vec()
@@ -229,22 +227,14 @@ mod tests {
     /// A start hangs while the one thread that could carry it out is taken.
     #[test]
     fn a_program_whose_start_hangs_was_not_run_and_takes_one_place() {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .max_blocking_threads(1)
-            .build()
-            .unwrap();
-        runtime.block_on(async {
-            let (free, held) = std::sync::mpsc::channel::<()>();
-            let hangs = tokio::task::spawn_blocking(move || held.recv());
+        Stuck::run(async |stuck| {
             let programs = Programs::default();
             let hung = "monitor true could not be run: its start hung for 20 ms";
             assert_eq!(run(&programs, Duration::from_millis(20)).await, Err(hung.to_owned()));
             let still = "monitor true could not be run: its start still hangs";
             assert_eq!(run(&programs, FOREVER).await, Err(still.to_owned()));
             assert_eq!(programs.places.available_permits(), AT_ONCE - 1);
-            drop(free);
-            assert!(hangs.await.unwrap().is_err());
+            stuck.end().await;
         });
     }
 }

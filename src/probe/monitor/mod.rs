@@ -37,8 +37,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
-use super::Prober;
 use super::miss::{Miss, Progress};
+use super::{FOREVER, Prober};
 use crate::model::{Finding, MonitorCall, MonitorKind, NativeMonitor, Outcome};
 use external::Programs;
 use native::Machine;
@@ -155,7 +155,7 @@ impl Monitors {
                 return Found::mistaken(&format!("{}: {}", call.written, lines.join("; ")));
             }
         };
-        let deadline = Instant::now() + call.limit.min(external::FOREVER);
+        let deadline = Instant::now() + call.limit.min(FOREVER);
         let machine = Machine::new(self.prober.clone(), self.hosts.clone(), deadline);
         let hosts = [&plan.hosts[..], hosts].concat();
         let (finding, results) = machine.run(&plan.task, hosts).await;

@@ -14,14 +14,11 @@ use std::time::Duration;
 use nix::errno::Errno;
 use tokio::time::{Instant, timeout_at};
 
-use super::evidence;
 use super::miss::{Miss, describe};
+use super::{FOREVER, evidence};
 use crate::model::{Family, PingProbe};
 use crate::mutex::lock;
 use echoer::Echoer;
-
-/// Longer time limits are cut to this, so that points of time stay representable.
-const FOREVER: Duration = Duration::from_secs(365 * 86_400);
 
 /// The engine of each family, once needed.
 #[derive(Default)]
