@@ -1,12 +1,12 @@
 //! What ldirectord showed in a case that both played and that was found good.
 //!
 //! It shows the same again as long as nothing it stands on has changed: the case, the stage, the
-//! packages of this machine. So it is written down in the target folder, in
-//! `tmp/ldirectord/CASE.json`, and the next run plays ours alone against it, which takes a tenth
-//! of the time. A fresh checkout has no records, and plays both. So does `DIRECTORD_LIVE=1`, and a
-//! case that failed against its record: that is thrown away.
+//! packages. So it is written down in the target folder, in `tmp/ldirectord/CASE.json`, and the
+//! next run plays ours alone against it, which takes a tenth of the time. For a fresh checkout
+//! there are records in `tests/recorded/ldirectord`, made by `tests/lab/record`; of those a quarter
+//! is not believed each day, so that four days play every case by both. `DIRECTORD_LIVE=1` believes
+//! none at all. A case that failed against its record is played by both the next time.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use directord::model::Digest;
@@ -29,9 +29,24 @@ const STAGE: [&str; 11] = [
     include_str!("../lab/site.rs"),
 ];
 
-/// Changes with every package that is installed or upgraded: ldirectord, Perl and its modules,
-/// ipvsadm, the guest's kernel.
-const PACKAGES: &str = "/var/lib/dpkg/status";
+/// What ldirectord is made of, and what it shows itself by. A record is of these versions alone.
+const PACKAGES: [&str; 13] = [
+    "ipvsadm",
+    "ldirectord",
+    "libauthen-radius-perl",
+    "libdbi-perl",
+    "libmail-pop3client-perl",
+    "libmailtools-perl",
+    "libnet-dns-perl",
+    "libnet-imap-simple-perl",
+    "libnet-ldap-perl",
+    "libsocket6-perl",
+    "libwww-perl",
+    "perl-base",
+    "user-mode-linux",
+];
+/// Of records that came with the checkout, one in so many is played anew each day.
+const DAYS: u64 = 4;
 
 /// What there was to see after one step.
 #[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -62,13 +77,14 @@ struct File {
 impl Record {
     /// Of a case with this text and so many steps.
     pub fn of(name: &str, text: &[u8], steps: usize) -> Record {
-        let packages = std::fs::metadata(PACKAGES).expect("a Debian system");
         let digest = STAGE.iter().fold(Digest::EMPTY, |digest, source| digest.text(source));
-        let digest = digest.number(packages.size()).number(packages.mtime().cast_unsigned());
+        let digest = digest.text(&versions());
         let mut record = Record::none(name);
         record.digest = digest.bytes(text).value();
         if std::env::var_os("DIRECTORD_LIVE").is_none_or(|word| word.is_empty() || word == "0") {
-            let known = read(&record.path).filter(|file| file.digest == record.digest);
+            // One that failed left a record of no steps, which speaks for itself.
+            let of_these = |path: &Path| read(path).filter(|file| file.digest == record.digest);
+            let known = of_these(&record.path).or_else(|| of_these(&shipped(name)?));
             record.played =
                 known.filter(|file| file.steps.len() == steps).map(|file| file.steps.into_iter());
         }
@@ -104,7 +120,13 @@ impl Record {
             return;
         }
         let steps = std::mem::take(&mut self.made);
-        let text = serde_json::to_vec(&File { digest: self.digest, steps }).expect("JSON");
+        self.write(steps);
+    }
+
+    fn write(&self, steps: Vec<Shown>) {
+        let mut text =
+            serde_json::to_vec_pretty(&File { digest: self.digest, steps }).expect("JSON");
+        text.push(b'\n');
         std::fs::create_dir_all(self.path.parent().expect("a folder")).unwrap();
         // Whole or not at all: a guest may be ended at any time.
         let new = self.path.with_extension("new");
@@ -116,9 +138,34 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            std::fs::remove_file(&self.path).ok();
+            self.write(Vec::new());
         }
     }
+}
+
+/// The record that came with the checkout, where today is not its day to be played.
+fn shipped(name: &str) -> Option<PathBuf> {
+    let now = std::time::UNIX_EPOCH.elapsed().expect("a clock");
+    let day = now.as_secs() / (24 * 60 * 60);
+    let is_its_day = Digest::EMPTY.text(name).value() % DAYS == day % DAYS;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/ldirectord");
+    (!is_its_day).then(|| folder.join(name).with_extension("json"))
+}
+
+/// `PACKAGE VERSION`, a line each, of those in [`PACKAGES`].
+fn versions() -> String {
+    let status = std::fs::read_to_string("/var/lib/dpkg/status").expect("a Debian system");
+    let field = |stanza: &str, name: &str| {
+        stanza.lines().find_map(|line| Some(line.strip_prefix(name)?.trim().to_owned()))
+    };
+    let wanted = status.split("\n\n").filter_map(|stanza| {
+        let package = field(stanza, "Package:")?;
+        let is_ours = PACKAGES.contains(&package.as_str());
+        is_ours.then(|| format!("{package} {}\n", field(stanza, "Version:").unwrap_or_default()))
+    });
+    let mut wanted: Vec<String> = wanted.collect();
+    wanted.sort();
+    wanted.concat()
 }
 
 fn read(path: &Path) -> Option<File> {

@@ -44,7 +44,7 @@ use std::thread;
 use stage::Stage;
 
 /// Cases that are played at once. They mostly wait.
-const AT_ONCE: usize = 12;
+const AT_ONCE: usize = 20;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mon_behaviour/cases")
