@@ -14,6 +14,9 @@ pub struct Reading {
     /// Configured paths that could not be looked into. Nothing is known of the files there, so
     /// nothing about them changes.
     pub unreadable: Vec<Unreadable>,
+    /// Configured paths whose folder was away, or is on another file system than what was last
+    /// believed: a share that is mounted again may hold what was true a month ago.
+    pub returned: Vec<Arc<PathBuf>>,
 }
 
 /// One file as found. Cloning is cheap.

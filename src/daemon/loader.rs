@@ -83,6 +83,9 @@ impl Loader {
         self.reader.refresh(scope);
         let mut update = self.store.update(&self.reader.reading(), &names(self.mon.as_ref()), ask);
         self.news.append(&mut update.texts);
+        if let Outcome::Applied { .. } = update.outcome {
+            self.reader.believe();
+        }
         (update, self.store.files())
     }
 
@@ -204,6 +207,47 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_folder_that_comes_back_stale_removes_nothing() {
+        let place = tempfile::tempdir().unwrap();
+        let (folder, away) = (place.path().join("conf.d"), place.path().join("away"));
+        std::fs::create_dir(&folder).unwrap();
+        let write = |port: u16, servers: &str| {
+            let text = format!("virtual: 192.0.2.10:{port}\nreal: [{servers}]\n");
+            std::fs::write(folder.join(format!("{port}.yaml")), text).unwrap();
+        };
+        (80..90).for_each(|port| write(port, "10.0.0.7:80, 10.0.0.8:80"));
+        let kept = LastGood::load(place.path()).value;
+        let mut loader = Loader::new(std::slice::from_ref(&folder), kept, None);
+        let mut load = |ask: Ask| match loader.load(&Scope::Everything, ask).0.outcome {
+            Outcome::Applied { change, .. } => Ok((change.changed.len(), change.removed.len())),
+            Outcome::Held(held) => Err((held.servers, held.removed)),
+        };
+        assert_eq!(load(Ask::default()), Ok((0, 0)));
+        let absent = |load: &mut dyn FnMut(Ask) -> Result<_, _>| {
+            std::fs::rename(&folder, &away).unwrap();
+            assert_eq!(load(Ask::default()), Ok((0, 0)));
+            std::fs::rename(&away, &folder).unwrap();
+        };
+        absent(&mut load);
+        std::fs::remove_file(folder.join("80.yaml")).unwrap();
+        write(81, "10.0.0.7:80");
+        // However often it is read.
+        assert_eq!(load(Ask::default()), Err((1, 1)));
+        assert_eq!(load(Ask::default()), Err((1, 1)));
+        // Brought up to date it is a folder as any other.
+        (80..82).for_each(|port| write(port, "10.0.0.7:80, 10.0.0.8:80"));
+        assert_eq!(load(Ask::default()), Ok((0, 0)));
+        std::fs::remove_file(folder.join("80.yaml")).unwrap();
+        write(81, "10.0.0.7:80");
+        assert_eq!(load(Ask::default()), Ok((1, 1)));
+
+        absent(&mut load);
+        std::fs::remove_file(folder.join("81.yaml")).unwrap();
+        assert_eq!(load(Ask::default()), Err((0, 1)));
+        assert_eq!(load(Ask { confirm: true, ..Ask::default() }), Ok((0, 1)));
+    }
 
     #[test]
     fn a_plan_puts_nothing_in_force_not_even_with_the_next_load() {

@@ -11,6 +11,7 @@ mod hostile;
 mod lifecycle;
 mod reload;
 mod role;
+mod shared;
 mod sync;
 mod traps;
 mod unit;

@@ -19,9 +19,7 @@ pub struct Director {
 impl Director {
     /// Starts on `host` with these files (name, text) as its conf.d.
     pub fn start(host: &Host, files: &[(&str, &str)]) -> Director {
-        let folder = tempfile::tempdir().expect("a folder");
-        std::fs::create_dir(folder.path().join("conf.d")).expect("a folder");
-        let mut director = Director { child: None, folder };
+        let mut director = Director::ready();
         for (name, text) in files {
             director.write(name, text);
         }
@@ -29,7 +27,14 @@ impl Director {
         director
     }
 
-    /// Starts it again after [`Director::crash`] or [`Director::stop`], on the same folders.
+    /// One that does not run yet, with an empty conf.d.
+    pub fn ready() -> Director {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(folder.path().join("conf.d")).expect("a folder");
+        Director { child: None, folder }
+    }
+
+    /// Starts it, also again after [`Director::crash`] or [`Director::stop`], on the same folders.
     pub fn run(&mut self, host: &Host) {
         assert!(self.child.is_none(), "it runs already");
         let log = std::fs::File::options().append(true).create(true).open(self.path("log"));

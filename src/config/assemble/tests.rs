@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use super::*;
 use crate::config::{Declared, Diagnostic, FileRead, Place, Severity};
 use crate::model::{
-    ByHand, FailureAction, Family, KernelName, Protocol, ServiceSettings, StopAction,
+    ByHand, FailureAction, Family, KernelName, Protocol, ServiceSettings, Settings, StopAction,
     VirtualService,
 };
 
@@ -120,7 +120,7 @@ fn reading(files: &[(&str, &str)]) -> Reading {
             None => Ok((*text).into()),
         },
     };
-    Reading { files: files.iter().map(file).collect(), unreadable: Vec::new() }
+    Reading { files: files.iter().map(file).collect(), ..Reading::default() }
 }
 
 fn store() -> Store {
@@ -319,11 +319,11 @@ fn a_folder_that_cannot_be_read_changes_nothing() {
     let mut store = store();
     take(&mut store, &[("a.yaml", "1\n"), ("b.yaml", "2\n")]);
     let nothing = Reading {
-        files: Vec::new(),
         unreadable: vec![Unreadable {
             path: Arc::new("conf.d".into()),
             error: "no such file or directory".into(),
         }],
+        ..Reading::default()
     };
     let update = store.update(&nothing, &Nobody, Ask::default());
     assert!(change(&update).is_empty());
@@ -406,8 +406,8 @@ fn removing_too_much_waits_for_the_operator() {
     let all = [("a.yaml", "1\n2\n3\n4\n"), ("b.yaml", "5\n6\n")];
     take(&mut store, &all);
     let rest = [all[0]];
-    let held = Held { removed: 2, total: 6, limit: 20 };
-    assert_eq!(take(&mut store, &rest).outcome, Outcome::Held(held));
+    let held = Held { removed: 2, servers: 0, total: 6, limit: 20, returned: None };
+    assert_eq!(take(&mut store, &rest).outcome, Outcome::Held(held.clone()));
     assert_eq!(take(&mut store, &rest).outcome, Outcome::Held(held));
     assert_eq!(marks(&store), [1, 2, 3, 4, 5, 6]);
     assert_eq!(error(&store, "b.yaml"), "waits for directord reload --confirm");
@@ -417,6 +417,30 @@ fn removing_too_much_waits_for_the_operator() {
     assert_eq!(change(&update).removed, [key(5), key(6)]);
     assert_eq!(marks(&store), [1, 2, 3, 4]);
     assert!(change(&take(&mut store, &rest)).is_empty());
+}
+
+#[test]
+fn a_folder_that_was_away_takes_nothing_with_it() {
+    let mut store = store();
+    let all = [("a.yaml", "1\n2\n3\n4\n5\n"), ("b.yaml", "6\n"), ("c.yaml", "limit 90\n")];
+    take(&mut store, &all);
+    let folder = Arc::new(PathBuf::from("conf.d"));
+    let back = |files: &[_]| Reading { returned: vec![folder.clone()], ..reading(files) };
+    let update = store.update(&back(&[all[0], all[2]]), &Nobody, Ask::default());
+    let Outcome::Held(held) = update.outcome else { panic!("it is out of date") };
+    assert_eq!(
+        held.to_string(),
+        "conf.d was away and is back: 1 of 6 services and 0 real servers are no longer in it, \
+         which may be out of date: to apply it, run directord reload --confirm"
+    );
+    assert_eq!(marks(&store), [1, 2, 3, 4, 5, 6]);
+    // What it adds and changes is nobody's loss.
+    let more = [all[0], all[1], all[2], ("d.yaml", "7\n")];
+    let update = store.update(&back(&more), &Nobody, Ask::default());
+    assert_eq!(change(&update).added, [key(7)]);
+    let ask = Ask { confirm: true, ..Ask::default() };
+    let update = store.update(&back(&[all[0], all[2]]), &Nobody, ask);
+    assert_eq!(change(&update).removed, [key(6), key(7)]);
 }
 
 #[test]
@@ -498,7 +522,7 @@ fn a_folder_gone_across_a_restart_has_its_last_good_files() {
     ]);
     let mut store = Store::with_parser(toy, history);
     let unreadable = Unreadable { path: Arc::new("conf.d".into()), error: "gone".into() };
-    let nothing = Reading { files: Vec::new(), unreadable: vec![unreadable] };
+    let nothing = Reading { unreadable: vec![unreadable], ..Reading::default() };
     store.update(&nothing, &Nobody, Ask::default());
     assert_eq!(marks(&store), [1]);
 }

@@ -54,8 +54,10 @@ pub struct Reader {
 struct Root {
     path: Arc<PathBuf>,
     found: Found,
-    /// The file system the folder was on when it last held files.
-    device: Option<u64>,
+    /// The folder of the files that were last [believed](Reader::believe), and its file system.
+    believed: Option<(PathBuf, u64)>,
+    /// Since then it was away, or on another file system.
+    returned: bool,
     /// A command that a file is put through before it is read, as mon's.
     filter: Option<Arc<str>>,
 }
@@ -75,7 +77,8 @@ impl Reader {
         let root = |path: &PathBuf| Root {
             path: Arc::new(path.clone()),
             found: Found::Nothing("not read yet".into()),
-            device: None,
+            believed: None,
+            returned: false,
             filter: None,
         };
         Reader { roots: paths.iter().filter(|p| seen.insert(*p)).map(root).collect() }
@@ -113,14 +116,23 @@ impl Reader {
         let several = self.roots.len() > 1;
         let mut seen = BTreeSet::new();
         for root in &self.roots {
-            if let Found::Nothing(error) = &root.found {
-                let path = root.path.clone();
-                reading.unreadable.push(Unreadable { path, error: error.clone() });
+            match &root.found {
+                Found::Nothing(error) => {
+                    let path = root.path.clone();
+                    reading.unreadable.push(Unreadable { path, error: error.clone() });
+                }
+                _ if root.returned => reading.returned.push(root.path.clone()),
+                _ => {}
             }
             let news = root.files().filter(|file| !several || seen.insert(absolute(&file.path)));
             reading.files.extend(news.cloned());
         }
         reading
+    }
+
+    /// What was read last is in force: from now on only what is somewhere else is doubted.
+    pub fn believe(&mut self) {
+        self.roots.iter_mut().for_each(Root::believe);
     }
 
     fn total(&self) -> u64 {
@@ -138,7 +150,28 @@ impl Root {
         }
     }
 
+    fn believe(&mut self) {
+        let folder = match &self.found {
+            Found::Folder(files) if !files.is_empty() => self.path.to_path_buf(),
+            // It is still there while an editor moves the file out of its way.
+            Found::File(_) => absolute(&self.path).parent().map(Path::to_owned).unwrap_or_default(),
+            // An empty folder may be what a share is mounted on.
+            _ => return,
+        };
+        let believed = file_system(&folder).map(|device| (folder, device));
+        if believed.is_some() {
+            self.believed = believed;
+            self.returned = false;
+        }
+    }
+
+    fn is_elsewhere(&self) -> bool {
+        let elsewhere = |(folder, device): &(PathBuf, u64)| file_system(folder) != Some(*device);
+        self.believed.as_ref().is_some_and(elsewhere)
+    }
+
     fn read(&mut self, room: &mut u64) -> bool {
+        self.returned |= self.is_elsewhere();
         let found = self.look(room).unwrap_or_else(|error| Found::Nothing(words(&error).into()));
         let changed = found != self.found;
         self.found = found;
@@ -166,12 +199,9 @@ impl Root {
         }
         let names = list(&self.path)?;
         // The folder of an unmounted share is empty, and on another file system than before.
-        if names.is_empty() && self.device.is_some_and(|before| before != meta.dev()) {
+        if names.is_empty() && self.is_elsewhere() {
             let error = "empty, and on another file system than before: is a share not mounted?";
             return Err(io::Error::other(error));
-        }
-        if !names.is_empty() {
-            self.device = Some(meta.dev());
         }
         let mut buffer = vec![0; BUFFER];
         let local = is_local(&self.path);
@@ -190,7 +220,7 @@ impl Root {
         let Found::Folder(_) = &self.found else {
             return self.concerned(paths) && self.read(room);
         };
-        if paths.contains(&*self.path) {
+        if paths.contains(&*self.path) || self.is_elsewhere() {
             return self.read(room);
         }
         let mut changed = false;
@@ -213,6 +243,10 @@ impl Root {
     fn concerned(&self, paths: &BTreeSet<PathBuf>) -> bool {
         paths.iter().any(|p| *p == *self.path || p.parent() == Some(&self.path))
     }
+}
+
+fn file_system(folder: &Path) -> Option<u64> {
+    Some(fs::metadata(folder).ok()?.dev())
 }
 
 /// The path from the root, as written: links are not looked at.
