@@ -67,6 +67,8 @@ struct Look {
     content: Option<u64>,
     /// The number of the look that saw it.
     at: usize,
+    /// A link, whose target changes where inotify does not listen.
+    is_link: bool,
 }
 
 impl Lookout {
@@ -104,12 +106,14 @@ impl Lookout {
     }
 
     /// Compares, remembers, and tells the news. Opens no file where the file system can be
-    /// trusted to report changes.
-    pub fn look(&mut self) {
+    /// trusted to report changes, and unless it is to be `thorough` asks for no file there that
+    /// would be heard of.
+    pub fn look(&mut self, thorough: bool) {
         self.looks += 1;
         for root in &mut self.roots {
             let trusted = self.heard && is_local(&root.path);
-            let look = Glance { at: self.looks, trusted, news: &self.news };
+            let thorough = thorough || !trusted;
+            let look = Glance { at: self.looks, trusted, thorough, news: &self.news };
             root.look(&look);
         }
     }
@@ -120,6 +124,8 @@ struct Glance<'a> {
     at: usize,
     /// Whether stamps and inotify tell everything there is to tell.
     trusted: bool,
+    /// Whether files are asked for that inotify would have told of.
+    thorough: bool,
     news: &'a News,
 }
 
@@ -134,7 +140,10 @@ impl Root {
             (Seen::Folder(before, looks), Ok(meta))
                 if meta.is_dir() && *before == identity(&meta) =>
             {
-                glance.compare_folder(path, looks);
+                match glance.thorough {
+                    true => glance.compare_folder(path, looks),
+                    false => glance.compare_links(path, looks),
+                }
             }
             (Seen::Nothing, Err(_)) => {}
             (_, meta) => {
@@ -148,7 +157,7 @@ impl Root {
                     }
                     Ok(meta) => {
                         let stamp = Some(stamp(&meta));
-                        Seen::File(Look { stamp, content: None, at: glance.at })
+                        Seen::File(Look { stamp, content: None, at: glance.at, is_link: false })
                     }
                 };
             }
@@ -172,16 +181,18 @@ impl Glance<'_> {
                 return;
             }
             // Cheaper than by its path, but it does not follow links.
-            let meta = match entry.metadata() {
-                Ok(meta) if meta.is_symlink() => fs::metadata(entry.path()),
-                other => other,
-            };
+            let meta = entry.metadata();
+            let is_link = meta.as_ref().is_ok_and(Metadata::is_symlink);
+            let meta = if is_link { fs::metadata(entry.path()) } else { meta };
             let stamp = meta.ok().map(|meta| stamp(&meta));
             match looks.get_mut(&name) {
-                Some(look) => self.compare(&entry.path(), number, look, stamp),
+                Some(look) => {
+                    look.is_link = is_link;
+                    self.compare(&entry.path(), number, look, stamp);
+                }
                 None => {
                     self.news.touched(entry.path());
-                    looks.insert(name, Look { stamp, content: None, at: self.at });
+                    looks.insert(name, Look { stamp, content: None, at: self.at, is_link });
                 }
             }
         }
@@ -192,6 +203,14 @@ impl Glance<'_> {
             }
             here
         });
+    }
+
+    fn compare_links(&self, folder: &Path, looks: &mut HashMap<OsString, Look>) {
+        for (name, look) in looks.iter_mut().filter(|(_, look)| look.is_link) {
+            let path = folder.join(name);
+            let stamp = fs::metadata(&path).ok().map(|meta| stamp(&meta));
+            self.compare(&path, 0, look, stamp);
+        }
     }
 
     fn compare(&self, path: &Path, number: usize, look: &mut Look, stamp: Option<Stamp>) {
@@ -246,13 +265,13 @@ mod tests {
     /// A lookout that has had its first look.
     fn lookout(path: &Path) -> Lookout {
         let mut lookout = Lookout::new(&[path.to_owned()], Arc::default());
-        lookout.look();
+        lookout.look(true);
         lookout.news.take();
         lookout
     }
 
     fn look(lookout: &mut Lookout) -> Option<Scope> {
-        lookout.look();
+        lookout.look(true);
         lookout.news.take()
     }
 
@@ -297,6 +316,35 @@ mod tests {
         assert_eq!(look(&mut lookout), touched(link.clone()));
         fs::write(&target, "22").unwrap();
         assert_eq!(look(&mut lookout), touched(link));
+    }
+
+    #[test]
+    fn what_inotify_would_tell_is_looked_at_now_and_then() {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = folder.path().join("conf.d");
+        fs::create_dir(&conf).unwrap();
+        let (file, link, target) =
+            (conf.join("a.yaml"), conf.join("b.yaml"), folder.path().join("target"));
+        fs::write(&file, "1").unwrap();
+        fs::write(&target, "1").unwrap();
+        symlink(&target, &link).unwrap();
+        let mut lookout = trusting(lookout(&conf));
+        let fleeting = |lookout: &mut Lookout| {
+            lookout.look(false);
+            lookout.news.take()
+        };
+        fs::write(&file, "22").unwrap();
+        assert_eq!(fleeting(&mut lookout), None);
+        // Of these it would not.
+        fs::write(&target, "22").unwrap();
+        assert_eq!(fleeting(&mut lookout), touched(link));
+        assert_eq!(look(&mut lookout), touched(file.clone()));
+        fs::write(&file, "333").unwrap();
+        // Nor of anything where nobody listens.
+        lookout.heard = false;
+        lookout.look(false);
+        let Some(Scope::Touched(seen)) = lookout.news.take() else { panic!("some") };
+        assert!(seen.contains(&file));
     }
 
     #[test]

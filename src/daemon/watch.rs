@@ -8,7 +8,8 @@
 //!
 //! inotify hastens, looking guarantees: nothing is heard of changes on network file systems or of
 //! a folder that was replaced, so every few seconds a [`Lookout`] compares what the files look
-//! like with what they looked like before. It also renews the inotify watches.
+//! like with what they looked like before; those that inotify would have told of, once a minute.
+//! It also renews the inotify watches.
 
 #![forbid(unsafe_code)]
 
@@ -37,6 +38,9 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// reason to spend more than a fiftieth of the time on looking at them.
 const REST: u32 = 50;
 const LONGEST_REST: Duration = Duration::from_secs(60);
+/// One look in so many asks for every file, also where inotify hears of each change: a minute, at
+/// a look every five seconds.
+const THOROUGH: usize = 12;
 /// More changed files than this are not told apart.
 const MANY: usize = 4096;
 
@@ -69,7 +73,7 @@ impl Watcher {
         // No inotify yet: reading 10,000 files for the first time would be 20,000 events, more
         // than its queue takes.
         let mut lookout = Lookout::new(paths, news.clone());
-        lookout.look();
+        lookout.look(true);
         news.take();
         let (look, asked) = sync_channel(1);
         let ears = Ears::new(paths, news.clone(), look.clone());
@@ -77,13 +81,17 @@ impl Watcher {
         let spawned = thread::Builder::new().name("lookout".to_owned()).spawn(move || {
             let (urgent, mut inotify) = (ears.urgent.clone(), ears.listen());
             let mut rested = std::time::Instant::now();
+            let mut looks = 0_usize;
             while asked.recv().is_ok() {
                 let start = std::time::Instant::now();
-                if !urgent.swap(false, Ordering::Relaxed) && start < rested {
+                let urgent = urgent.swap(false, Ordering::Relaxed);
+                if !urgent && start < rested {
                     continue;
                 }
                 lookout.listen(inotify.as_mut());
-                lookout.look();
+                // The first since inotify listens asks for what changed before that.
+                lookout.look(urgent || looks.is_multiple_of(THOROUGH));
+                looks += 1;
                 rested = start + (start.elapsed() * REST).min(LONGEST_REST);
             }
         });
