@@ -57,7 +57,21 @@ pub(super) fn not_sent(what: impl fmt::Display, errno: Errno) -> KernelError {
             "not permitted ({errno:?}): this needs CAP_NET_RAW: neighbours are neither asked who has \
              an address nor told that it is here, and learn it when what they know has expired"
         ),
+        Errno::EAFNOSUPPORT => "there are no packet sockets here (EAFNOSUPPORT): under systemd, \
+             give the unit RestrictAddressFamilies=AF_PACKET, as the drop-in announce.conf does"
+            .to_owned(),
         _ => worded(errno),
     };
     KernelError::new(KernelErrorKind::Unavailable, format!("{what}: {why}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_that_forbids_packet_sockets_is_told_by_what_allows_them() {
+        let error = not_sent("announce an address", Errno::EAFNOSUPPORT).to_string();
+        assert!(error.contains("announce.conf"), "{error}");
+    }
 }

@@ -1,6 +1,6 @@
 //! The same words and hosts for Debian's monitors and for ours: the same exit status and the same
 //! first line. Those that do not work on the Perl of today are not here: smtp, pop3, imap, nntp
-//! (they die before they connect) and mysql (its driver is not installed with them).
+//! (they die before they connect). ldap and mysql are compared at real servers, in `tests/servers`.
 
 use std::net::SocketAddr;
 use std::path::Path;

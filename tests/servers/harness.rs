@@ -37,6 +37,15 @@ pub fn installed(program: &str, package: &str) -> Option<PathBuf> {
     found
 }
 
+/// Whether this file of a package is installed; a missing one as in [`installed`].
+pub fn is_there(path: &str, package: &str) -> bool {
+    let is_there = Path::new(path).exists();
+    if !is_there {
+        leave_out(path, &format!("install the package {package}"));
+    }
+    is_there
+}
+
 /// Whether this is root, whom some servers want to be started by.
 pub fn root(program: &str) -> bool {
     let root = Uid::effective().is_root();

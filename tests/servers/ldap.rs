@@ -4,6 +4,7 @@ use std::process::Command;
 
 use directord::model::{Endpoint, LdapProbe, Outcome, Probe, Tls};
 
+use crate::beside::same;
 use crate::harness::{self, Daemon, ask, ask_within, at, reason};
 
 /// slapd with one small tree, in the clear and over TLS. Anybody may look at its top; the rest
@@ -88,4 +89,35 @@ fn slapd_passes_refuses_and_hangs() {
     assert_eq!(said, "ldap bind: timed out after 300 ms");
     let said = reason(ask_within(tls, entry(TOP, None, unverified()), 300));
     assert_eq!(said, "tls: timed out after 300 ms");
+}
+
+#[test]
+fn mons_monitor_finds_in_slapd_what_debians_finds() {
+    let Some((_daemon, clear, _tls)) = slapd() else { return };
+    if !harness::is_there("/usr/lib/mon/mon.d/ldap.monitor", "mon") {
+        return;
+    }
+    let port = clear.port.to_string();
+    let failed = format!("127.0.0.1:{port}");
+    let closed = harness::free_port().to_string();
+    let words = |base, filter, attribute, value| {
+        ["--basedn", base, "--filter", filter, "--attribute", attribute, "--value", value]
+    };
+    let here = ["--port", &port];
+    for (words, found) in [
+        (words(TOP, "dc=lab", "dc", "lab"), ""),
+        (words(TOP, "(objectClass=domain)", "objectClass", "domain"), ""),
+        (words(TOP, "(&(dc=lab)(!(dc=other)))", "dc", "lab"), ""),
+        (words(TOP, "dc=lab", "dc", "other"), &failed),
+        (words(TOP, "dc=lab", "mail", "x"), &failed),
+        (words(TOP, "dc=none", "dc", "lab"), &failed),
+        // What is there, but not for everybody.
+        (words(PEOPLE, "ou=people", "ou", "people"), &failed),
+    ] {
+        assert_eq!(
+            same("ldap", "ldap.monitor", &[&here, &words[..]].concat(), &["127.0.0.1"]),
+            found
+        );
+    }
+    same("ldap", "ldap.monitor", &["--port", &closed], &["127.0.0.1", "127.0.0.2"]);
 }

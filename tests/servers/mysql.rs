@@ -4,6 +4,7 @@ use std::process::Command;
 
 use directord::model::{Endpoint, Outcome, Probe, SqlProbe};
 
+use crate::beside::same;
 use crate::harness::{self, Daemon, ask, ask_within, at, reason};
 
 /// One statement a line.
@@ -102,4 +103,26 @@ fn mariadb_passes_refuses_and_hangs() {
     daemon.freeze();
     let said = reason(ask_within(server, query("SELECT 1"), 300));
     assert_eq!(said, "mysql login: timed out after 300 ms");
+}
+
+#[test]
+fn mons_monitor_finds_in_mariadb_what_debians_finds() {
+    let Some((_daemon, server)) = mariadb() else { return };
+    if !harness::is_there("/usr/lib/mon/mon.d/msql-mysql.monitor", "mon")
+        || !harness::is_there("/usr/share/doc/libdbd-mysql-perl", "libdbd-mysql-perl")
+    {
+        return;
+    }
+    let (port, closed) = (server.port.to_string(), harness::free_port().to_string());
+    for (port, login, password, database, found) in [
+        (&port, "joe", "hush", "shop", ""),
+        (&port, "joe", "wrong", "shop", "127.0.0.1"),
+        (&port, "nobody", "", "shop", "127.0.0.1"),
+        (&port, "joe", "hush", "till", "127.0.0.1"),
+        (&closed, "joe", "hush", "shop", "127.0.0.1"),
+    ] {
+        let words = ["--mode=mysql", "--port", port, "--username", login, "--password", password];
+        let words = [&words[..], &["--database", database]].concat();
+        assert_eq!(same("mysql", "msql-mysql.monitor", &words, &["127.0.0.1"]), found);
+    }
 }

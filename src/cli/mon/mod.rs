@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::logging;
 use super::spool::Emptied;
-use super::started::{PATIENCE, Started, until_running};
+use super::started::{self, PATIENCE, Started, until_running};
 use super::syslog::Syslog;
 use crate::api::Client;
 use crate::config::{self, Defaults, Dialect, Source, mon, source};
@@ -102,6 +102,7 @@ fn look(file: &Path, persona: &MonPersona) -> Result<MonPlaces, u8> {
 
 fn serve(file: PathBuf, asked: &Asked, persona: MonPersona, places: MonPlaces) -> u8 {
     if asked.serve {
+        started::close_inherited();
         // It cannot be refused: nobody made us the leader of a group.
         let _ = nix::unistd::setsid();
     }
