@@ -447,7 +447,10 @@ fn a_daemon_in_the_background_watches_when_the_command_returns() {
     let mut shell = Command::new("sh");
     shell.args(["-c", "exec 7>&1 8>&2; exec \"$@\"", "sh"]).arg(command.get_program());
     shell.args(command.get_args()).env("NOTE", place.path("note"));
-    assert!(shell.output().unwrap().status.success());
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || tell.send(shell.output().unwrap().status));
+    let status = told.recv_timeout(Duration::from_secs(60)).expect("an end of the output");
+    assert!(status.success());
     place.until("the port is open", || TcpStream::connect(("127.0.0.1", place.port)).is_ok());
     // It leads a session of its own: what ends ours does not reach it.
     let pid = fs::read_to_string(place.path("pid")).unwrap();

@@ -14,8 +14,7 @@ pub struct Reading {
     /// Configured paths that could not be looked into. Nothing is known of the files there, so
     /// nothing about them changes.
     pub unreadable: Vec<Unreadable>,
-    /// Configured paths whose folder was away, or is on another file system than what was last
-    /// believed: a share that is mounted again may hold what was true a month ago.
+    /// Configured paths that were away, or are on another file system than what was last believed.
     pub returned: Vec<Arc<PathBuf>>,
 }
 

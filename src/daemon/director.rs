@@ -381,10 +381,8 @@ impl Director {
                 if self.held_reload.as_ref() != Some(&text) {
                     let event = Event::ReloadHeld {
                         removed: held.removed,
-                        servers: held.servers,
                         services: held.total,
                         limit_percent: held.limit,
-                        returned: held.returned.map(|path| path.display().to_string()),
                     };
                     self.telling.tell(&event, now);
                 }

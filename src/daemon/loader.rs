@@ -84,7 +84,8 @@ impl Loader {
         let mut update = self.store.update(&self.reader.reading(), &names(self.mon.as_ref()), ask);
         self.news.append(&mut update.texts);
         if let Outcome::Applied { .. } = update.outcome {
-            self.reader.believe();
+            let store = &self.store;
+            self.reader.believe(|root| ask.confirm || store.is_settled(root));
         }
         (update, self.store.files())
     }
@@ -221,32 +222,58 @@ mod tests {
         let kept = LastGood::load(place.path()).value;
         let mut loader = Loader::new(std::slice::from_ref(&folder), kept, None);
         let mut load = |ask: Ask| match loader.load(&Scope::Everything, ask).0.outcome {
-            Outcome::Applied { change, .. } => Ok((change.changed.len(), change.removed.len())),
-            Outcome::Held(held) => Err((held.servers, held.removed)),
+            Outcome::Applied { change, .. } => (change.changed.len(), change.removed.len()),
+            Outcome::Held(held) => panic!("{held}"),
         };
-        assert_eq!(load(Ask::default()), Ok((0, 0)));
-        let absent = |load: &mut dyn FnMut(Ask) -> Result<_, _>| {
+        assert_eq!(load(Ask::default()), (0, 0));
+        let absent = |load: &mut dyn FnMut(Ask) -> (usize, usize)| {
             std::fs::rename(&folder, &away).unwrap();
-            assert_eq!(load(Ask::default()), Ok((0, 0)));
+            assert_eq!(load(Ask::default()), (0, 0));
             std::fs::rename(&away, &folder).unwrap();
         };
         absent(&mut load);
         std::fs::remove_file(folder.join("80.yaml")).unwrap();
         write(81, "10.0.0.7:80");
         // However often it is read.
-        assert_eq!(load(Ask::default()), Err((1, 1)));
-        assert_eq!(load(Ask::default()), Err((1, 1)));
+        assert_eq!(load(Ask::default()), (0, 0));
+        assert_eq!(load(Ask::default()), (0, 0));
+        // Nor while it is only half there.
+        write(81, "10.0.0.7:80, 10.0.0.8:80");
+        std::fs::write(folder.join("80.yaml"), "").unwrap();
+        assert_eq!(load(Ask::default()), (0, 0));
+        std::fs::remove_file(folder.join("80.yaml")).unwrap();
+        assert_eq!(load(Ask::default()), (0, 0));
         // Brought up to date it is a folder as any other.
-        (80..82).for_each(|port| write(port, "10.0.0.7:80, 10.0.0.8:80"));
-        assert_eq!(load(Ask::default()), Ok((0, 0)));
+        write(80, "10.0.0.7:80, 10.0.0.8:80");
+        assert_eq!(load(Ask::default()), (0, 0));
         std::fs::remove_file(folder.join("80.yaml")).unwrap();
         write(81, "10.0.0.7:80");
-        assert_eq!(load(Ask::default()), Ok((1, 1)));
+        assert_eq!(load(Ask::default()), (1, 1));
 
         absent(&mut load);
         std::fs::remove_file(folder.join("81.yaml")).unwrap();
-        assert_eq!(load(Ask::default()), Err((0, 1)));
-        assert_eq!(load(Ask { confirm: true, ..Ask::default() }), Ok((0, 1)));
+        assert_eq!(load(Ask::default()), (0, 0));
+        assert_eq!(load(Ask { confirm: true, ..Ask::default() }), (0, 1));
+    }
+
+    #[test]
+    fn a_start_without_its_folder_is_no_reason_to_believe_what_comes() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = place.path().join("conf.d");
+        let file = |port: u16| Arc::new(folder.join(format!("{port}.yaml")));
+        let text = |port: u16| format!("virtual: 192.0.2.10:{port}\nreal: [10.0.0.7:80]\n");
+        let mut kept = LastGood::load(place.path()).value;
+        let texts = |port| (file(port), Some(text(port).into()));
+        kept.keep(&(80..90).map(texts).collect::<Vec<_>>()).unwrap();
+        let mut loader = Loader::new(std::slice::from_ref(&folder), kept, None);
+        let mut services = || match loader.load(&Scope::Everything, Ask::default()).0.outcome {
+            Outcome::Applied { desired, .. } => desired.services.len(),
+            Outcome::Held(held) => panic!("{held}"),
+        };
+        assert_eq!(services(), 10);
+        std::fs::create_dir(&folder).unwrap();
+        (80..89).for_each(|port| std::fs::write(&*file(port), text(port)).unwrap());
+        assert_eq!(services(), 10);
     }
 
     #[test]

@@ -6,9 +6,10 @@ use std::collections::HashMap;
 use std::ffi::OsString;
 use std::fs::{self, Metadata};
 use std::hash::{DefaultHasher, Hasher};
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{DirEntryExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use notify::{INotifyWatcher, RecursiveMode, Watcher};
 
@@ -19,6 +20,8 @@ use crate::config::source::{MAX_FILE, MAX_FILES, is_local, read_bytes};
 /// Where the content has to be looked at, every file has its turn once in so many looks: half a
 /// minute, at a look every five seconds.
 const ROTATION: usize = 6;
+/// How often every file is asked for, also where inotify hears of each change.
+const THOROUGH: Duration = Duration::from_secs(60);
 
 /// Looks at files and folders again and again, and makes news of what looks different.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub(super) struct Lookout {
     heard: bool,
     news: Arc<News>,
     looks: usize,
+    /// When every file was asked for.
+    thorough: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -67,8 +72,11 @@ struct Look {
     content: Option<u64>,
     /// The number of the look that saw it.
     at: usize,
-    /// A link, whose target changes where inotify does not listen.
-    is_link: bool,
+    /// What the folder's listing says it is.
+    inode: u64,
+    /// It may change where inotify does not listen: a link, another name of the file, something
+    /// that is mounted on it.
+    is_elsewhere: bool,
 }
 
 impl Lookout {
@@ -81,12 +89,21 @@ impl Lookout {
             heard: false,
             news,
             looks: 0,
+            thorough: None,
         }
     }
 
     /// Makes sure that inotify watches what is there now. Look afterwards: what changed before
     /// a watch was set is not heard.
     pub fn listen(&mut self, inotify: Option<&mut INotifyWatcher>) {
+        let heard_before = self.heard;
+        self.watch(inotify);
+        if self.heard && !heard_before {
+            self.thorough = None;
+        }
+    }
+
+    fn watch(&mut self, inotify: Option<&mut INotifyWatcher>) {
         self.heard = inotify.is_some();
         let Some(inotify) = inotify else { return };
         for (folder, watched) in &mut self.watches {
@@ -106,10 +123,15 @@ impl Lookout {
     }
 
     /// Compares, remembers, and tells the news. Opens no file where the file system can be
-    /// trusted to report changes, and unless it is to be `thorough` asks for no file there that
-    /// would be heard of.
-    pub fn look(&mut self, thorough: bool) {
+    /// trusted to report changes, and asks there only once a minute, or where it is `urgent`, for
+    /// files that would be heard of.
+    pub fn look(&mut self, urgent: bool) {
         self.looks += 1;
+        let due = self.thorough.is_none_or(|last| last.elapsed() >= THOROUGH);
+        let thorough = urgent || due;
+        if thorough {
+            self.thorough = Some(Instant::now());
+        }
         for root in &mut self.roots {
             let trusted = self.heard && is_local(&root.path);
             let thorough = thorough || !trusted;
@@ -140,10 +162,7 @@ impl Root {
             (Seen::Folder(before, looks), Ok(meta))
                 if meta.is_dir() && *before == identity(&meta) =>
             {
-                match glance.thorough {
-                    true => glance.compare_folder(path, looks),
-                    false => glance.compare_links(path, looks),
-                }
+                glance.compare_folder(path, looks);
             }
             (Seen::Nothing, Err(_)) => {}
             (_, meta) => {
@@ -157,7 +176,13 @@ impl Root {
                     }
                     Ok(meta) => {
                         let stamp = Some(stamp(&meta));
-                        Seen::File(Look { stamp, content: None, at: glance.at, is_link: false })
+                        Seen::File(Look {
+                            stamp,
+                            content: None,
+                            at: glance.at,
+                            inode: meta.ino(),
+                            is_elsewhere: true,
+                        })
                     }
                 };
             }
@@ -180,19 +205,34 @@ impl Glance<'_> {
             if number > MAX_FILES {
                 return;
             }
+            let (inode, known) = (entry.ino(), looks.get_mut(&name));
+            if !self.thorough
+                && let Some(look) = known
+                && look.inode == inode
+                && !look.is_elsewhere
+            {
+                look.at = self.at;
+                continue;
+            }
             // Cheaper than by its path, but it does not follow links.
             let meta = entry.metadata();
-            let is_link = meta.as_ref().is_ok_and(Metadata::is_symlink);
-            let meta = if is_link { fs::metadata(entry.path()) } else { meta };
+            let is_plain =
+                |meta: &Metadata| meta.is_file() && meta.nlink() == 1 && meta.ino() == inode;
+            let is_elsewhere = !meta.as_ref().is_ok_and(is_plain);
+            let meta = match meta {
+                Ok(meta) if meta.is_symlink() => fs::metadata(entry.path()),
+                other => other,
+            };
             let stamp = meta.ok().map(|meta| stamp(&meta));
             match looks.get_mut(&name) {
                 Some(look) => {
-                    look.is_link = is_link;
+                    (look.inode, look.is_elsewhere) = (inode, is_elsewhere);
                     self.compare(&entry.path(), number, look, stamp);
                 }
                 None => {
                     self.news.touched(entry.path());
-                    looks.insert(name, Look { stamp, content: None, at: self.at, is_link });
+                    let look = Look { stamp, content: None, at: self.at, inode, is_elsewhere };
+                    looks.insert(name, look);
                 }
             }
         }
@@ -203,14 +243,6 @@ impl Glance<'_> {
             }
             here
         });
-    }
-
-    fn compare_links(&self, folder: &Path, looks: &mut HashMap<OsString, Look>) {
-        for (name, look) in looks.iter_mut().filter(|(_, look)| look.is_link) {
-            let path = folder.join(name);
-            let stamp = fs::metadata(&path).ok().map(|meta| stamp(&meta));
-            self.compare(&path, 0, look, stamp);
-        }
     }
 
     fn compare(&self, path: &Path, number: usize, look: &mut Look, stamp: Option<Stamp>) {
@@ -319,32 +351,65 @@ mod tests {
     }
 
     #[test]
-    fn what_inotify_would_tell_is_looked_at_now_and_then() {
+    fn what_inotify_would_tell_is_asked_for_now_and_then() {
         let folder = tempfile::tempdir().unwrap();
         let conf = folder.path().join("conf.d");
         fs::create_dir(&conf).unwrap();
-        let (file, link, target) =
-            (conf.join("a.yaml"), conf.join("b.yaml"), folder.path().join("target"));
+        let file = conf.join("a.yaml");
         fs::write(&file, "1").unwrap();
-        fs::write(&target, "1").unwrap();
-        symlink(&target, &link).unwrap();
         let mut lookout = trusting(lookout(&conf));
-        let fleeting = |lookout: &mut Lookout| {
+        let quick = |lookout: &mut Lookout| {
             lookout.look(false);
             lookout.news.take()
         };
         fs::write(&file, "22").unwrap();
-        assert_eq!(fleeting(&mut lookout), None);
-        // Of these it would not.
-        fs::write(&target, "22").unwrap();
-        assert_eq!(fleeting(&mut lookout), touched(link));
-        assert_eq!(look(&mut lookout), touched(file.clone()));
+        assert_eq!(quick(&mut lookout), None);
+        // A minute later.
+        lookout.thorough = Instant::now().checked_sub(THOROUGH);
+        assert_eq!(quick(&mut lookout), touched(file.clone()));
+        // At once, where something was not heard.
         fs::write(&file, "333").unwrap();
-        // Nor of anything where nobody listens.
-        lookout.heard = false;
-        lookout.look(false);
-        let Some(Scope::Touched(seen)) = lookout.news.take() else { panic!("some") };
-        assert!(seen.contains(&file));
+        assert_eq!(quick(&mut lookout), None);
+        assert_eq!(look(&mut lookout), touched(file.clone()));
+        // Nobody listened for a while.
+        fs::write(&file, "4444").unwrap();
+        lookout.listen(None);
+        assert_eq!(quick(&mut lookout), touched(file.clone()));
+        let handler = |_: notify::Result<notify::Event>| {};
+        let mut inotify = notify::recommended_watcher(handler).unwrap();
+        lookout.listen(Some(&mut inotify));
+        fs::write(&file, "55555").unwrap();
+        assert_eq!(quick(&mut lookout), touched(file));
+    }
+
+    #[test]
+    fn what_inotify_would_not_tell_is_asked_for_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let conf = folder.path().join("conf.d");
+        fs::create_dir(&conf).unwrap();
+        let mut lookout = trusting(lookout(&conf));
+        let quick = |lookout: &mut Lookout| {
+            lookout.look(false);
+            lookout.news.take()
+        };
+        let (link, twin, target) =
+            (conf.join("link.yaml"), conf.join("twin.yaml"), folder.path().join("target"));
+        fs::write(&target, "1").unwrap();
+        symlink(&target, &link).unwrap();
+        assert_eq!(quick(&mut lookout), touched(link.clone()));
+        fs::write(&target, "22").unwrap();
+        assert_eq!(quick(&mut lookout), touched(link.clone()));
+        fs::remove_file(&link).unwrap();
+        assert_eq!(quick(&mut lookout), touched(link));
+        // By its other name.
+        fs::hard_link(&target, &twin).unwrap();
+        assert_eq!(quick(&mut lookout), touched(twin.clone()));
+        fs::write(&target, "333").unwrap();
+        assert_eq!(quick(&mut lookout), touched(twin.clone()));
+        // Replaced.
+        fs::write(folder.path().join("new"), "333").unwrap();
+        fs::rename(folder.path().join("new"), &twin).unwrap();
+        assert_eq!(quick(&mut lookout), touched(twin));
     }
 
     #[test]

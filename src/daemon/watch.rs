@@ -38,9 +38,6 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// reason to spend more than a fiftieth of the time on looking at them.
 const REST: u32 = 50;
 const LONGEST_REST: Duration = Duration::from_secs(60);
-/// One look in so many asks for every file, also where inotify hears of each change: a minute, at
-/// a look every five seconds.
-const THOROUGH: usize = 12;
 /// More changed files than this are not told apart.
 const MANY: usize = 4096;
 
@@ -81,7 +78,6 @@ impl Watcher {
         let spawned = thread::Builder::new().name("lookout".to_owned()).spawn(move || {
             let (urgent, mut inotify) = (ears.urgent.clone(), ears.listen());
             let mut rested = std::time::Instant::now();
-            let mut looks = 0_usize;
             while asked.recv().is_ok() {
                 let start = std::time::Instant::now();
                 let urgent = urgent.swap(false, Ordering::Relaxed);
@@ -89,9 +85,7 @@ impl Watcher {
                     continue;
                 }
                 lookout.listen(inotify.as_mut());
-                // The first since inotify listens asks for what changed before that.
-                lookout.look(urgent || looks.is_multiple_of(THOROUGH));
-                looks += 1;
+                lookout.look(urgent);
                 rested = start + (start.elapsed() * REST).min(LONGEST_REST);
             }
         });

@@ -180,12 +180,8 @@ pub enum Event {
     /// A reload waits for the operator's word.
     ReloadHeld {
         removed: usize,
-        /// Real servers that would go from services that stay, where a folder returned.
-        servers: usize,
         services: usize,
         limit_percent: u8,
-        /// The folder that was away and may be out of date.
-        returned: Option<String>,
     },
     /// A file has mistakes.
     FileRejected {
@@ -503,14 +499,11 @@ impl fmt::Display for Event {
                 "configuration applied services={services} added={added} changed={changed} \
                  removed={removed}"
             ),
-            Event::ReloadHeld { removed, servers, services, limit_percent, returned } => {
-                write!(f, "reload held removes={removed} services={services} ")?;
-                match returned {
-                    None => write!(f, "limit={limit_percent}%")?,
-                    Some(path) => write!(f, "real_servers={servers} returned={path}")?,
-                }
-                f.write_str(" remedy=\"directord reload --confirm\"")
-            }
+            Event::ReloadHeld { removed, services, limit_percent } => write!(
+                f,
+                "reload held removes={removed} services={services} limit={limit_percent}% \
+                 remedy=\"directord reload --confirm\""
+            ),
             Event::FileRejected { file, last_good, reason, mistakes } => write!(
                 f,
                 "file rejected file={file} in_force={} mistakes={mistakes} reason={}",

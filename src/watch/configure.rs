@@ -84,7 +84,13 @@ impl Watcher {
     fn anew(&mut self, old: Service, spec: &Arc<WatchSpec>, now: Time) -> Service {
         self.abandon(old.running);
         let mut service = self.fresh(spec, now);
+        // What a trap said ends by itself, and nobody is told of that: so it does now.
+        let ends_silently = old.trap_ends.is_some();
+        if ends_silently {
+            self.forget_storms(&old);
+        }
         let before = match old.status.opstatus {
+            OpStatus::Fail if ends_silently => None,
             OpStatus::Fail => {
                 let Before { output, facts } = old.status.before_recovery();
                 Some(Before { output, facts: Facts { acknowledged: None, ..facts } })
@@ -93,7 +99,7 @@ impl Watcher {
         };
         service.before_reset = before;
         self.for_equal_labels(&old, &mut service, |old, new| {
-            new.told = old.told;
+            new.told = old.told && !ends_silently;
             new.owed = old.owed.clone();
         });
         service
@@ -160,8 +166,12 @@ impl Watcher {
     fn drop_service(&mut self, key: &WatchKey, service: Service) {
         self.abandon(service.running);
         self.timers.set(Tick::Service(key.clone()), None);
+        self.forget_storms(&service);
+    }
+
+    fn forget_storms(&mut self, service: &Service) {
         for period in &service.spec.periods {
-            self.storms.forget(&storm::member(key, period));
+            self.storms.forget(&storm::member(&service.spec.key, period));
         }
     }
 

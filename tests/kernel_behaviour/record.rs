@@ -7,6 +7,7 @@
 //! is not believed each day, so that four days play every case by both. `DIRECTORD_LIVE=1` believes
 //! none at all. A case that failed against its record is played by both the next time.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use directord::model::Digest;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::mailbox::Mail;
 
 /// Everything that decides what ldirectord is asked, and how it is looked at.
-const STAGE: [&str; 11] = [
+const STAGE: [&str; 14] = [
     include_str!("mailbox.rs"),
     include_str!("main.rs"),
     include_str!("record.rs"),
@@ -25,21 +26,32 @@ const STAGE: [&str; 11] = [
     include_str!("speaker/mod.rs"),
     include_str!("stage.rs"),
     include_str!("told.rs"),
+    include_str!("../lab/host.rs"),
+    include_str!("../lab/mod.rs"),
     include_str!("../lab/server.rs"),
     include_str!("../lab/site.rs"),
+    include_str!("../lab/table.rs"),
 ];
 
 /// What ldirectord is made of, and what it shows itself by. A record is of these versions alone.
-const PACKAGES: [&str; 13] = [
+const PACKAGES: [&str; 21] = [
     "ipvsadm",
     "ldirectord",
     "libauthen-radius-perl",
+    "libcrypt-ssleay-perl",
+    "libdbd-mysql-perl",
+    "libdbd-pg-perl",
     "libdbi-perl",
+    "libio-socket-inet6-perl",
+    "libio-socket-ssl-perl",
     "libmail-pop3client-perl",
     "libmailtools-perl",
     "libnet-dns-perl",
     "libnet-imap-simple-perl",
+    "libnet-imap-simple-ssl-perl",
+    "libnet-inet6glue-perl",
     "libnet-ldap-perl",
+    "libnet-ssleay-perl",
     "libsocket6-perl",
     "libwww-perl",
     "perl-base",
@@ -120,25 +132,24 @@ impl Record {
             return;
         }
         let steps = std::mem::take(&mut self.made);
-        self.write(steps);
+        self.write(steps).unwrap();
     }
 
-    fn write(&self, steps: Vec<Shown>) {
-        let mut text =
-            serde_json::to_vec_pretty(&File { digest: self.digest, steps }).expect("JSON");
+    fn write(&self, steps: Vec<Shown>) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(&File { digest: self.digest, steps })?;
         text.push(b'\n');
-        std::fs::create_dir_all(self.path.parent().expect("a folder")).unwrap();
+        std::fs::create_dir_all(self.path.parent().expect("a folder"))?;
         // Whole or not at all: a guest may be ended at any time.
         let new = self.path.with_extension("new");
-        std::fs::write(&new, text).unwrap();
-        std::fs::rename(&new, &self.path).unwrap();
+        std::fs::write(&new, text)?;
+        std::fs::rename(&new, &self.path)
     }
 }
 
 impl Drop for Record {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.write(Vec::new());
+            let _ = self.write(Vec::new());
         }
     }
 }

@@ -72,7 +72,7 @@ fn a_share_that_goes_and_comes_back_stale_takes_no_service_out() {
     (1000..1004).for_each(|port| stale.write(port, BOTH));
     eventually_true("it is doubted", PATIENCE, || trouble(&director).contains("was away"));
     let said = trouble(&director);
-    assert!(said.contains("1 of 6 services and 1 real servers"), "{said}");
+    assert!(said.contains("lacks 1 services and 1 real servers"), "{said}");
     assert_eq!(Table::of(&site.director).0, whole.0);
 
     director.reload(&["--confirm"]);

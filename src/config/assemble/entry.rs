@@ -314,19 +314,22 @@ impl Entry {
         self.view.get_or_init(|| Arc::new(self.look())).clone()
     }
 
+    /// Whether what the file says now is in force.
+    pub fn is_settled(&self) -> bool {
+        !self.is_gone() && self.in_force.as_ref().is_some_and(|v| self.is_newest(v))
+    }
+
     fn look(&self) -> FileView {
         let waiting = || "waits for directord reload --confirm".to_owned();
-        let newest_in_force = self.in_force.as_ref().is_some_and(|v| self.is_newest(v));
-        let taken = newest_in_force && !self.is_gone();
         FileView {
             path: self.path.display().to_string(),
-            state: match (taken, &self.in_force) {
+            state: match (self.is_settled(), &self.in_force) {
                 (true, _) => FileState::InForce,
                 (false, Some(_)) => FileState::LastGood,
                 (false, None) => FileState::Rejected,
             },
             services: self.in_force.as_ref().map_or(0, |version| version.services.len()),
-            error: (!taken).then(|| self.error.clone().unwrap_or_else(waiting)),
+            error: (!self.is_settled()).then(|| self.error.clone().unwrap_or_else(waiting)),
             rejected: self.rejected,
         }
     }

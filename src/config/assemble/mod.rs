@@ -10,26 +10,27 @@
 //! A [`Store`] takes one [`Reading`] after the other. For each file it holds the newest text and
 //! the version in force; a file whose newest text is rejected keeps the version in force until a
 //! better text comes. Only a file that is gone from a folder that is there takes its services
-//! with it. Too many of those at once wait for the operator's word ([`Held`]), and so does any
-//! that is missing in a folder that was away itself.
+//! with it, and too many of those at once wait for the operator's word ([`Held`]); so does any that
+//! is missing in a folder that was itself away.
 //!
 //! Everything here is pure. The texts of an earlier run come in as [`Store::new`]'s history.
 
 mod choose;
+mod doubt;
 mod entry;
 mod inspect;
 mod report;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Defaults, Dialect, FileRead, Names, Parsed, Reading, Source, Unreadable};
-use crate::model::{Desired, FileState, FileView, Origin, ServiceKey};
+use crate::model::{Desired, FileState, FileView, Origin, ServiceKey, Settings};
 
 use entry::{Entry, Specs, Version};
 pub use report::{Report, ReportKind};
@@ -111,36 +112,24 @@ impl fmt::Display for Change {
 }
 
 /// An update that waits for the operator's word.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Held {
     /// Services that would go.
     pub removed: usize,
-    /// Real servers that would go from services that stay; counted where a folder returned.
-    pub servers: usize,
     /// Services in force.
     pub total: usize,
     /// The share in percent that may go without asking.
     pub limit: u8,
-    /// The folder that was away, or on another file system, and from which nothing may go.
-    pub returned: Option<Arc<PathBuf>>,
 }
 
 impl fmt::Display for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Held { removed, servers, total, limit, returned } = self;
-        match returned {
-            None => write!(
-                f,
-                "the reload would remove {removed} of {total} services, more than {limit} %"
-            )?,
-            Some(path) => write!(
-                f,
-                "{} was away and is back: {removed} of {total} services and {servers} real \
-                 servers are no longer in it, which may be out of date",
-                path.display()
-            )?,
-        }
-        f.write_str(": to apply it, run directord reload --confirm")
+        let Held { removed, total, limit } = self;
+        write!(
+            f,
+            "the reload would remove {removed} of {total} services, more than {limit} %: to apply \
+             it, run directord reload --confirm"
+        )
     }
 }
 
@@ -165,6 +154,8 @@ impl Store {
 
     /// Takes a reading. Files whose text did not change are not parsed again.
     pub fn update(&mut self, reading: &Reading, names: &dyn Names, ask: Ask) -> Update {
+        let doubted = if ask.confirm { None } else { self.doubted(reading, names) };
+        let reading = doubted.as_ref().unwrap_or(reading);
         let mut reports = Vec::new();
         self.take_unreadable(reading, &mut reports);
         self.take_files(reading);
@@ -173,7 +164,7 @@ impl Store {
         report::collect(&mut self.entries, &chosen, &mut reports);
 
         let (desired, change) = self.join(&chosen);
-        if let Some(held) = self.must_wait(reading, &desired, &change).filter(|_| !ask.confirm) {
+        if let Some(held) = self.must_wait(&desired, &change).filter(|_| !ask.confirm) {
             return Update { outcome: Outcome::Held(held), reports, texts: Vec::new() };
         }
         let texts = self.commit(chosen);
@@ -323,16 +314,11 @@ impl Store {
         (Arc::new(desired), change)
     }
 
-    fn must_wait(&self, reading: &Reading, desired: &Desired, change: &Change) -> Option<Held> {
-        let before = self.in_force.as_ref()?;
-        let (total, removed) = (before.services.len(), change.removed.len());
-        let returned = reading.returned.first().cloned();
-        let (limit, servers) = match returned {
-            None => (desired.settings.remove_limit, 0),
-            Some(_) => (0, servers_lost(before, desired, &change.changed)),
-        };
-        let too_much = removed * 100 > usize::from(limit) * total || servers > 0;
-        too_much.then_some(Held { removed, servers, total, limit, returned })
+    fn must_wait(&self, desired: &Desired, change: &Change) -> Option<Held> {
+        let total = self.in_force.as_ref()?.services.len();
+        let Settings { remove_limit: limit, .. } = desired.settings;
+        let removed = change.removed.len();
+        (removed * 100 > usize::from(limit) * total).then_some(Held { removed, total, limit })
     }
 
     /// Puts these versions in force; returns the texts that are in force anew. The first time
@@ -367,16 +353,6 @@ pub fn check(reading: &Reading, names: &dyn Names) -> (Arc<Desired>, Vec<Report>
 /// Whether these are one path; most often they are one piece of memory.
 fn same_path(one: &Arc<PathBuf>, other: &Arc<PathBuf>) -> bool {
     Arc::ptr_eq(one, other) || one == other
-}
-
-/// How many real servers of these services only `before` has.
-fn servers_lost(before: &Desired, after: &Desired, services: &[ServiceKey]) -> usize {
-    let lost = |key: &ServiceKey| {
-        let (before, after) = (before.services.get(key)?, after.services.get(key)?);
-        let kept: HashSet<_> = after.servers.iter().map(|server| server.endpoint).collect();
-        Some(before.servers.iter().filter(|server| !kept.contains(&server.endpoint)).count())
-    };
-    services.iter().filter_map(lost).sum()
 }
 
 /// Only what the replaced versions declared and declare can differ.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use super::*;
 use crate::config::{Declared, Diagnostic, FileRead, Place, Severity};
 use crate::model::{
-    ByHand, FailureAction, Family, KernelName, Protocol, ServiceSettings, Settings, StopAction,
+    ByHand, FailureAction, Family, KernelName, Protocol, ServiceSettings, StopAction,
     VirtualService,
 };
 
@@ -406,8 +406,8 @@ fn removing_too_much_waits_for_the_operator() {
     let all = [("a.yaml", "1\n2\n3\n4\n"), ("b.yaml", "5\n6\n")];
     take(&mut store, &all);
     let rest = [all[0]];
-    let held = Held { removed: 2, servers: 0, total: 6, limit: 20, returned: None };
-    assert_eq!(take(&mut store, &rest).outcome, Outcome::Held(held.clone()));
+    let held = Held { removed: 2, total: 6, limit: 20 };
+    assert_eq!(take(&mut store, &rest).outcome, Outcome::Held(held));
     assert_eq!(take(&mut store, &rest).outcome, Outcome::Held(held));
     assert_eq!(marks(&store), [1, 2, 3, 4, 5, 6]);
     assert_eq!(error(&store, "b.yaml"), "waits for directord reload --confirm");
@@ -424,23 +424,42 @@ fn a_folder_that_was_away_takes_nothing_with_it() {
     let mut store = store();
     let all = [("a.yaml", "1\n2\n3\n4\n5\n"), ("b.yaml", "6\n"), ("c.yaml", "limit 90\n")];
     take(&mut store, &all);
-    let folder = Arc::new(PathBuf::from("conf.d"));
-    let back = |files: &[_]| Reading { returned: vec![folder.clone()], ..reading(files) };
-    let update = store.update(&back(&[all[0], all[2]]), &Nobody, Ask::default());
-    let Outcome::Held(held) = update.outcome else { panic!("it is out of date") };
+    let root = Arc::new(PathBuf::from("conf.d"));
+    let back = |files: &[_]| Reading { returned: vec![root.clone()], ..reading(files) };
+    let mut take = |reading: &Reading, ask| {
+        let update = store.update(reading, &Nobody, ask);
+        (change(&update).clone(), store.is_settled(&root), store.files().pop().unwrap())
+    };
+    let less = [("a.yaml", "1 wlc\n2\n3\n4\n5\n"), all[2]];
+    let (change, settled, view) = take(&back(&less), Ask::default());
+    assert!(change.is_empty() && !settled);
+    assert_eq!((view.path.as_str(), view.state), ("conf.d", FileState::LastGood));
     assert_eq!(
-        held.to_string(),
-        "conf.d was away and is back: 1 of 6 services and 0 real servers are no longer in it, \
-         which may be out of date: to apply it, run directord reload --confirm"
+        view.error.as_deref().unwrap(),
+        "it was away, and what is back lacks 1 services and 0 real servers of others: if that is \
+         right, run directord reload --confirm"
     );
-    assert_eq!(marks(&store), [1, 2, 3, 4, 5, 6]);
-    // What it adds and changes is nobody's loss.
-    let more = [all[0], all[1], all[2], ("d.yaml", "7\n")];
-    let update = store.update(&back(&more), &Nobody, Ask::default());
-    assert_eq!(change(&update).added, [key(7)]);
-    let ask = Ask { confirm: true, ..Ask::default() };
-    let update = store.update(&back(&[all[0], all[2]]), &Nobody, ask);
-    assert_eq!(change(&update).removed, [key(6), key(7)]);
+    // Another folder goes on meanwhile.
+    let mut other = back(&less);
+    let file = FileRead { path: Arc::new("other/x.yaml".into()), ..reading(&all).files[1].clone() };
+    other.files.push(FileRead { text: Ok("9\n".into()), ..file });
+    assert_eq!(take(&other, Ask::default()).0.added, [key(9)]);
+    // What is back adds and changes what it likes.
+    let more = [less[0], all[1], all[2], ("d.yaml", "7\n")];
+    let (change, settled, _) = take(&back(&more), Ask { confirm: false, resolve: true });
+    assert_eq!((change.added, change.changed, settled), (vec![key(7)], vec![key(1)], true));
+    let (change, ..) = take(&back(&less), Ask { confirm: true, ..Ask::default() });
+    assert_eq!(change.removed, [key(6), key(7)]);
+}
+
+#[test]
+fn nothing_is_doubted_where_no_removal_waits() {
+    let mut store = store();
+    take(&mut store, &[("a.yaml", "1\n"), ("b.yaml", "2\n"), ("c.yaml", "limit 100\n")]);
+    let back = reading(&[("a.yaml", "1\n"), ("c.yaml", "limit 100\n")]);
+    let back = Reading { returned: vec![Arc::new("conf.d".into())], ..back };
+    let update = store.update(&back, &Nobody, Ask::default());
+    assert_eq!(change(&update).removed, [key(2)]);
 }
 
 #[test]

@@ -54,12 +54,21 @@ pub struct Reader {
 struct Root {
     path: Arc<PathBuf>,
     found: Found,
-    /// The folder of the files that were last [believed](Reader::believe), and its file system.
-    believed: Option<(PathBuf, u64)>,
-    /// Since then it was away, or on another file system.
+    /// Where the files were that were read last, and those that were [believed](Reader::believe).
+    seen: Option<Place>,
+    believed: Option<Place>,
+    /// Since then it was away, or somewhere else.
     returned: bool,
     /// A command that a file is put through before it is read, as mon's.
     filter: Option<Arc<str>>,
+}
+
+/// The file system that files are on.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Place {
+    device: u64,
+    /// A single file, which an editor may move out of its way for a moment.
+    is_file: bool,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -77,6 +86,7 @@ impl Reader {
         let root = |path: &PathBuf| Root {
             path: Arc::new(path.clone()),
             found: Found::Nothing("not read yet".into()),
+            seen: None,
             believed: None,
             returned: false,
             filter: None,
@@ -130,9 +140,15 @@ impl Reader {
         reading
     }
 
-    /// What was read last is in force: from now on only what is somewhere else is doubted.
-    pub fn believe(&mut self) {
-        self.roots.iter_mut().for_each(Root::believe);
+    /// What was read last is in force, but for the returned paths that are not `settled`. From now
+    /// on what is missing is not doubted until it is away again.
+    pub fn believe(&mut self, settled: impl Fn(&Path) -> bool) {
+        for root in &mut self.roots {
+            if !root.returned || settled(&root.path) {
+                root.returned = false;
+                root.believed = root.seen;
+            }
+        }
     }
 
     fn total(&self) -> u64 {
@@ -150,37 +166,29 @@ impl Root {
         }
     }
 
-    fn believe(&mut self) {
-        let folder = match &self.found {
-            Found::Folder(files) if !files.is_empty() => self.path.to_path_buf(),
-            // It is still there while an editor moves the file out of its way.
-            Found::File(_) => absolute(&self.path).parent().map(Path::to_owned).unwrap_or_default(),
-            // An empty folder may be what a share is mounted on.
-            _ => return,
-        };
-        let believed = file_system(&folder).map(|device| (folder, device));
-        if believed.is_some() {
-            self.believed = believed;
-            self.returned = false;
-        }
-    }
-
-    fn is_elsewhere(&self) -> bool {
-        let elsewhere = |(folder, device): &(PathBuf, u64)| file_system(folder) != Some(*device);
-        self.believed.as_ref().is_some_and(elsewhere)
-    }
-
     fn read(&mut self, room: &mut u64) -> bool {
-        self.returned |= self.is_elsewhere();
         let found = self.look(room).unwrap_or_else(|error| Found::Nothing(words(&error).into()));
+        self.returned |= match found {
+            Found::Nothing(_) => self.is_away(),
+            _ => self.believed.is_some() && self.believed != self.seen,
+        };
         let changed = found != self.found;
         self.found = found;
         changed
     }
 
+    /// Whether the path is not there, for more than the moment an editor needs.
+    fn is_away(&self) -> bool {
+        let Some(Place { device, is_file: true }) = self.believed else { return true };
+        let folder = absolute(&self.path).parent().map(Path::to_owned).unwrap_or_default();
+        let has_folder = fs::metadata(folder).is_ok_and(|meta| meta.dev() == device);
+        !has_folder || fs::symlink_metadata(&*self.path).is_ok()
+    }
+
     fn look(&mut self, room: &mut u64) -> io::Result<Found> {
         let meta = fs::metadata(&*self.path)?;
         if meta.is_file() {
+            self.seen = Some(Place { device: meta.dev(), is_file: true });
             let name = self.path.file_name().unwrap_or_default();
             if self.filter.is_some() || name.as_encoded_bytes().ends_with(b".m4") {
                 let text = read_mon(&self.path, self.filter.as_deref());
@@ -198,10 +206,17 @@ impl Root {
             return Err(io::Error::other("neither a file nor a folder"));
         }
         let names = list(&self.path)?;
-        // The folder of an unmounted share is empty, and on another file system than before.
-        if names.is_empty() && self.is_elsewhere() {
-            let error = "empty, and on another file system than before: is a share not mounted?";
-            return Err(io::Error::other(error));
+        let here = Place { device: meta.dev(), is_file: false };
+        match (names.is_empty(), self.believed) {
+            // The folder of an unmounted share is empty, and on another file system than before.
+            (true, Some(before)) if before != here => {
+                let error =
+                    "empty, and on another file system than before: is a share not mounted?";
+                return Err(io::Error::other(error));
+            }
+            // Or on the same one, below a folder of it that is mounted there as well.
+            (true, before) => self.returned |= before.is_some(),
+            (false, _) => self.seen = Some(here),
         }
         let mut buffer = vec![0; BUFFER];
         let local = is_local(&self.path);
@@ -220,11 +235,15 @@ impl Root {
         let Found::Folder(_) = &self.found else {
             return self.concerned(paths) && self.read(room);
         };
-        if paths.contains(&*self.path) || self.is_elsewhere() {
+        if paths.contains(&*self.path) {
+            return self.read(room);
+        }
+        let mut ours = paths.iter().filter(|path| path.parent() == Some(&self.path)).peekable();
+        if ours.peek().is_some() && self.has_moved() {
             return self.read(room);
         }
         let mut changed = false;
-        for path in paths.iter().filter(|path| path.parent() == Some(&self.path)) {
+        for path in ours {
             let Some(name) = path.file_name() else { continue };
             let Some(dialect) = Dialect::of_file(name) else { continue };
             // Gone: only believable from a folder that is itself there, so look at it all.
@@ -240,13 +259,15 @@ impl Root {
         changed
     }
 
+    /// Whether the folder is not where it was when it was last read.
+    fn has_moved(&self) -> bool {
+        let device = fs::metadata(&*self.path).ok().map(|meta| meta.dev());
+        self.seen.is_some_and(|seen| Some(seen.device) != device)
+    }
+
     fn concerned(&self, paths: &BTreeSet<PathBuf>) -> bool {
         paths.iter().any(|p| *p == *self.path || p.parent() == Some(&self.path))
     }
-}
-
-fn file_system(folder: &Path) -> Option<u64> {
-    Some(fs::metadata(folder).ok()?.dev())
 }
 
 /// The path from the root, as written: links are not looked at.

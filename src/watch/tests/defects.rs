@@ -49,6 +49,23 @@ fn reset_while_a_server_is_out_loses_no_upalert() {
 }
 
 #[test]
+fn reset_ends_what_a_trap_said_and_no_storm_waits_for_that_for_ever() {
+    let trapped =
+        |name| WatchSpec { monitor: None, trap_duration: Some(seconds(70)), ..spec(name) };
+    let many = || {
+        let mut watching = watching(vec![trapped("g/s"), trapped("g/t")]);
+        watching.settings.collapse = Some(Collapse { within: seconds(20), more_than: 1 });
+        watching
+    };
+    let mut world = World::new(many());
+    world.trap("g/s", "1", "x").unwrap();
+    world.trap("g/t", "1", "x").unwrap();
+    assert!(world.watcher.storms.has_members());
+    world.configure(many(), Keep::Nothing);
+    assert!(!world.watcher.storms.has_members());
+}
+
+#[test]
 fn recovery_while_the_service_or_watch_is_disabled_is_told_when_it_is_enabled() {
     for what in [Disabling::Service(key("g/s")), Disabling::Watch("g".into())] {
         let mut world = World::of(WatchSpec { monitor: None, ..spec("g/s") });

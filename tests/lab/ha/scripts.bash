@@ -163,7 +163,8 @@ is_frozen() {
         judges_running "$resource" || fail "$resource: a frozen director is not judged running"
         must call "$resource" stop
         must_not judges_running "$resource"
-        has_no_table lvs1 || fail "$resource: its services are left"
+        # The services of mon's file stay, as with mon: `lvs`, to the left of it, takes them out.
+        [ "$resource" = mon ] || has_no_table lvs1 || fail "$resource: its services are left"
     done
 }
 
