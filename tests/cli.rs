@@ -153,7 +153,7 @@ async fn answer(
             Request::Plan(reply) => {
                 let text = "service 192.0.2.1:80/tcp wlc".to_owned();
                 let line = PlanLine { sign: Sign::Add, service: "192.0.2.1:80/tcp".into(), text };
-                drop(reply.send(Ok(PlanView { lines: vec![line] })));
+                drop(reply.send(Ok(PlanView { lines: vec![line], held: None })));
             }
             Request::Reload { confirm: true, reply } => {
                 drop(reply.send(ReloadReport { applied: true, ..ReloadReport::default() }));

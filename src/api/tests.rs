@@ -48,7 +48,7 @@ fn plan_view() -> PlanView {
         service: "192.0.2.1:80/tcp".into(),
         text: "service 192.0.2.1:80/tcp wlc".into(),
     };
-    PlanView { lines: vec![line] }
+    PlanView { lines: vec![line], held: None }
 }
 
 /// A daemon's loop that answers everything but drains, until asked to stop.

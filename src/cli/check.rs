@@ -9,7 +9,7 @@ use super::exit::{self, Failure};
 use super::output::{Out, Paint, count};
 use crate::config::assemble::{self, Report};
 use crate::config::source;
-use crate::config::{Diagnostic, Severity, render};
+use crate::config::{Diagnostic, Severity, render_all};
 use crate::daemon;
 
 /// Read the files and print every mistake in them; change nothing.
@@ -39,7 +39,7 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
             let found = report.sources.iter().find(|(file, _)| file.as_path() == path);
             found.map(|(_, text)| Arc::clone(text))
         };
-        out.write_all(render(&report.diagnostics, &text_of, paint.0).as_bytes())?;
+        out.write_all(render_all(&report.diagnostics, &text_of, paint.0).as_bytes())?;
     }
     let (files, services) = (reading.files.len(), desired.services.len());
     writeln!(out, "{}", summary(files, services, &reports, paint))?;

@@ -39,7 +39,8 @@ Lines:
 
 A file with mistakes is planned with its last good version; directord check shows the mistakes.
 
-Exit statuses: 0 the plan was printed, 4 no IPVS or no privilege, 5 a reload would be held.";
+Exit statuses: 0 the plan was printed, 1 a start would refuse the files, 4 no IPVS or no
+privilege, 5 the plan was printed, and a reload would be held.";
 
 pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     let plan = match args.offline {
@@ -65,7 +66,7 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
         let paint = out.paint();
         print(out, &plan, paint)?;
     }
-    Ok(exit::OK)
+    Ok(if plan.held.is_some() { exit::REFUSED } else { exit::OK })
 }
 
 fn print(out: &mut impl Write, plan: &PlanView, paint: Paint) -> std::io::Result<()> {
@@ -77,6 +78,9 @@ fn print(out: &mut impl Write, plan: &PlanView, paint: Paint) -> std::io::Result
         }
     }
     let of = |sign| plan.lines.iter().filter(|line| line.sign == sign).count();
+    if let Some(held) = &plan.held {
+        writeln!(out, "# held: {held}")?;
+    }
     match plan.lines.len() {
         0 => writeln!(out, "# nothing to do: the table is as it should be"),
         all => writeln!(
@@ -100,7 +104,7 @@ mod tests {
     }
 
     fn printed(lines: &[PlanLine], colour: bool) -> String {
-        let plan = PlanView { lines: lines.to_vec() };
+        let plan = PlanView { lines: lines.to_vec(), held: None };
         let mut out = Vec::new();
         print(&mut out, &plan, Paint(colour)).unwrap();
         String::from_utf8(out).unwrap()
@@ -126,6 +130,19 @@ mod tests {
     #[test]
     fn plan_without_changes_says_so() {
         insta::assert_snapshot!(printed(&[], false), @"# nothing to do: the table is as it should be");
+    }
+
+    #[test]
+    fn plan_that_would_be_held_says_so() {
+        let lines = vec![line(Sign::Remove, "service 192.0.2.12:80/tcp rr")];
+        let plan = PlanView { lines, held: Some("the reload would remove 1 of 2".into()) };
+        let mut out = Vec::new();
+        print(&mut out, &plan, Paint(false)).unwrap();
+        insta::assert_snapshot!(String::from_utf8(out).unwrap(), @"
+        - service 192.0.2.12:80/tcp rr
+        # held: the reload would remove 1 of 2
+        # 1 change: 0 added, 0 changed, 1 removed
+        ");
     }
 
     #[test]

@@ -26,7 +26,7 @@ use crate::model::{
     Watching,
 };
 
-pub use diagnostic::{Diagnostic, Lines, Place, Position, Severity, one_line, render};
+pub use diagnostic::{Diagnostic, Lines, Place, Position, Severity, one_line, render, render_all};
 pub use import::mon;
 pub use reading::{FileRead, Reading, Scope, Unreadable};
 pub use schema::schema;

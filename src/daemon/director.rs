@@ -231,7 +231,10 @@ impl Director {
             Input::Loaded(loaded) => self.loaded(*loaded, now),
             Input::Maintenance(notices) => self.engine.handle_maintenance(notices, now),
             Input::Preview(desired, reply) => {
-                let plan = desired.map(|d| PlanView { lines: self.engine.preview(&d) });
+                let plan = desired.map(|loader::Previewed { desired, held }| PlanView {
+                    lines: self.engine.preview(&desired),
+                    held,
+                });
                 let _ = reply.send(plan);
             }
             Input::NotesLost => {

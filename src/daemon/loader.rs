@@ -15,7 +15,7 @@ use super::last_good::{LastGood, Text};
 use super::{Input, MonPersona, names};
 use crate::config::assemble::{Ask, Outcome, Store, Update};
 use crate::config::source::{self, Reader};
-use crate::config::{Dialect, FileRead, Scope, Source, mon};
+use crate::config::{Dialect, FileRead, Reading, Scope, Source, mon};
 use crate::event::Event;
 use crate::model::{Desired, Digest, FileState, FileView, PlanView, ReloadReport};
 
@@ -50,6 +50,14 @@ pub struct Loaded {
     pub asker: Option<Asker>,
 }
 
+/// What a load would do.
+#[derive(Debug)]
+pub struct Previewed {
+    pub desired: Arc<Desired>,
+    /// Why it would wait for the operator's word.
+    pub held: Option<String>,
+}
+
 /// The files, what is in force of them, and the copies kept of that.
 #[derive(Debug)]
 pub struct Loader {
@@ -69,7 +77,10 @@ impl Loader {
         let store = Store::new(last_good.history());
         Loader {
             paths: paths.to_vec(),
-            reader: Reader::new(paths).filtered_by(mon.and_then(|mon| mon.filter.as_deref())),
+            reader: match mon {
+                Some(mon) => Reader::new(paths).of_mon(mon.filter.as_deref()),
+                None => Reader::new(paths),
+            },
             mon: mon.cloned(),
             store,
             last_good,
@@ -99,10 +110,17 @@ impl Loader {
         texts.map(|(path, text)| (path, digest(text))).collect()
     }
 
-    /// What a load would put in force now.
-    fn preview(&self) -> Result<Arc<Desired>, String> {
-        match self.try_out().0.outcome {
-            Outcome::Applied { desired, .. } => Ok(desired),
+    /// What a load would put in force now, and why not at once if that is so.
+    fn preview(&self) -> Result<Previewed, String> {
+        let (update, _, reading) = self.try_out();
+        let mut store = self.store.clone();
+        let unasked = store.update(&reading, &names(self.mon.as_ref()), Ask::default());
+        let held = match unasked.outcome {
+            Outcome::Held(held) => Some(held.to_string()),
+            Outcome::Applied { .. } => store.doubts().map(str::to_owned),
+        };
+        match update.outcome {
+            Outcome::Applied { desired, .. } => Ok(Previewed { desired, held }),
             Outcome::Held(held) => Err(held.to_string()),
         }
     }
@@ -110,7 +128,7 @@ impl Loader {
     /// What is wrong with the files as they are now. A broken one does not keep a load from being
     /// carried out, with its last good version; so it is the files that are asked.
     fn test(&self) -> Result<(), Vec<String>> {
-        let (_, store, files) = self.try_out();
+        let (_, store, Reading { files, .. }) = self.try_out();
         // For scripts that look for mon's own line.
         let names = names(self.mon.as_ref());
         let is_mon = |file: &&FileRead| file.dialect == Dialect::Mon;
@@ -127,14 +145,14 @@ impl Loader {
     /// A load whose outcome is thrown away.
     ///
     /// By copies: a look at what might be must not become what the next load finds read.
-    fn try_out(&self) -> (Update, Store, Vec<FileRead>) {
+    fn try_out(&self) -> (Update, Store, Reading) {
         let (mut reader, mut store) = (self.reader.clone(), self.store.clone());
         reader.refresh(&Scope::Everything);
         // As if confirmed: what a held reload would do is what its operator wants to see.
         let ask = Ask { confirm: true, resolve: true };
         let reading = reader.reading();
         let update = store.update(&reading, &names(self.mon.as_ref()), ask);
-        (update, store, reading.files)
+        (update, store, reading)
     }
 
     /// Keeps copies of what is in force, for a start that finds a file broken.
@@ -277,6 +295,64 @@ mod tests {
     }
 
     #[test]
+    fn a_file_cut_between_two_lines_takes_no_services_last_server() {
+        for (name, head, servers, edit) in [
+            ("a.yaml", "virtual: 192.0.2.10:80\n", "real:\n  - 10.0.0.7:80\n", "real: []\n"),
+            (
+                "a.cf",
+                "virtual = 192.0.2.10:80\n",
+                "  real = 10.0.0.7:80 gate\n",
+                "  scheduler=rr\n",
+            ),
+        ] {
+            let place = tempfile::tempdir().unwrap();
+            let file = place.path().join(name);
+            let kept = LastGood::load(place.path()).value;
+            let mut loader = Loader::new(std::slice::from_ref(&file), kept, None);
+            let mut servers_after = |text: String| {
+                std::fs::write(&file, text).unwrap();
+                let (update, _) = loader.load(&Scope::Everything, Ask::default());
+                let Outcome::Applied { desired, .. } = update.outcome else { panic!("held") };
+                let service = desired.services.values().next().unwrap();
+                (service.servers.len(), update.reports.iter().any(|report| report.is_error()))
+            };
+            assert_eq!(servers_after(format!("{head}{servers}")), (1, false), "{name}");
+            assert_eq!(servers_after(head.to_owned()), (1, true), "{name}");
+            // An edit is one.
+            assert_eq!(servers_after(format!("{head}{edit}")), (0, false), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_name_without_an_address_takes_no_server_out_of_a_mon_file() {
+        let text = |second: &str| {
+            let watch = |server: &str| {
+                format!(
+                    "hostgroup g{server} {server}\n\nwatch g{server}\n service http\n  interval 5s\n  \
+                     monitor tcp.monitor\n  period wd {{Sun-Sat}}\n   alert lvs.alert -P tcp -V \
+                     192.0.2.10:80 -R {server} -W 5 -F dr\n   upalert lvs.alert -P tcp -V \
+                     192.0.2.10:80 -R {server} -W 5 -F dr\n\n"
+                )
+            };
+            watch("10.0.0.7") + &watch(second)
+        };
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("mon.cf");
+        let kept = LastGood::load(place.path()).value;
+        let mut loader = Loader::new(std::slice::from_ref(&file), kept, None);
+        let mut servers = |second: &str| {
+            std::fs::write(&file, text(second)).unwrap();
+            let (update, files) = loader.load(&Scope::Everything, Ask::default());
+            let Outcome::Applied { desired, .. } = update.outcome else { panic!("held") };
+            let service = desired.services.values().next().unwrap();
+            (service.servers.len(), files[0].state)
+        };
+        assert_eq!(servers("10.0.0.8"), (2, FileState::InForce));
+        assert_eq!(servers("10.0.0.8O"), (2, FileState::LastGood));
+        assert_eq!(servers("10.0.0.9"), (2, FileState::InForce));
+    }
+
+    #[test]
     fn a_plan_puts_nothing_in_force_not_even_with_the_next_load() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("web.yaml");
@@ -287,7 +363,8 @@ mod tests {
         let mut loader = Loader::new(&[folder.path().to_owned()], kept, None);
         loader.load(&Scope::Everything, Ask::default());
         std::fs::write(&file, text(81)).unwrap();
-        assert_eq!(loader.preview().unwrap().services.len(), 1);
+        let Previewed { desired, held } = loader.preview().unwrap();
+        assert_eq!((desired.services.len(), held.is_some()), (1, true));
         let (update, _) = loader.load(&Scope::Touched(BTreeSet::new()), Ask::default());
         let Outcome::Applied { change, .. } = update.outcome else { panic!("applied") };
         assert!(change.is_empty(), "{change}");

@@ -193,7 +193,7 @@ pub enum Input {
     ResolveAgain,
     Loaded(Box<loader::Loaded>),
     Maintenance(Arc<Notices>),
-    Preview(Result<Arc<Desired>, String>, oneshot::Sender<Result<PlanView, String>>),
+    Preview(Result<loader::Previewed, String>, oneshot::Sender<Result<PlanView, String>>),
     Hangup,
     Terminate(&'static str),
     /// What was to be noted is not on disk as it should be.

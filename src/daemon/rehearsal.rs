@@ -23,10 +23,11 @@ use crate::plan;
 ///
 /// # Errors
 ///
-/// When the table cannot be read.
+/// When the table cannot be read, or a start would refuse the files.
 pub fn preview(options: &Options) -> Result<PlanView, Error> {
     let Recollected { owned, memory, role } = recollect(&StateFiles::new(&options.runtime_dir));
     let (desired, files) = load(options)?;
+    worth_starting(options, &desired, &files, &owned)?;
     let mut kernel = match options.table {
         TableChoice::Kernel => options.table.open()?,
         TableChoice::Memory => Box::new(Fake::new()),
@@ -49,7 +50,7 @@ pub fn preview(options: &Options) -> Result<PlanView, Error> {
         engine.handle_timeout(then);
         rehearse(&mut engine, &mut stage, &memory, then);
     }
-    Ok(PlanView { lines: difference(&before, &stage.table()) })
+    Ok(PlanView { lines: difference(&before, &stage.table()), held: None })
 }
 
 /// Whether a start with these files would succeed, beside a director that runs with them.

@@ -265,6 +265,9 @@ impl<T: ToString> FromIterator<T> for NameList {
 #[derive(Clone, PartialEq, Eq, Default, Debug, Serialize, Deserialize)]
 pub struct PlanView {
     pub lines: Vec<PlanLine>,
+    /// Why a reload would do none of it unless it is confirmed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
 }
 
 /// One change.

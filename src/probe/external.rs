@@ -142,8 +142,8 @@ fn prepare(endpoint: Endpoint, probe: &ExternalProbe) -> Result<(String, Command
 }
 
 fn not_started(program: &str, error: &io::Error) -> Miss {
-    let reason = format!("external: {program}: {}", describe(error));
-    if program::is_shortage(error) { Miss::Local(reason) } else { Miss::Fail(reason) }
+    // Whatever keeps our program from being started says nothing about the server.
+    Miss::Local(format!("external: {program}: {}", describe(error)))
 }
 
 /// Puts the server and the service in the place of `{address}` and its like. IPv6 addresses

@@ -27,6 +27,7 @@ mod associate;
 mod base64;
 mod connect;
 mod datagram;
+mod descriptors;
 mod dns;
 mod evidence;
 mod external;
@@ -79,6 +80,7 @@ struct Shared {
     patterns: patterns::Patterns,
     lookups: resolve::Lookups,
     room: room::Room,
+    descriptors: descriptors::Descriptors,
     tls: tls::Configs,
     ping: ping::Engine,
     slots: external::Slots,
@@ -154,6 +156,11 @@ impl Prober {
             Probe::Ldap(probe) => Box::pin(ldap::run(shared, endpoint, probe, limit, progress)),
             Probe::Mysql(probe) => Box::pin(mysql::run(shared, endpoint, probe, limit, progress)),
             Probe::Pgsql(probe) => Box::pin(pgsql::run(shared, endpoint, probe, limit, progress)),
+        };
+        let files = if let Probe::Ftp(_) = spec.probe { 2 } else { 1 };
+        let _places = match shared.descriptors.take(files) {
+            Ok(places) => places,
+            Err(miss) => return outcome(Err(miss)),
         };
         let late = |_| match progress.timed_out(limit) {
             // Where the way went away while it waited, that says nothing about the server.

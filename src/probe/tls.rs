@@ -18,7 +18,8 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, DigitallySignedStruct, Error, InvalidMessage, RootCertStore, SignatureScheme,
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, InvalidMessage, RootCertStore,
+    SignatureScheme,
 };
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
@@ -290,11 +291,52 @@ fn refusal(error: &io::Error) -> String {
         Some(Error::InvalidMessage(
             InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
         )) => "the server does not speak TLS".into(),
+        Some(Error::InvalidCertificate(why)) => {
+            format!("invalid peer certificate: {}", evidence::line(unfit(why).as_bytes()))
+        }
+        Some(Error::AlertReceived(alert)) => {
+            format!("the server breaks it off: {}", separate(&format!("{alert:?}")))
+        }
         Some(Error::PeerIncompatible(why)) => {
             format!("nothing in common with the server, which may be too old: {why:?}")
         }
         _ => describe(error),
     }
+}
+
+/// Why a certificate is not taken.
+fn unfit(why: &CertificateError) -> String {
+    use CertificateError as Why;
+    match why {
+        Why::Expired | Why::ExpiredContext { .. } => "it has expired".into(),
+        Why::NotValidYet | Why::NotValidYetContext { .. } => "it is not valid yet".into(),
+        Why::UnknownIssuer => "it is signed by nobody in ca_file or the system's roots".into(),
+        Why::NotValidForNameContext { expected, presented } => {
+            let names: Vec<_> =
+                presented.iter().map(|name| name.split('"').nth(1).unwrap_or(name)).collect();
+            let expected = expected.to_str();
+            format!("certificate not valid for {expected}, only for {}", names.join(", "))
+        }
+        Why::Other(other) => match other.to_string().as_str() {
+            "CaUsedAsEndEntity" => "it is one for signing others (basicConstraints CA:TRUE): have \
+                                    it made with CA:FALSE, or write verify: false"
+                .into(),
+            other => separate(other),
+        },
+        other => separate(&format!("{other:?}")),
+    }
+}
+
+/// `HandshakeFailure` is "handshake failure".
+fn separate(name: &str) -> String {
+    let mut words = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && words.ends_with(char::is_lowercase) {
+            words.push(' ');
+        }
+        words.extend(letter.to_lowercase());
+    }
+    words
 }
 
 /// The provider's signature schemes, and the ones with SHA-1 that old servers insist on.
@@ -449,5 +491,25 @@ mod tests {
         let mut reading = pin!(configs.config(&strict, &progress));
         assert!(timeout(Duration::ZERO, &mut reading).await.is_err());
         assert!(matches!(reading.await, Err(Miss::Local(_))));
+    }
+
+    #[test]
+    fn refusals_are_told_in_words() {
+        let said = |error: Error| refusal(&io::Error::other(error));
+        let alert = Error::AlertReceived(rustls::AlertDescription::HandshakeFailure);
+        assert_eq!(said(alert), "the server breaks it off: handshake failure");
+        let expected = ServerName::try_from("a.test").unwrap();
+        let presented = vec![r#"DnsName("b.test")"#.to_owned(), r#"DnsName("c.test")"#.to_owned()];
+        for (why, words) in [
+            (CertificateError::Expired, "it has expired"),
+            (CertificateError::BadSignature, "bad signature"),
+            (
+                CertificateError::NotValidForNameContext { expected, presented },
+                "certificate not valid for a.test, only for b.test, c.test",
+            ),
+        ] {
+            let words = format!("invalid peer certificate: {words}");
+            assert_eq!(said(Error::InvalidCertificate(why)), words);
+        }
     }
 }

@@ -67,10 +67,10 @@ async fn what_is_handed_over_is_read_by_the_program_or_left() {
 #[tokio::test]
 async fn what_cannot_be_started_is_named() {
     let said = run(&["/no/such/file"], 2000).await;
-    assert_eq!(said, fail("external: /no/such/file: no such file or directory"));
+    assert_eq!(said, local("external: /no/such/file: no such file or directory"));
     let said = run(&["/etc/passwd"], 2000).await;
-    assert_eq!(said, fail("external: /etc/passwd: permission denied"));
-    assert!(matches!(run(&["a\0b"], 2000).await, Outcome::Fail(_)));
+    assert_eq!(said, local("external: /etc/passwd: permission denied"));
+    assert!(matches!(run(&["a\0b"], 2000).await, Outcome::Local(_)));
     assert!(matches!(run(&[], 2000).await, Outcome::Local(_)));
 }
 

@@ -144,6 +144,10 @@ fn fail(reason: &str) -> Outcome {
     Outcome::Fail(reason.into())
 }
 
+fn local(reason: &str) -> Outcome {
+    Outcome::Local(reason.into())
+}
+
 fn reason(outcome: Outcome) -> String {
     match outcome {
         Outcome::Fail(reason) => reason,

@@ -88,7 +88,8 @@ fn conflict(
         version.place_of(key).cloned().unwrap_or(start)
     };
     let other = &winner_entry.path;
-    let message = format!("{key} is already declared in {}", other.display());
+    let line = winner.line_of(key);
+    let message = format!("{key} is already declared in {}:{line}", other.display());
     let hint = "one virtual service belongs to one file";
     let mut diagnostic = error(place_in(loser, loser_entry), message, Some(hint));
     diagnostic.related.push((place_in(winner, winner_entry), "declared here".to_owned()));

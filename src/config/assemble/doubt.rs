@@ -13,6 +13,7 @@ use crate::model::{Desired, ServiceKey};
 
 /// A limit that never has a reload wait, in percent: then nothing is doubted either.
 const NO_LIMIT: u8 = 100;
+const REMEDY: &str = ": if that is right, run directord reload --confirm";
 
 impl Store {
     /// The reading as if those of its returned paths that lack something could not be read, so that
@@ -38,6 +39,12 @@ impl Store {
             }
         }
         Some(doubted)
+    }
+
+    /// Why nothing is taken of a path that returned, if there is one.
+    pub fn doubts(&self) -> Option<&str> {
+        let doubted = self.unreadable.iter().find(|path| path.error.ends_with(REMEDY));
+        doubted.map(|path| &*path.error)
     }
 
     /// Whether everything below this configured path is in force as it was read last.
@@ -77,7 +84,7 @@ impl fmt::Display for Lost {
         write!(
             f,
             "it was away, and what is back lacks {services} services and {servers} real servers of \
-             others: if that is right, run directord reload --confirm"
+             others{REMEDY}"
         )
     }
 }

@@ -1,6 +1,6 @@
 //! One file: what it says now, and what of it is in force.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -32,6 +32,12 @@ pub(super) struct Version {
 impl Version {
     pub fn keys(&self) -> impl Iterator<Item = ServiceKey> + '_ {
         self.services.iter().map(|declared| declared.service.key)
+    }
+
+    /// In which line, from 1.
+    pub fn line_of(&self, key: &ServiceKey) -> u32 {
+        let at = self.services.iter().position(|declared| declared.service.key == *key);
+        at.and_then(|at| self.lines.get(at).copied()).unwrap_or(1)
     }
 
     /// Where the file claims this service.
@@ -256,7 +262,7 @@ impl Entry {
         let same_as_before = self.history.take_if(|history| *history == text).is_some();
         self.recall(parse, defaults, names);
 
-        let names = Asking { names, hosts: Cell::new(false) };
+        let names = Asking { names, hosts: Cell::new(false), missed: RefCell::default() };
         let read = read(&self.source(&text), parse, defaults, &names);
         self.asked_hosts = names.hosts.get();
         (self.parsed, self.remarks) = match read {
@@ -269,12 +275,18 @@ impl Entry {
         if same_as_before {
             self.in_force = self.parsed.as_ref().ok().cloned();
         }
-        self.suspect();
+        self.suspect(names.missed.into_inner());
     }
 
-    /// Refuses a newest version that looks like an accident.
-    fn suspect(&mut self) {
+    /// Refuses a newest version that looks like an accident. `missed` is a host it names that has
+    /// no address.
+    fn suspect(&mut self, missed: Option<String>) {
         let (Ok(newest), Some(in_force)) = (&self.parsed, &self.in_force) else { return };
+        if let Some(name) = missed.filter(|_| inspect::loses(newest, in_force)) {
+            let message = format!("{name} has no address, and a server in force would go with it");
+            let hint = Some("mend the name, or take the line out");
+            return self.reject(error_at_start(&self.path, message, hint));
+        }
         if let Some(problem) = inspect::suspicious(newest, in_force) {
             let place = Place { file: self.path.clone(), span: problem.span };
             self.reject(error(place, problem.message, Some(problem.hint)));
@@ -382,6 +394,12 @@ fn read(
     if parsed.has_errors() {
         return Err(parsed.diagnostics);
     }
+    if source.text.trim().is_empty() {
+        let place = Place { file: source.path.clone(), span: 0..0 };
+        let hint = "a running director keeps what was in it: to take that away, delete the file";
+        let empty = error(place, "the file is empty".to_owned(), Some(hint));
+        parsed.diagnostics.push(Diagnostic { severity: Severity::Warning, ..empty });
+    }
     let version = Version {
         lines: inspect::lines(&source.text, &parsed.services),
         text: source.text.clone(),
@@ -413,12 +431,18 @@ pub(super) fn error_at_start(
 struct Asking<'a> {
     names: &'a dyn Names,
     hosts: Cell<bool>,
+    /// The first that has no address.
+    missed: RefCell<Option<String>>,
 }
 
 impl Names for Asking<'_> {
     fn host(&self, name: &str, family: Family) -> Vec<IpAddr> {
         self.hosts.set(true);
-        self.names.host(name, family)
+        let found = self.names.host(name, family);
+        if found.is_empty() {
+            self.missed.borrow_mut().get_or_insert_with(|| name.to_owned());
+        }
+        found
     }
 
     fn port(&self, name: &str, protocol: Option<Protocol>) -> Option<u16> {

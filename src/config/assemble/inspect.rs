@@ -1,6 +1,6 @@
 //! What is wrong with a text although its grammar is right.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::entry::{Version, error};
@@ -15,7 +15,7 @@ pub(super) struct Problem {
 
 /// Whether `newest` looks like `in_force` after an accident: emptied, or cut short.
 pub(super) fn suspicious(newest: &Version, in_force: &Version) -> Option<Problem> {
-    emptied(newest, in_force).or_else(|| cut_short(&newest.text, &in_force.text))
+    emptied(newest, in_force).or_else(|| cut_short(newest, in_force))
 }
 
 fn emptied(newest: &Version, in_force: &Version) -> Option<Problem> {
@@ -38,10 +38,14 @@ fn says_nothing(text: &str) -> bool {
         .all(|l| l.is_empty() || l.starts_with('#') || l == "---" || l == "...")
 }
 
-/// The text in force less its end, the cut being in the middle of a line. A cut between two
-/// lines cannot be told from an edit.
-fn cut_short(newest: &str, in_force: &str) -> Option<Problem> {
-    let rest = in_force.strip_prefix(newest)?;
+/// The text in force less its end, where the cut is in the middle of a line or took the last real
+/// server of a service. Another cut between two lines cannot be told from an edit.
+fn cut_short(newest: &Version, in_force: &Version) -> Option<Problem> {
+    let rest = in_force.text.strip_prefix(&*newest.text)?;
+    broken_off(&newest.text, rest).or_else(|| stripped(newest, in_force))
+}
+
+fn broken_off(newest: &str, rest: &str) -> Option<Problem> {
     let whole_line = newest.ends_with('\n') || rest.is_empty() || rest.starts_with(['\n', '\r']);
     // Where the last line has no end, taking a few letters off it is an edit like any other.
     let last_line = !rest.contains('\n');
@@ -51,6 +55,33 @@ fn cut_short(newest: &str, in_force: &str) -> Option<Problem> {
     let message = format!("the file ends in the middle of line {}", newest.lines().count());
     let hint = "it seems cut short: if it is meant to end here, end the line";
     Some(Problem { span: newest.len()..newest.len(), message, hint })
+}
+
+/// Whether a real server in force is no longer named.
+pub(super) fn loses(newest: &Version, in_force: &Version) -> bool {
+    let rows = |version: &Version| -> HashSet<_> {
+        let rows = |declared: &Declared| {
+            let key = declared.service.key;
+            let servers = declared.service.servers.iter();
+            servers.map(move |server| (key, server.endpoint)).collect::<Vec<_>>()
+        };
+        version.services.iter().flat_map(rows).collect()
+    };
+    !rows(in_force).is_subset(&rows(newest))
+}
+
+fn stripped(newest: &Version, in_force: &Version) -> Option<Problem> {
+    let serves = |declared: &&Declared| {
+        let service = &declared.service;
+        !service.servers.is_empty() || service.fallback.is_some()
+    };
+    let served: HashSet<_> =
+        in_force.services.iter().filter(serves).map(|declared| declared.service.key).collect();
+    let is_stripped = |d: &&Declared| !serves(d) && served.contains(&d.service.key);
+    let declared = newest.services.iter().find(is_stripped)?;
+    let message = format!("{} has no real server any more", declared.service.key);
+    let hint = "the file seems cut short: to serve nobody, take the whole service out";
+    Some(Problem { span: declared.place.span.clone(), message, hint })
 }
 
 /// One error for each service that one file declares twice.

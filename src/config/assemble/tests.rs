@@ -342,7 +342,7 @@ fn at_first_the_later_of_two_claims_is_rejected_and_both_places_are_named() {
     let [report] = &update.reports[..] else { panic!("{:?}", update.reports) };
     assert_eq!(
         report.lines(),
-        ["conf.d/b.yaml:2:1: error: fwmark:2 is already declared in conf.d/a.yaml: one virtual \
+        ["conf.d/b.yaml:2:1: error: fwmark:2 is already declared in conf.d/a.yaml:2: one virtual \
           service belongs to one file"]
     );
     assert_eq!(report.diagnostics[0].related[0].0.span, 2..3);

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 pub use lines::{Lines, Position};
-pub use render::{one_line, render};
+pub use render::{one_line, render, render_all};
 
 /// One thing to tell the owner of a file.
 #[derive(Clone, PartialEq, Eq, Debug)]

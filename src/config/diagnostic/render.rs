@@ -26,6 +26,24 @@ pub fn render(
     text_of: &dyn Fn(&Path) -> Option<Arc<str>>,
     colour: bool,
 ) -> String {
+    render_up_to(SHOWN_PER_FILE, diagnostics, text_of, colour)
+}
+
+/// The same, and all there are, for those who asked for them.
+pub fn render_all(
+    diagnostics: &[Diagnostic],
+    text_of: &dyn Fn(&Path) -> Option<Arc<str>>,
+    colour: bool,
+) -> String {
+    render_up_to(usize::MAX, diagnostics, text_of, colour)
+}
+
+fn render_up_to(
+    most: usize,
+    diagnostics: &[Diagnostic],
+    text_of: &dyn Fn(&Path) -> Option<Arc<str>>,
+    colour: bool,
+) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.term_width(WIDTH + 40);
     let mut texts = Texts { text_of, read: HashMap::new() };
@@ -41,14 +59,14 @@ pub fn render(
             }
         };
         *count += 1;
-        if *count <= SHOWN_PER_FILE {
+        if *count <= most {
             out.push_str(&renderer.render(&[report(diagnostic, &mut texts)]));
             out.push_str("\n\n");
         }
     }
     for (file, count) in counts {
-        if count > SHOWN_PER_FILE {
-            let more = count - SHOWN_PER_FILE;
+        if count > most {
+            let more = count - most;
             out.push_str(&format!("{}: and {more} more\n\n", printable(&file.to_string_lossy())));
         }
     }

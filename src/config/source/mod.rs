@@ -59,6 +59,7 @@ struct Root {
     believed: Option<Place>,
     /// Since then it was away, or somewhere else.
     returned: bool,
+    is_mon: bool,
     /// A command that a file is put through before it is read, as mon's.
     filter: Option<Arc<str>>,
 }
@@ -89,17 +90,21 @@ impl Reader {
             seen: None,
             believed: None,
             returned: false,
+            is_mon: false,
             filter: None,
         };
         Reader { roots: paths.iter().filter(|p| seen.insert(*p)).map(root).collect() }
     }
 
-    /// The same, but every configured path that is a file is a `mon.cf` that is put through this
-    /// command first.
+    /// The same, but every configured path that is a file is a `mon.cf`, whatever its first lines
+    /// look like; it is put through this command first, if there is one.
     #[must_use]
-    pub fn filtered_by(mut self, filter: Option<&str>) -> Reader {
+    pub fn of_mon(mut self, filter: Option<&str>) -> Reader {
         let filter: Option<Arc<str>> = filter.map(Arc::from);
-        self.roots.iter_mut().for_each(|root| root.filter.clone_from(&filter));
+        for root in &mut self.roots {
+            root.is_mon = true;
+            root.filter.clone_from(&filter);
+        }
         self
     }
 
@@ -190,7 +195,7 @@ impl Root {
         if meta.is_file() {
             self.seen = Some(Place { device: meta.dev(), is_file: true });
             let name = self.path.file_name().unwrap_or_default();
-            if self.filter.is_some() || name.as_encoded_bytes().ends_with(b".m4") {
+            if self.is_mon || name.as_encoded_bytes().ends_with(b".m4") {
                 let text = read_mon(&self.path, self.filter.as_deref());
                 return Ok(Found::File(FileRead {
                     path: self.path.clone(),

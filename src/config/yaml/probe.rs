@@ -44,6 +44,17 @@ pub(super) fn usual_port(probe: &Probe) -> u16 {
     }
 }
 
+/// The first word in braces that nothing is put in the place of.
+fn unknown_place(word: &str) -> Option<&str> {
+    const KNOWN: [&str; 4] = ["address", "port", "virtual_address", "virtual_port"];
+    let is_name =
+        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+    word.match_indices('{').find_map(|(at, _)| {
+        let (name, _) = word[at + 1..].split_once('}')?;
+        (is_name(name) && !KNOWN.contains(&name)).then(|| &word[at..at + name.len() + 2])
+    })
+}
+
 fn by_tls(tls: &Option<Tls>, clear: u16, encrypted: u16) -> u16 {
     if tls.is_some() { encrypted } else { clear }
 }
@@ -381,6 +392,11 @@ impl<'a> Walk<'a> {
             if word.contains('\0') || (argv.is_empty() && word.is_empty()) {
                 return self.refuse(&entry, "has a word that cannot be run", "");
             }
+            if let Some(unknown) = unknown_place(word) {
+                let message = format!("{unknown} is passed as it is written");
+                let hint = "filled in are {address}, {port}, {virtual_address}, {virtual_port}";
+                self.findings.warning(entry.span(), message, hint);
+            }
             argv.push(word.to_owned());
         }
         Some(argv)
@@ -419,7 +435,7 @@ impl<'a> Walk<'a> {
         let clean = |b: u8| b.is_ascii_uppercase() || b == b'-';
         match method.len() <= 32 && method.bytes().all(clean) {
             true => Some(method),
-            false => self.refuse(entry, "is a word like GET, HEAD or POST", ""),
+            false => self.refuse(entry, "is a word like GET, HEAD or POST", "write method: GET"),
         }
     }
 

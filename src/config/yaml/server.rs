@@ -292,7 +292,9 @@ impl<'a> Walk<'a> {
         let kind = kind?;
         let port = match (number, port) {
             (Some(number), _) if kind == TunnelKind::Gue => number?,
-            (_, Some(entry)) => return self.refuse(entry, "goes with type: gue only", ""),
+            (_, Some(entry)) => {
+                return self.refuse(entry, "goes with type: gue only", "take it out");
+            }
             (_, None) if kind == TunnelKind::Gue => {
                 let hint = "write for example tunnel: {type: gue, port: 6080}";
                 self.findings.error(&entry.key_span, "a gue tunnel needs a port", hint);

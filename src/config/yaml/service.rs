@@ -15,8 +15,8 @@ use super::walk::{Entry, Fields, Walk};
 use crate::config::Declared;
 use crate::config::diagnostic::quoted;
 use crate::model::{
-    ByHand, FailureAction, Family, ForwardingMethod, KernelName, Netmask, Persistence, Protocol,
-    RealServer, SchedulerFlags, ServiceKey, ServiceSettings, StopAction, VirtualService,
+    ByHand, FailureAction, Family, ForwardingMethod, KernelName, Netmask, Persistence, Probe,
+    Protocol, RealServer, SchedulerFlags, ServiceKey, ServiceSettings, StopAction, VirtualService,
 };
 
 /// `persistent: true`, in seconds; ipvsadm's and ldirectord's default.
@@ -400,6 +400,13 @@ impl<'a> Walk<'a> {
             let message = "no real server of this service is reached by ipip";
             self.findings.warning(&entry.key_span, message, "write forward: ipip");
         }
+        if let Some(entry) = fields.entry(&keys::CHECK)
+            && servers.iter().any(|server| server.check.probe == Probe::Connect)
+            && fields.entry(&keys::PROTOCOL).is_some_and(|entry| is_udp(entry))
+        {
+            let message = "connect asks by TCP, and this service is UDP";
+            self.findings.warning(entry.span(), message, "write ping, or dns, radius or sip");
+        }
         if let Some(entry) = fields.entry(&keys::ENGINE)
             && settings.engine.is_some()
             && settings.persistence.is_none()
@@ -409,6 +416,10 @@ impl<'a> Walk<'a> {
             self.findings.warning(entry.span(), message, "write persistent: 300 beside it");
         }
     }
+}
+
+fn is_udp(protocol: &Entry<'_>) -> bool {
+    matches!(&protocol.value.value, Value::Scalar { text, .. } if text.eq_ignore_ascii_case("udp"))
 }
 
 /// The mask for services of this family, if it fits.

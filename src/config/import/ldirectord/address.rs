@@ -67,7 +67,9 @@ pub(super) fn fallback<'t>(
 pub(super) fn forwarding_method(word: Piece<'_>, report: &mut Report) -> Option<ForwardingMethod> {
     let method = ForwardingMethod::from_name(word.text);
     if method.is_none() {
-        report.error(word.span(), "the forwarding method must be gate, masq or ipip");
+        report
+            .error(word.span(), "the forwarding method must be gate, masq or ipip")
+            .hint("for example real = 192.168.0.1:80 gate 5");
     }
     method
 }

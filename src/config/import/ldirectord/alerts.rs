@@ -121,17 +121,21 @@ fn mail(own: &Told, global: &Told, head: &HeadDraft) -> Option<MailAlert> {
 fn recipients(value: Piece<'_>, report: &mut Report) -> Option<Vec<String>> {
     let list = maybe_quoted(value);
     let words = list.text.split(',').map(str::trim).filter(|word| !word.is_empty());
-    let recipients: Vec<String> = words.map(str::to_owned).collect();
-    // Whoever reads `a b` as one address, and a dash as an option, is not to see either.
-    let wrong = |word: &&String| word.contains([' ', '\t', '"']) || word.starts_with('-');
-    if recipients.is_empty() {
-        report.error(value.span(), "an address is needed");
+    let named: Vec<&str> = words.map(without_name).collect();
+    if named.is_empty() {
+        report.error(value.span(), "an address is needed").hint("write a@example.com");
         return None;
     }
-    if let Some(wrong) = recipients.iter().find(wrong) {
+    // Whoever reads `a b` as one address, and a dash as an option, is not to see either.
+    let is_wrong = |word: &&str| word.contains([' ', '\t', '"']) || word.starts_with('-');
+    for wrong in named.iter().copied().filter(is_wrong) {
         report
-            .error(value.span(), format!("{wrong} is no address for mail"))
+            .warning(value.span(), format!("{wrong} is no address for mail, and gets none"))
             .hint("write \"a@example.com, b@example.com\"");
+    }
+    let recipients: Vec<String> =
+        named.iter().filter(|word| !is_wrong(word)).map(|word| (*word).to_owned()).collect();
+    if recipients.is_empty() {
         return None;
     }
     for odd in recipients.iter().filter(|recipient| !is_address(recipient)) {
@@ -145,6 +149,14 @@ fn recipients(value: Piece<'_>, report: &mut Report) -> Option<Vec<String>> {
         return None;
     }
     Some(recipients)
+}
+
+/// `ann@example.com` of `Ann <ann@example.com>`.
+fn without_name(word: &str) -> &str {
+    match word.strip_suffix('>').and_then(|word| word.rsplit_once('<')) {
+        Some((_, address)) => address,
+        None => word,
+    }
 }
 
 /// Whether mail can go there, as whoever sends it reads it: a name alone is a user's.

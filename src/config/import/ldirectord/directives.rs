@@ -33,6 +33,9 @@ pub(super) fn virtual_service<'t>(
     Some(draft)
 }
 
+/// What to do about a name that is like no other.
+const UNKNOWN: &str = "ldirectord(8) has them all: write # before what is no directive";
+
 /// A line of the head; whether its name was known.
 pub(super) fn global<'t>(
     statement: &Statement<'t>,
@@ -42,9 +45,8 @@ pub(super) fn global<'t>(
     let name = statement.name;
     if !catalogue::is_global(name.text) {
         let made = report.error(name.span(), format!("unknown directive {}", name.text));
-        if let Some(hint) = catalogue::hint_for_head(name.text) {
-            made.hint(hint);
-        }
+        let hint = catalogue::hint_for_head(name.text);
+        made.hint(hint.unwrap_or_else(|| UNKNOWN.to_owned()));
         return false;
     }
     if name.text == "supervised" && statement.value.is_none() {
@@ -123,9 +125,8 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
     let name = statement.name;
     if !catalogue::is_member(name.text) {
         let made = report.error(name.span(), format!("unknown directive {}", name.text));
-        if let Some(hint) = catalogue::hint_for_member(name.text) {
-            made.hint(hint);
-        }
+        let hint = catalogue::hint_for_member(name.text);
+        made.hint(hint.unwrap_or_else(|| UNKNOWN.to_owned()));
         return;
     }
     if !has_value(statement, report) {

@@ -43,6 +43,7 @@ pub(super) fn services(
             resolver
                 .report
                 .error(span, format!("{} is declared twice", service.key))
+                .hint("put all its real servers into one of the two")
                 .related(before.clone(), "first declared here");
             continue;
         }
@@ -268,7 +269,10 @@ impl Resolver<'_> {
                 let span = real.place.span();
                 if let Some(before) = first.get(&endpoint) {
                     let message = format!("{endpoint} is listed twice in this service");
-                    self.report.error(span, message).related(before.clone(), "first listed here");
+                    self.report
+                        .error(span, message)
+                        .hint("a row of the table is one server: keep one of the two lines")
+                        .related(before.clone(), "first listed here");
                     continue;
                 }
                 first.insert(endpoint, span);

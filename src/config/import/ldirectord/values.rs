@@ -44,7 +44,7 @@ pub(super) fn yes_no(value: Piece<'_>, report: &mut Report) -> Option<bool> {
         "yes" => Some(true),
         "no" => Some(false),
         _ => {
-            report.error(value.span(), "must be yes or no");
+            report.error(value.span(), "must be yes or no").hint("small letters, without a comma");
             None
         }
     }

@@ -29,9 +29,10 @@ fn f19_a_list_of_recipients_is_so_many_addresses() {
     let both = ["a@x.example", "b@y.example"];
     assert_eq!(mail("emailalert=\"a@x.example, b@y.example\"\n", &[]).to, both);
     assert_eq!(mail("", &["emailalert = a@x.example,b@y.example"]).to, both);
-    for wrong in ["emailalert=\",\"\n", "emailalert=-f x\n", "emailalert=a b\n"] {
-        assert_eq!(errors(wrong).len(), 1, "{wrong}");
-    }
+    let named = "emailalert=\"LVS Ops <a@x.example>, b@y.example\"\n";
+    assert_eq!(mail(named, &[]).to, both);
+    assert_eq!(warnings(named).len(), 0);
+    assert_eq!(errors("emailalert=\",\"\n").len(), 1);
 }
 
 #[test]
@@ -42,6 +43,9 @@ fn f19_what_is_no_address_is_told_and_the_others_are_kept() {
     assert_eq!(told.len(), 1);
     assert!(told[0].ends_with("no mail can go to a@b@c"), "{told:?}");
     assert_eq!(warnings("emailalert=\"root, b@y.example\"\n").len(), 0);
+    // Neither two words for one address nor an option for sendmail.
+    assert_eq!(mail("emailalert=\"a b, -f, b@y.example\"\n", &[]).to, ["b@y.example"]);
+    assert_eq!(warnings("emailalert=\"a b, -f, b@y.example\"\n").len(), 2);
 }
 
 #[test]
