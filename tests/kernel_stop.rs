@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 use socket2::{Domain, Socket, Type};
 
 /// Checks that hang at the moment of the stop.
-const HANGING: usize = 4000;
+const HANGING: usize = 3500;
 
 /// Accepts nobody: the kernel makes the connections, and nobody ever answers.
 fn silent(host: &Host) -> Socket {
