@@ -75,7 +75,8 @@ impl Mails {
         let is_decided = |only: &[Vec<Mail>; 2]| only.each_ref().map(subjects) == told;
         let mails = until_decided(event, patience, is_decided, || {
             let mails = self.mails();
-            (apart(&[0, 1].map(|side: usize| self.news(side, &mails[side]))), mails)
+            let [ours, theirs] = apart(&[0, 1].map(|side: usize| self.news(side, &mails[side])));
+            ([ours, lasting(theirs)], mails)
         });
         self.read = mails.each_ref().map(Vec::len);
         let [_, theirs] = mails;
@@ -94,6 +95,25 @@ impl Mails {
     pub fn any(&self) -> bool {
         self.read.iter().all(|read| *read > 0)
     }
+}
+
+/// Without the fallback servers that theirs took in and out again in one step. Ours does so at a
+/// start too, unless the first server answers before the first table is written.
+fn lasting(mails: Vec<Mail>) -> Vec<Mail> {
+    let moment = |mail: &Mail, word: &str| {
+        let (service, fallback) = mail.subject.split_once(word)?;
+        let fallback = fallback.split(" (Weight set to ").next().unwrap_or(fallback);
+        Some((service.to_owned(), fallback.to_owned()))
+    };
+    const IN: &str = "Added fallback server: ";
+    const OUT: &str = "Deleted fallback server: ";
+    let all =
+        |word| -> BTreeSet<_> { mails.iter().filter_map(|mail| moment(mail, word)).collect() };
+    let moments: BTreeSet<_> = all(IN).intersection(&all(OUT)).cloned().collect();
+    let is_moment = |mail: &Mail| {
+        [IN, OUT].iter().any(|word| moment(mail, word).is_some_and(|m| moments.contains(&m)))
+    };
+    mails.into_iter().filter(|mail| !is_moment(mail)).collect()
 }
 
 /// Repeated for as long as a server is out.
@@ -236,4 +256,21 @@ fn a_line_of_a_monitor_file_counts_when_its_check_finds_something_else() {
     let expected =
         ["start", "start", "a [b] [up] -", "a [c] [up] 200 OK", "a [b] [down] x", "a [b] [up] -"];
     assert_eq!(once_a_change(text), expected);
+}
+
+#[test]
+fn a_fallback_that_serves_for_a_moment_need_not_be_told() {
+    let mail = |subject: &str| Mail {
+        subject: subject.into(),
+        envelope: String::new(),
+        to: Vec::new(),
+        head: Default::default(),
+        body: String::new(),
+    };
+    let came = mail("[shop] Added fallback server: 127.0.0.1:80 (x) (Weight set to 1)");
+    let went = mail("[shop] Deleted fallback server: 127.0.0.1:80 (x)");
+    let other = mail("Deleted fallback server: 127.0.0.1:80 (x)");
+    let left = lasting(vec![came.clone(), went, other.clone()]);
+    assert_eq!(left, std::slice::from_ref(&other));
+    assert_eq!(lasting(vec![came.clone(), other.clone()]), [came, other]);
 }
