@@ -117,7 +117,7 @@ impl Loader {
         let unasked = store.update(&reading, &names(self.mon.as_ref()), Ask::default());
         let held = match unasked.outcome {
             Outcome::Held(held) => Some(held.to_string()),
-            Outcome::Applied { .. } => store.doubts().map(str::to_owned),
+            Outcome::Applied { .. } => store.doubts(&reading).map(str::to_owned),
         };
         match update.outcome {
             Outcome::Applied { desired, .. } => Ok(Previewed { desired, held }),

@@ -307,6 +307,12 @@ mod tests {
         lookout.news.take()
     }
 
+    /// The same without need.
+    fn quick(lookout: &mut Lookout) -> Option<Scope> {
+        lookout.look(false);
+        lookout.news.take()
+    }
+
     fn touched(path: PathBuf) -> Option<Scope> {
         Some(Scope::Touched([path].into()))
     }
@@ -358,10 +364,6 @@ mod tests {
         let file = conf.join("a.yaml");
         fs::write(&file, "1").unwrap();
         let mut lookout = trusting(lookout(&conf));
-        let quick = |lookout: &mut Lookout| {
-            lookout.look(false);
-            lookout.news.take()
-        };
         fs::write(&file, "22").unwrap();
         assert_eq!(quick(&mut lookout), None);
         // A minute later.
@@ -388,10 +390,6 @@ mod tests {
         let conf = folder.path().join("conf.d");
         fs::create_dir(&conf).unwrap();
         let mut lookout = trusting(lookout(&conf));
-        let quick = |lookout: &mut Lookout| {
-            lookout.look(false);
-            lookout.news.take()
-        };
         let (link, twin, target) =
             (conf.join("link.yaml"), conf.join("twin.yaml"), folder.path().join("target"));
         fs::write(&target, "1").unwrap();

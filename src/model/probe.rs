@@ -233,8 +233,8 @@ pub struct FtpProbe {
 /// A program whose exit status 0 means the server is well.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct ExternalProbe {
-    /// The program and its arguments; never passed to a shell. In the arguments `{address}`,
-    /// `{port}`, `{virtual_address}` and `{virtual_port}` stand for the server and the service.
+    /// The program and its arguments; never passed to a shell. In the arguments
+    /// [`ExternalProbe::PLACES`] stand for the server and the service.
     pub argv: Vec<String>,
     /// What it reads from its standard input, at most [`ExternalProbe::MAX_INPUT`] bytes; unlike
     /// arguments other users of the machine cannot see it.
@@ -248,6 +248,8 @@ pub struct ExternalProbe {
 impl ExternalProbe {
     /// In bytes: as much as any pipe takes at once.
     pub const MAX_INPUT: usize = 4096;
+    /// What is filled in: the server's address and port, the service's address and port.
+    pub const PLACES: [&str; 4] = ["{address}", "{port}", "{virtual_address}", "{virtual_port}"];
 }
 
 /// A mail server's greeting and, where there is a login, that it lets the user in.

@@ -153,12 +153,11 @@ fn fill_in(argument: &str, endpoint: Endpoint, probe: &ExternalProbe) -> String 
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => format!("[{address}]"),
     };
+    let (port, virtual_port) = (endpoint.port.to_string(), probe.virtual_port.to_string());
+    let values = [&address, &port, &probe.virtual_address, &virtual_port];
     // No value holds a brace, so that the order does not matter.
-    argument
-        .replace("{address}", &address)
-        .replace("{port}", &endpoint.port.to_string())
-        .replace("{virtual_address}", &probe.virtual_address)
-        .replace("{virtual_port}", &probe.virtual_port.to_string())
+    let places = ExternalProbe::PLACES.into_iter().zip(values);
+    places.fold(argument.to_owned(), |text, (place, value)| text.replace(place, value))
 }
 
 /// Hands over the input and waits for the end; returns the status and the first line of what

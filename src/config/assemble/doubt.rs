@@ -13,7 +13,6 @@ use crate::model::{Desired, ServiceKey};
 
 /// A limit that never has a reload wait, in percent: then nothing is doubted either.
 const NO_LIMIT: u8 = 100;
-const REMEDY: &str = ": if that is right, run directord reload --confirm";
 
 impl Store {
     /// The reading as if those of its returned paths that lack something could not be read, so that
@@ -41,9 +40,9 @@ impl Store {
         Some(doubted)
     }
 
-    /// Why nothing is taken of a path that returned, if there is one.
-    pub fn doubts(&self) -> Option<&str> {
-        let doubted = self.unreadable.iter().find(|path| path.error.ends_with(REMEDY));
+    /// Why nothing is taken of a path that could be read, as this reading of the last update has it.
+    pub fn doubts(&self, reading: &Reading) -> Option<&str> {
+        let doubted = self.unreadable.iter().find(|path| !reading.unreadable.contains(path));
         doubted.map(|path| &*path.error)
     }
 
@@ -84,7 +83,7 @@ impl fmt::Display for Lost {
         write!(
             f,
             "it was away, and what is back lacks {services} services and {servers} real servers of \
-             others{REMEDY}"
+             others: if that is right, run directord reload --confirm"
         )
     }
 }

@@ -333,15 +333,16 @@ impl Entry {
 
     fn look(&self) -> FileView {
         let waiting = || "waits for directord reload --confirm".to_owned();
+        let settled = self.is_settled();
         FileView {
             path: self.path.display().to_string(),
-            state: match (self.is_settled(), &self.in_force) {
+            state: match (settled, &self.in_force) {
                 (true, _) => FileState::InForce,
                 (false, Some(_)) => FileState::LastGood,
                 (false, None) => FileState::Rejected,
             },
             services: self.in_force.as_ref().map_or(0, |version| version.services.len()),
-            error: (!self.is_settled()).then(|| self.error.clone().unwrap_or_else(waiting)),
+            error: (!settled).then(|| self.error.clone().unwrap_or_else(waiting)),
             rejected: self.rejected,
         }
     }
@@ -395,9 +396,8 @@ fn read(
         return Err(parsed.diagnostics);
     }
     if source.text.trim().is_empty() {
-        let place = Place { file: source.path.clone(), span: 0..0 };
         let hint = "a running director keeps what was in it: to take that away, delete the file";
-        let empty = error(place, "the file is empty".to_owned(), Some(hint));
+        let empty = error_at_start(&source.path, "the file is empty".to_owned(), Some(hint));
         parsed.diagnostics.push(Diagnostic { severity: Severity::Warning, ..empty });
     }
     let version = Version {

@@ -46,12 +46,12 @@ pub(super) fn usual_port(probe: &Probe) -> u16 {
 
 /// The first word in braces that nothing is put in the place of.
 fn unknown_place(word: &str) -> Option<&str> {
-    const KNOWN: [&str; 4] = ["address", "port", "virtual_address", "virtual_port"];
-    let is_name =
-        |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphabetic() || c == '_');
+    let is_name = |c: char| c.is_ascii_alphabetic() || c == '_';
     word.match_indices('{').find_map(|(at, _)| {
-        let (name, _) = word[at + 1..].split_once('}')?;
-        (is_name(name) && !KNOWN.contains(&name)).then(|| &word[at..at + name.len() + 2])
+        let end = at + word[at..].find('}')?;
+        let (name, place) = (&word[at + 1..end], &word[at..=end]);
+        let is_unknown = !name.is_empty() && name.chars().all(is_name);
+        (is_unknown && !ExternalProbe::PLACES.contains(&place)).then_some(place)
     })
 }
 
@@ -394,7 +394,7 @@ impl<'a> Walk<'a> {
             }
             if let Some(unknown) = unknown_place(word) {
                 let message = format!("{unknown} is passed as it is written");
-                let hint = "filled in are {address}, {port}, {virtual_address}, {virtual_port}";
+                let hint = format!("filled in are {}", ExternalProbe::PLACES.join(", "));
                 self.findings.warning(entry.span(), message, hint);
             }
             argv.push(word.to_owned());

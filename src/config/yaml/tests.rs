@@ -390,6 +390,17 @@ fn to_connect_is_to_connect_by_the_services_protocol() {
 }
 
 #[test]
+fn a_word_in_braces_that_is_filled_in_with_nothing_is_told() {
+    let remarks = |word: &str| {
+        let head = "virtual: 10.0.0.1:80\nreal: [192.168.0.1]\n";
+        parsed(&format!("{head}check: {{external: [/bin/x, '{word}']}}\n")).diagnostics.len()
+    };
+    assert_eq!(remarks("{address}:{virtual_port}"), 0);
+    assert_eq!(remarks("{print $1} {} {"), 0);
+    assert_eq!(remarks("{address} {adress}"), 1);
+}
+
+#[test]
 fn one_reading_tells_every_mistake() {
     let parsed = parsed("virtual: x y\nprotocol: z\nreal: [a b, {weight: -1}]\nchekc: http\n");
     let errors = parsed.diagnostics.iter().filter(|d| d.severity == Severity::Error).count();
