@@ -33,6 +33,8 @@ pub(super) struct SyncSide {
     /// Whether what was last read was as it should be: a difference then is not our doing.
     was_right: bool,
     next_look: Option<Time>,
+    /// Whether something else came to be wanted since steps were last asked for.
+    disturbed: bool,
     /// Whether steps were taken, and what is read next is to show it.
     unproven: bool,
     trouble: Option<Trouble>,
@@ -57,6 +59,7 @@ impl SyncSide {
     pub fn disturb(&mut self) {
         self.trouble = None;
         (self.was_right, self.unproven) = (false, false);
+        self.disturbed = true;
     }
 
     /// When there is something to be done, if nothing happens before.
@@ -103,6 +106,7 @@ impl Engine {
         }
         if !steps.is_empty() {
             self.sync.ended = self.phase == Phase::Stopping;
+            self.sync.disturbed = false;
             return Some(Action::ApplySync(steps));
         }
         (self.sync.was_right, self.sync.unproven) = (true, false);
@@ -164,7 +168,8 @@ impl Engine {
                 }),
             }
         }
-        self.sync.unproven = failures.is_empty();
+        // What is read next is no proof of steps that nobody wants any more.
+        self.sync.unproven = failures.is_empty() && !self.sync.disturbed;
         if failures.is_empty() {
             self.reached();
         }

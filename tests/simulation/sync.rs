@@ -60,6 +60,25 @@ fn sync_daemon_is_master_or_backup_by_the_role_and_ends_with_the_director() {
     assert!(lines.contains(&"sync daemon stopped state=backup".to_owned()), "{lines:#?}");
 }
 
+/// A daemon that was being started was taken for one that is not kept, and left running.
+#[test]
+fn role_or_stop_that_comes_while_a_sync_daemon_is_started_has_its_way() {
+    for pause in (0..MOMENT.as_micros() as u64).step_by(100).map(Duration::from_micros) {
+        let mut world = started("hb0");
+        world.play(Role::Standby);
+        world.run(pause);
+        world.play(Role::Active);
+        world.run(MOMENT);
+        assert_eq!(daemons(&world), ["master on hb0"], "{pause:?}");
+        world.play(Role::Standby);
+        world.run(pause);
+        world.stop(false);
+        assert_eq!(daemons(&world), [""; 0], "{pause:?}");
+        let lines = world.take_lines();
+        assert!(!lines.iter().any(|line| line.contains("refused")), "{pause:?}: {lines:#?}");
+    }
+}
+
 #[test]
 fn stop_that_keeps_the_table_keeps_the_sync_daemon() {
     let mut world = started("hb0");
