@@ -108,7 +108,10 @@ fn a_byte_order_mark_is_skipped() {
 #[test]
 fn bytes_that_are_not_utf8_are_shown_their_place() {
     let at = folder(&[("a.yaml", b"x: 1\n\xc3\xa4b\xff\n")]);
-    assert_eq!(only(&look(at.path())), Err("not UTF-8 text: byte 0xff at line 2, column 3"));
+    assert_eq!(
+        only(&look(at.path())),
+        Err("byte 0xff at line 2, column 3 is not UTF-8: save it as UTF-8")
+    );
 }
 
 #[test]

@@ -345,7 +345,8 @@ fn utf8(bytes: Vec<u8>) -> Result<String, String> {
         let before = String::from_utf8_lossy(&bytes[..at]);
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        format!("not UTF-8 text: byte {:#04x} at line {line}, column {column}", bytes[at])
+        let byte = bytes[at];
+        format!("byte {byte:#04x} at line {line}, column {column} is not UTF-8: save it as UTF-8")
     })?;
     Ok(without_mark(text))
 }

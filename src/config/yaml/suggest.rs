@@ -39,10 +39,9 @@ const FOREIGN: &[(&str, &str)] = &[
     ("address", "write virtual: ADDRESS:PORT"),
 ];
 
-/// A hint for an unknown key of this section.
-pub(super) fn key(section: &Section, name: &str) -> Option<String> {
-    let known = section.keys.iter().map(|key| key.name);
-    if let Some(near) = nearest(name, known) {
+/// A hint for an unknown key of this section; `near` is the one of its keys that is nearest.
+pub(super) fn key(section: &Section, name: &str, near: Option<&str>) -> Option<String> {
+    if let Some(near) = near {
         return Some(format!("did you mean {}?", quoted(near)));
     }
     if let Some((_, hint)) = FOREIGN.iter().find(|(word, _)| *word == name) {
@@ -74,6 +73,10 @@ mod tests {
     use super::super::catalogue::SERVICE;
     use super::*;
 
+    fn key_of_a_service(name: &str) -> Option<String> {
+        key(&SERVICE, name, nearest(name, SERVICE.keys.iter().map(|key| key.name)))
+    }
+
     #[test]
     fn a_slip_of_the_fingers_finds_its_key() {
         for (given, meant) in [
@@ -85,15 +88,19 @@ mod tests {
             ("one-packet", "one_packet"),
             ("wieght", "weight"),
         ] {
-            assert_eq!(key(&SERVICE, given), Some(format!("did you mean \"{meant}\"?")), "{given}");
+            assert_eq!(
+                key_of_a_service(given),
+                Some(format!("did you mean \"{meant}\"?")),
+                "{given}"
+            );
         }
     }
 
     #[test]
     fn keys_of_other_places_and_programs_are_sent_home() {
-        assert_eq!(key(&SERVICE, "interval").as_deref(), Some("this is a key of a check"));
-        assert_eq!(key(&SERVICE, "quiescent").as_deref(), Some("write on_failure: quiesce"));
-        assert!(key(&SERVICE, "xyzzy").unwrap_or_default().starts_with("known keys: virtual"));
-        assert!(key(&SERVICE, &"x".repeat(100_000)).is_some());
+        assert_eq!(key_of_a_service("interval").as_deref(), Some("this is a key of a check"));
+        assert_eq!(key_of_a_service("quiescent").as_deref(), Some("write on_failure: quiesce"));
+        assert!(key_of_a_service("xyzzy").unwrap_or_default().starts_with("known keys: virtual"));
+        assert!(key_of_a_service(&"x".repeat(100_000)).is_some());
     }
 }

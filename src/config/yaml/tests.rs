@@ -407,6 +407,19 @@ fn one_reading_tells_every_mistake() {
     assert_eq!(errors, 7, "{:#?}", parsed.diagnostics);
 }
 
+#[test]
+fn mistakes_below_a_misspelt_key_are_told_with_it() {
+    let head = "virtual: 10.0.0.1:80\nreal: [192.168.0.1]\n";
+    let said = messages(&format!("{head}chekc: {{htp: {{requst: 'a b', xyzzy: 1}}, fal: x}}\n"));
+    let unknown = ["\"chekc\"", "\"htp\"", "\"requst\"", "\"xyzzy\"", "\"fal\""];
+    assert!(unknown.iter().all(|key| said.iter().any(|m| m.contains(key))), "{said:#?}");
+    assert!(said.iter().any(|m| m.contains("error: \"fall\" is a whole")), "{said:#?}");
+    // What stands there rightly is not read twice, and no slip excludes it.
+    for check in ["check: http\nchekc: {ftp: 1}\n", "check: {http: {}, pings: {count: 0}}\n"] {
+        assert_eq!(messages(&format!("{head}{check}")).len(), 1, "{check}");
+    }
+}
+
 /// A bind by a name without a password is no bind by that name, RFC 4513 section 5.1.2.
 #[test]
 fn ldap_binds_by_a_name_with_a_password_or_without_either() {

@@ -61,6 +61,14 @@ impl<'a> Fields<'a> {
     }
 }
 
+/// What a key that is none of its section's may have been.
+struct Slip {
+    /// The key that a slip of the fingers makes of it.
+    meant: Option<&'static Key>,
+    /// Whether that may be one the section needs, so that nobody is told twice.
+    is_meant_well: bool,
+}
+
 impl<'a> Entry<'a> {
     /// An item of a list that stands for this key.
     pub(super) fn item(&self, value: &'a Node<'a>) -> Entry<'a> {
@@ -93,7 +101,7 @@ impl<'a> Walk<'a> {
             return None;
         };
         let mut entries: Vec<Entry> = Vec::with_capacity(pairs.len().min(section.keys.len()));
-        let mut meant_well = false;
+        let (mut meant_well, mut slips) = (false, Vec::new());
         for (key, value) in pairs {
             let (key, value) = (self.node(*key), self.node(*value));
             if self.findings.is_full() {
@@ -101,7 +109,9 @@ impl<'a> Walk<'a> {
             }
             let known = key.text().and_then(|text| section.key(text));
             let Some(known) = known else {
-                meant_well |= self.unknown_key(key, section);
+                let slip = self.unknown_key(key, section);
+                meant_well |= slip.is_meant_well;
+                slips.extend(slip.meant.map(|meant| (meant, key, value)));
                 continue;
             };
             if let Some(first) = entries.iter().find(|entry| std::ptr::eq(entry.key, known)) {
@@ -111,6 +121,12 @@ impl<'a> Walk<'a> {
                 continue;
             }
             entries.push(Entry { key: known, key_span: key.span.clone(), value });
+        }
+        // Read as what it was meant for, so that the mistakes below are told with it.
+        for (meant, key, value) in slips {
+            if !is_in_the_way(meant, section, &entries) {
+                entries.push(Entry { key: meant, key_span: key.span.clone(), value });
+            }
         }
         let fields = Fields { node, entries };
         self.choice(&fields, section, meant_well);
@@ -132,23 +148,26 @@ impl<'a> Walk<'a> {
         fields
     }
 
-    /// Reports a key that is none of the section's; whether it may have been meant for one that
-    /// the section needs, so that nobody is told twice.
-    fn unknown_key(&mut self, key: &'a Node<'a>, section: &'static Section) -> bool {
+    /// Reports a key that is none of the section's.
+    fn unknown_key(&mut self, key: &'a Node<'a>, section: &'static Section) -> Slip {
         let Value::Scalar { text, .. } = &key.value else {
             let hint = "an address in brackets needs quotes: \"[2001:db8::1]:80\"";
             self.findings.error(&key.span, "a key is a word", hint);
-            return true;
+            return Slip { meant: None, is_meant_well: true };
         };
         let message = format!("unknown key {} in {}", quoted(text), section.name);
         if super::address::looks_like_address(text) {
             let hint = "write ADDRESS:PORT in one word, without a blank";
             self.findings.error(&key.span, message, hint);
-            return true;
+            return Slip { meant: None, is_meant_well: true };
         }
-        self.findings.error(&key.span, message, suggest::key(section, text));
+        let near = nearest(text, section.keys.iter().map(|key| key.name));
+        self.findings.error(&key.span, message, suggest::key(section, text, near));
         let wanted = section.choice.iter().chain(section.needs).map(|key| key.name);
-        nearest(text, wanted).is_some()
+        Slip {
+            meant: near.and_then(|near| section.key(near)),
+            is_meant_well: nearest(text, wanted).is_some(),
+        }
     }
 
     /// At most one key of the section's choice, and one at least when one is required; and every
@@ -442,6 +461,14 @@ impl<'a> Walk<'a> {
         };
         base + part.start..base + part.end
     }
+}
+
+/// Whether a key is there, or one that it would exclude.
+fn is_in_the_way(key: &Key, section: &Section, entries: &[Entry]) -> bool {
+    let of_choice = |key: &Key| section.choice.iter().any(|other| std::ptr::eq(*other, key));
+    let is_one =
+        |entry: &Entry| std::ptr::eq(entry.key, key) || (of_choice(key) && of_choice(entry.key));
+    entries.iter().any(is_one)
 }
 
 /// `write for example weight: 5`.
