@@ -27,7 +27,7 @@ use crate::engine::{Action, CheckId, Engine, Surroundings};
 use crate::event::Event;
 use crate::model::{
     FileState, FileView, Outcome, Phase, PlanView, Probe, RejectedFile, ReloadReport, RoleReport,
-    Snapshot, Time, Vitals,
+    Snapshot, Time, VirtualService, Vitals,
 };
 use crate::probe::Prober;
 
@@ -365,18 +365,25 @@ impl Director {
                 let rejected = super::is_any_rejected(&self.files);
                 self.engine.spare_unclaimed(rejected);
                 self.vips.spare_unclaimed(rejected);
+                let before = self.engine.desired().clone();
                 self.engine.handle_config(desired.clone(), now);
                 if afresh {
                     self.engine.overrule_hands(now);
                 }
-                let _ = self.maintenance.send(maintenance::wanted(&desired));
+                let with_folder = |service: &VirtualService| service.maintenance_dir.is_some();
+                if afresh || change.concerns(&before, &desired, with_folder) {
+                    let _ = self.maintenance.send(maintenance::wanted(&desired));
+                }
                 self.desk.handle_config(&desired, reset, now);
                 let changed = !change.is_empty();
                 self.telling.policy.handle_config(&desired, &change.removed, changed, now);
-                if changed {
-                    for event in relied_on::ensure(&desired, self.table) {
-                        self.telling.tell(&event, now);
-                    }
+                // Of 10,000 services those that are as they were have been seen to.
+                let services: Vec<_> = match change.settings {
+                    true => desired.services.values().collect(),
+                    false => change.news(&desired).collect(),
+                };
+                for event in relied_on::ensure(services, desired.settings.sysctl, self.table) {
+                    self.telling.tell(&event, now);
                 }
             }
             assemble::Outcome::Held(held) => {

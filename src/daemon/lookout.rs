@@ -47,7 +47,16 @@ struct Root {
 enum Seen {
     Nothing,
     File(Look),
-    Folder(Identity, HashMap<OsString, Look>),
+    Folder(Folder),
+}
+
+#[derive(Debug)]
+struct Folder {
+    identity: Identity,
+    /// How it looked when its names were listed, if none can have come or gone since without
+    /// its looking otherwise.
+    listed: Option<Stamp>,
+    looks: HashMap<OsString, Look>,
 }
 
 /// Device and inode.
@@ -159,10 +168,10 @@ impl Root {
             (Seen::File(look), Ok(meta)) if !meta.is_dir() => {
                 glance.compare(path, 0, look, Some(stamp(&meta)));
             }
-            (Seen::Folder(before, looks), Ok(meta))
-                if meta.is_dir() && *before == identity(&meta) =>
+            (Seen::Folder(folder), Ok(meta))
+                if meta.is_dir() && folder.identity == identity(&meta) =>
             {
-                glance.compare_folder(path, looks);
+                glance.compare_folder(path, &meta, folder);
             }
             (Seen::Nothing, Err(_)) => {}
             (_, meta) => {
@@ -170,9 +179,10 @@ impl Root {
                 self.seen = match meta {
                     Err(_) => Seen::Nothing,
                     Ok(meta) if meta.is_dir() => {
-                        let mut looks = HashMap::new();
-                        glance.compare_folder(path, &mut looks);
-                        Seen::Folder(identity(&meta), looks)
+                        let identity = identity(&meta);
+                        let mut folder = Folder { identity, listed: None, looks: HashMap::new() };
+                        glance.compare_folder(path, &meta, &mut folder);
+                        Seen::Folder(folder)
                     }
                     Ok(meta) => {
                         let stamp = Some(stamp(&meta));
@@ -191,19 +201,40 @@ impl Root {
 }
 
 impl Glance<'_> {
-    fn compare_folder(&self, folder: &Path, looks: &mut HashMap<OsString, Look>) {
+    fn compare_folder(&self, path: &Path, meta: &Metadata, folder: &mut Folder) {
+        let stamp = stamp(meta);
+        if !self.thorough && folder.listed == Some(stamp) {
+            return self.compare_elsewhere(path, &mut folder.looks);
+        }
+        folder.listed = None;
+        if self.compare_listed(path, &mut folder.looks) && is_settled(meta) {
+            folder.listed = Some(stamp);
+        }
+    }
+
+    /// The files that may change where inotify does not listen, by the names they had.
+    fn compare_elsewhere(&self, folder: &Path, looks: &mut HashMap<OsString, Look>) {
+        for (name, look) in looks.iter_mut().filter(|(_, look)| look.is_elsewhere) {
+            let path = folder.join(name);
+            let stamp = fs::metadata(&path).ok().map(|meta| stamp(&meta));
+            self.compare(&path, 0, look, stamp);
+        }
+    }
+
+    /// Returns whether all names there are were looked at.
+    fn compare_listed(&self, folder: &Path, looks: &mut HashMap<OsString, Look>) -> bool {
         // One that cannot be listed looks as before; the reader says what is wrong with it.
-        let Ok(entries) = fs::read_dir(folder) else { return };
+        let Ok(entries) = fs::read_dir(folder) else { return false };
         let mut number = 0;
         for entry in entries {
-            let Ok(entry) = entry else { return };
+            let Ok(entry) = entry else { return false };
             let name = entry.file_name();
             if Dialect::of_file(&name).is_none() {
                 continue;
             }
             number += 1;
             if number > MAX_FILES {
-                return;
+                return false;
             }
             let (inode, known) = (entry.ino(), looks.get_mut(&name));
             if !self.thorough
@@ -243,6 +274,7 @@ impl Glance<'_> {
             }
             here
         });
+        true
     }
 
     fn compare(&self, path: &Path, number: usize, look: &mut Look, stamp: Option<Stamp>) {
@@ -271,6 +303,13 @@ fn above(path: &Path) -> Option<PathBuf> {
         above if above.as_os_str().is_empty() => Some(PathBuf::from(".")),
         above => Some(above.to_owned()),
     }
+}
+
+/// Whether a change from now on gives the folder another time than it has: the clock of a file
+/// system goes by steps of some milliseconds.
+fn is_settled(folder: &Metadata) -> bool {
+    const STEP: Duration = Duration::from_secs(1);
+    folder.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= STEP))
 }
 
 fn identity(meta: &Metadata) -> Identity {
@@ -411,6 +450,48 @@ mod tests {
     }
 
     #[test]
+    fn names_are_listed_where_the_folder_looks_otherwise() {
+        let place = tempfile::tempdir().unwrap();
+        let conf = place.path().join("conf.d");
+        fs::create_dir(&conf).unwrap();
+        let (file, link, target) =
+            (conf.join("a.yaml"), conf.join("b.yaml"), place.path().join("target"));
+        fs::write(&file, "1").unwrap();
+        fs::write(&target, "1").unwrap();
+        symlink(&target, &link).unwrap();
+        let mut lookout = trusting(lookout(&conf));
+        let listed = |lookout: &Lookout| {
+            let Seen::Folder(folder) = &lookout.roots[0].seen else { panic!("a folder") };
+            folder.listed.is_some()
+        };
+        // A name may come within the same step of the clock.
+        assert!(!listed(&lookout));
+        let age = |folder: &Path| {
+            let ago = std::time::SystemTime::now() - Duration::from_secs(60);
+            fs::File::open(folder).unwrap().set_modified(ago).unwrap();
+        };
+        age(&conf);
+        assert_eq!(quick(&mut lookout), None);
+        assert!(listed(&lookout));
+        assert_eq!(quick(&mut lookout), None);
+        fs::write(&target, "22").unwrap();
+        assert_eq!(quick(&mut lookout), touched(link.clone()));
+        fs::write(conf.join("c.yaml"), "1").unwrap();
+        assert_eq!(quick(&mut lookout), touched(conf.join("c.yaml")));
+        assert!(!listed(&lookout));
+        age(&conf);
+        assert_eq!(quick(&mut lookout), None);
+        fs::remove_file(&link).unwrap();
+        assert_eq!(quick(&mut lookout), touched(link));
+        // Once a minute whatever it looks like.
+        age(&conf);
+        assert_eq!(quick(&mut lookout), None);
+        fs::write(&file, "22").unwrap();
+        assert_eq!(quick(&mut lookout), None);
+        assert_eq!(look(&mut lookout), touched(file));
+    }
+
+    #[test]
     fn a_folder_that_comes_goes_or_is_replaced_is_everything() {
         let folder = tempfile::tempdir().unwrap();
         let conf = folder.path().join("conf.d");
@@ -452,8 +533,8 @@ mod tests {
         // A server that hands out the old stamp with the new content.
         fs::write(&a, "2").unwrap();
         let now = Some(stamp(&fs::metadata(&a).unwrap()));
-        let Seen::Folder(_, looks) = &mut lookout.roots[0].seen else { panic!("a folder") };
-        looks.values_mut().for_each(|look| look.stamp = now);
+        let Seen::Folder(folder) = &mut lookout.roots[0].seen else { panic!("a folder") };
+        folder.looks.values_mut().for_each(|look| look.stamp = now);
         assert_eq!(round(&mut lookout), 1);
     }
 }

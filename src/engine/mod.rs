@@ -37,8 +37,8 @@ use std::time::Duration;
 use crate::event::Event;
 use crate::health::Health;
 use crate::model::{
-    CheckSpec, Command, CommandReport, Desired, Drain, Endpoint, Entry, Memory, Notices, Outcome,
-    Phase, Probe, RealServer, Remembered, Role, ServiceKey, StopAction, Time, Verdict,
+    Change, CheckSpec, Command, CommandReport, Desired, Drain, Endpoint, Entry, Memory, Notices,
+    Outcome, Phase, Probe, RealServer, Remembered, Role, ServiceKey, StopAction, Time, Verdict,
     VirtualService,
 };
 use crate::plan::{Step, SyncStep};
@@ -121,14 +121,6 @@ pub enum Note {
     Changed(Vec<(u64, Remembered)>),
 }
 
-/// What a configuration changed.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Changes {
-    pub added: Vec<ServiceKey>,
-    pub changed: Vec<ServiceKey>,
-    pub removed: Vec<ServiceKey>,
-}
-
 /// See the module's head.
 #[derive(Debug)]
 pub struct Engine {
@@ -139,6 +131,8 @@ pub struct Engine {
     seed: u64,
     desired: Arc<Desired>,
     services: BTreeMap<ServiceKey, Service>,
+    /// Those with addresses of their own: few, and looked at whenever the table changes.
+    with_vips: BTreeSet<ServiceKey>,
     checks: Checks,
     drains: BTreeSet<Drain>,
     /// The same by programs.
@@ -217,6 +211,7 @@ impl Engine {
             seed,
             desired: Arc::default(),
             services: BTreeMap::new(),
+            with_vips: BTreeSet::new(),
             checks: Checks::default(),
             drains: memory.drains.iter().copied().collect(),
             withdrawn: memory.withdrawn.iter().copied().collect(),
@@ -253,27 +248,19 @@ impl Engine {
 
     /// Takes a new configuration, whole. What did not change keeps its checks, its verdicts and
     /// its records in the kernel.
-    pub fn handle_config(&mut self, desired: Arc<Desired>, now: Time) -> Changes {
-        let mut changes = Changes::default();
+    pub fn handle_config(&mut self, desired: Arc<Desired>, now: Time) -> Change {
         if self.phase == Phase::Stopping {
-            return changes;
+            return Change::default();
         }
         if !self.ledger_begun {
             self.begin_role(desired.settings.role);
         }
         self.backings_changed = true;
-        let gone = self.services.keys().filter(|key| !desired.services.contains_key(key));
-        changes.removed = gone.copied().collect();
+        let change = Change::between(&self.desired, &desired);
         let mut first = now;
         let mut newly_owned = Vec::new();
-        for (key, spec) in &desired.services {
-            match self.services.get(key) {
-                Some(service) if Arc::ptr_eq(&service.spec, spec) || service.spec == *spec => {
-                    continue;
-                }
-                Some(_) => changes.changed.push(*key),
-                None => changes.added.push(*key),
-            }
+        for key in change.added.iter().chain(&change.changed) {
+            let Some(spec) = desired.services.get(key) else { continue };
             if self.kernel.own(*key) {
                 newly_owned.push(*key);
             }
@@ -281,7 +268,7 @@ impl Engine {
         }
         self.sync.configure(desired.settings.sync.as_ref());
         self.desired = desired;
-        for key in &changes.removed {
+        for key in &change.removed {
             self.uninstall(key);
         }
         // What an earlier run left on disk may lack its end: a run begins with a ledger of its own.
@@ -293,16 +280,16 @@ impl Engine {
         }
         // What the first configuration did not ask for is no news any more to a later one.
         self.memory.checks.clear();
-        if changes != Changes::default() {
+        if change != (Change { settings: change.settings, ..Change::default() }) {
             self.events.push_back(Event::ConfigApplied {
-                added: changes.added.len(),
-                changed: changes.changed.len(),
-                removed: changes.removed.len(),
+                added: change.added.len(),
+                changed: change.changed.len(),
+                removed: change.removed.len(),
                 services: self.services.len(),
             });
         }
         self.turn(now);
-        changes
+        change
     }
 
     /// Puts a service in force, in place of the one with its key. Its checks are acquired before
@@ -320,6 +307,9 @@ impl Engine {
         let (told, out) = (old.and_then(|old| old.told), old.map(maintenance::of));
         self.uninstall(&key);
         self.kernel.set_tells_rows(&key, spec.tells_rows);
+        if !spec.vips.is_empty() {
+            self.with_vips.insert(key);
+        }
         self.services.insert(key, Service { spec, servers, told });
         self.adopt(&key, now);
         self.inherit_maintenance(&key, out.unwrap_or_default());
@@ -329,6 +319,7 @@ impl Engine {
 
     fn uninstall(&mut self, key: &ServiceKey) {
         let Some(service) = self.services.remove(key) else { return };
+        self.with_vips.remove(key);
         for (at, server) in service.servers.iter().enumerate() {
             self.checks.remove_user(server.check, key, at as u32);
         }

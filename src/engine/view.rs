@@ -28,6 +28,10 @@ pub struct Surroundings {
 }
 
 impl Engine {
+    pub fn desired(&self) -> &Arc<Desired> {
+        &self.desired
+    }
+
     pub fn phase(&self) -> Phase {
         self.phase
     }

@@ -9,9 +9,9 @@ impl Engine {
         std::mem::take(&mut self.backings_changed)
     }
 
-    /// How each service with addresses of its own stands. Walks every service.
+    /// How each service with addresses of its own stands.
     pub fn backings(&self) -> impl Iterator<Item = (&[Vip], Backing)> {
-        let with_vips = self.services.values().filter(|service| !service.spec.vips.is_empty());
+        let with_vips = self.with_vips.iter().filter_map(|key| self.services.get(key));
         with_vips.map(|service| (&service.spec.vips[..], self.backing(service)))
     }
 

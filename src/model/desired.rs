@@ -1,6 +1,7 @@
 //! What the configuration asks for, as one value.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +29,73 @@ pub struct Desired {
     /// The same for files of the native dialect: groups and their services.
     pub watched: BTreeMap<Arc<PathBuf>, Arc<Watching>>,
     pub settings: Settings,
+}
+
+/// Which services one configuration added to another, changed and removed, each in the order of
+/// their keys.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Change {
+    pub added: Vec<ServiceKey>,
+    pub changed: Vec<ServiceKey>,
+    pub removed: Vec<ServiceKey>,
+    /// Whether the daemon's settings differ.
+    pub settings: bool,
+}
+
+impl Change {
+    /// The way from one configuration to the next: one walk along both.
+    pub fn between(before: &Desired, after: &Desired) -> Change {
+        let mut change =
+            Change { settings: before.settings != after.settings, ..Change::default() };
+        let mut old = before.services.iter().peekable();
+        for (key, spec) in &after.services {
+            while let Some((gone, _)) = old.next_if(|(other, _)| *other < key) {
+                change.removed.push(*gone);
+            }
+            match old.next_if(|(other, _)| *other == key) {
+                None => change.added.push(*key),
+                Some((_, other)) if Arc::ptr_eq(other, spec) || other == spec => {}
+                Some(_) => change.changed.push(*key),
+            }
+        }
+        change.removed.extend(old.map(|(gone, _)| *gone));
+        change
+    }
+
+    pub fn is_empty(&self) -> bool {
+        *self == Change::default()
+    }
+
+    /// The services that came or changed, as they are.
+    pub fn news<'a>(&'a self, after: &'a Desired) -> impl Iterator<Item = &'a Arc<VirtualService>> {
+        self.added.iter().chain(&self.changed).filter_map(|key| after.services.get(key))
+    }
+
+    /// Whether this holds for a service that came, went or changed, as it was or as it is.
+    pub fn concerns(
+        &self,
+        before: &Desired,
+        after: &Desired,
+        holds: impl Fn(&VirtualService) -> bool,
+    ) -> bool {
+        let keys = || [&self.added, &self.changed, &self.removed].into_iter().flatten();
+        let in_one = |desired: &Desired| {
+            keys().filter_map(|key| desired.services.get(key)).any(|service| holds(service))
+        };
+        in_one(before) || in_one(after)
+    }
+}
+
+/// `2 added, 1 changed, 0 removed`.
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Change { added, changed, removed, settings } = self;
+        write!(f, "{} added, {} changed, {} removed", added.len(), changed.len(), removed.len())?;
+        if *settings {
+            f.write_str(", settings changed")?;
+        }
+        Ok(())
+    }
 }
 
 /// A place in a file.

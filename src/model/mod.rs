@@ -35,7 +35,7 @@ pub use alerts::{
 pub use calendar::{Calendar, CalendarWindows, WallTime, Window};
 pub use check::{Between, CheckSpec, Outcome, Verdict};
 pub use desired::{
-    ByHand, Desired, FailureAction, Fallback, Origin, RealServer, Settings, StopAction,
+    ByHand, Change, Desired, FailureAction, Fallback, Origin, RealServer, Settings, StopAction,
     SysctlPolicy, VirtualService,
 };
 pub use digest::Digest;

@@ -108,7 +108,7 @@ impl World {
         self.finished = false;
     }
 
-    pub fn load(&mut self, desired: Desired) -> directord::engine::Changes {
+    pub fn load(&mut self, desired: Desired) -> directord::model::Change {
         let changes = self.engine.handle_config(Arc::new(desired), self.now);
         self.carry_out();
         changes

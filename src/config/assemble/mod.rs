@@ -30,7 +30,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::{Defaults, Dialect, FileRead, Names, Parsed, Reading, Source, Unreadable};
-use crate::model::{Desired, FileState, FileView, Origin, ServiceKey, Settings};
+use crate::model::{Change, Desired, FileState, FileView, Origin, ServiceKey, Settings};
 
 use entry::{Entry, Specs, Version};
 pub use report::{Report, ReportKind};
@@ -81,34 +81,6 @@ pub enum Outcome {
     Applied { desired: Arc<Desired>, change: Change },
     /// Nothing of it is: too much would go.
     Held(Held),
-}
-
-/// Which services an update added, changed and removed, each in the order of their keys.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Change {
-    pub added: Vec<ServiceKey>,
-    pub changed: Vec<ServiceKey>,
-    pub removed: Vec<ServiceKey>,
-    /// Whether the daemon's settings differ.
-    pub settings: bool,
-}
-
-impl Change {
-    pub fn is_empty(&self) -> bool {
-        *self == Change::default()
-    }
-}
-
-/// `2 added, 1 changed, 0 removed`.
-impl fmt::Display for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Change { added, changed, removed, settings } = self;
-        write!(f, "{} added, {} changed, {} removed", added.len(), changed.len(), removed.len())?;
-        if *settings {
-            f.write_str(", settings changed")?;
-        }
-        Ok(())
-    }
 }
 
 /// An update that waits for the operator's word.
@@ -262,7 +234,7 @@ impl Store {
         }
         for entry in self.entries.iter_mut().filter(|e| e.dialect != Dialect::Global) {
             let found = match entry.dialect {
-                Dialect::Yaml => defaults.get(entry.folder()),
+                Dialect::Yaml if !defaults.is_empty() => defaults.get(entry.folder()),
                 _ => None,
             };
             entry.parse(self.parse, found.unwrap_or(&nothing), names, &mut self.specs, ask);

@@ -128,7 +128,13 @@ fn store() -> Store {
 }
 
 fn take(store: &mut Store, files: &[(&str, &str)]) -> Update {
-    store.update(&reading(files), &Nobody, Ask::default())
+    let before = store.in_force.clone().unwrap_or_default();
+    let update = store.update(&reading(files), &Nobody, Ask::default());
+    // By the files that were replaced it is what a walk along everything finds.
+    if let Outcome::Applied { desired, change } = &update.outcome {
+        assert_eq!(*change, Change::between(&before, desired));
+    }
+    update
 }
 
 /// The marks in force.
