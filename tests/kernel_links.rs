@@ -153,7 +153,8 @@ fn a_change_is_heard_of() {
     watch.forget();
     let (heard, hears) = std::sync::mpsc::channel();
     std::thread::spawn(move || while watch.wait().is_ok() && heard.send(()).is_ok() {});
-    assert!(hears.recv_timeout(secs(1) / 5).is_err(), "nothing changed");
+    // What the site's own making set off may still come: on a busy machine after a while.
+    eventually_true("nothing changes", PATIENCE, || hears.recv_timeout(secs(1)).is_err());
     assert_eq!(add(&site.director, &[target(&site.director, VIP6)]), []);
     hears.recv_timeout(PATIENCE).expect("an address was added");
     while hears.recv_timeout(secs(1)).is_ok() {}

@@ -63,12 +63,14 @@ pub const PATIENCE: Duration = secs(60);
 pub fn eventually<T>(what: &str, limit: Duration, mut found: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
+        let asked = Instant::now();
         if let Some(value) = found() {
             return value;
         }
         assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
-        // Reading a table starts a process, 20 ms of the guest's only processor.
-        std::thread::sleep(Duration::from_millis(100));
+        // Reading a table starts a process, 40 ms of the guest's only processor: those who wait
+        // are to leave most of it to those they wait for.
+        std::thread::sleep((asked.elapsed() * 4).clamp(secs(1) / 10, secs(1)));
     }
 }
 
