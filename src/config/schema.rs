@@ -225,7 +225,10 @@ mod tests {
         let schema = serde_json::json!({"properties": properties, "$defs": definitions});
         let validator = jsonschema::validator_for(&schema).unwrap();
         let written = Value::Object(written);
-        let wrong: Vec<_> = validator.iter_errors(&written).map(|e| e.to_string()).collect();
+        let wrong: Vec<_> = validator
+            .iter_errors(&written)
+            .map(|e| format!("{}: {e}", e.instance_path()))
+            .collect();
         assert_eq!(wrong, [""; 0]);
     }
 }

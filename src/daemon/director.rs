@@ -377,13 +377,10 @@ impl Director {
                 self.desk.handle_config(&desired, reset, now);
                 let changed = !change.is_empty();
                 self.telling.policy.handle_config(&desired, &change.removed, changed, now);
-                // Of 10,000 services those that are as they were have been seen to.
-                let services: Vec<_> = match change.settings {
-                    true => desired.services.values().collect(),
-                    false => change.news(&desired).collect(),
-                };
-                for event in relied_on::ensure(services, desired.settings.sysctl, self.table) {
-                    self.telling.tell(&event, now);
+                if changed {
+                    for event in relied_on::ensure(&desired, self.table) {
+                        self.telling.tell(&event, now);
+                    }
                 }
             }
             assemble::Outcome::Held(held) => {

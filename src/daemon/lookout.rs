@@ -207,7 +207,9 @@ impl Glance<'_> {
             return self.compare_elsewhere(path, &mut folder.looks);
         }
         folder.listed = None;
-        if self.compare_listed(path, &mut folder.looks) && is_settled(meta) {
+        // Asked first: a listing may take longer than that.
+        let is_settled = is_settled(meta);
+        if self.compare_listed(path, &mut folder.looks) && is_settled {
             folder.listed = Some(stamp);
         }
     }
@@ -305,10 +307,10 @@ fn above(path: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Whether a change from now on gives the folder another time than it has: the clock of a file
-/// system goes by steps of some milliseconds.
+/// Whether a name that comes or goes from now on gives the folder another time than it has: the
+/// clocks of file systems go by steps, of some milliseconds or, of old ones, of a second.
 fn is_settled(folder: &Metadata) -> bool {
-    const STEP: Duration = Duration::from_secs(1);
+    const STEP: Duration = Duration::from_secs(2);
     folder.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age >= STEP))
 }
 
@@ -464,12 +466,13 @@ mod tests {
             let Seen::Folder(folder) = &lookout.roots[0].seen else { panic!("a folder") };
             folder.listed.is_some()
         };
+        let minute = Duration::from_secs(60);
+        let set = |at| fs::File::open(&conf).unwrap().set_modified(at).unwrap();
+        let age = |_: &Path| set(std::time::SystemTime::now() - minute);
         // A name may come within the same step of the clock.
+        set(std::time::SystemTime::now() + minute);
+        assert_eq!(quick(&mut lookout), None);
         assert!(!listed(&lookout));
-        let age = |folder: &Path| {
-            let ago = std::time::SystemTime::now() - Duration::from_secs(60);
-            fs::File::open(folder).unwrap().set_modified(ago).unwrap();
-        };
         age(&conf);
         assert_eq!(quick(&mut lookout), None);
         assert!(listed(&lookout));
@@ -483,7 +486,15 @@ mod tests {
         assert_eq!(quick(&mut lookout), None);
         fs::remove_file(&link).unwrap();
         assert_eq!(quick(&mut lookout), touched(link));
-        // Once a minute whatever it looks like.
+        // Nobody lists what looks as it did, but once a minute.
+        age(&conf);
+        fs::write(conf.join("d.yaml"), "1").unwrap();
+        let now = Some(stamp(&fs::metadata(&conf).unwrap()));
+        let Seen::Folder(folder) = &mut lookout.roots[0].seen else { panic!("a folder") };
+        folder.listed = now;
+        assert_eq!(quick(&mut lookout), None);
+        assert_eq!(look(&mut lookout), touched(conf.join("d.yaml")));
+        // Nor asks for files of which inotify tells.
         age(&conf);
         assert_eq!(quick(&mut lookout), None);
         fs::write(&file, "22").unwrap();

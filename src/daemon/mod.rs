@@ -331,11 +331,7 @@ async fn serve(
         pid: std::process::id(),
         table: options.table.name(),
     };
-    for event in
-        relied_on::ensure(desired.services.values(), desired.settings.sysctl, options.table)
-            .iter()
-            .chain([&started])
-    {
+    for event in relied_on::ensure(&desired, options.table).iter().chain([&started]) {
         telling.tell(event, clock.now());
     }
     let (ready, is_ready) = oneshot::channel();

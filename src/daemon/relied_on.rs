@@ -1,24 +1,19 @@
 //! The sysctls a configuration relies on: set, or at least told.
 
-use std::sync::Arc;
-
 use super::TableChoice;
 use crate::event::Event;
 use crate::ipvs::sysctl;
-use crate::model::{SysctlPolicy, VirtualService};
+use crate::model::{Desired, SysctlPolicy};
 use crate::target;
 
-/// Sets what is not as these services need it, or says so, as the policy is.
-pub fn ensure<'a>(
-    services: impl IntoIterator<Item = &'a Arc<VirtualService>>,
-    policy: SysctlPolicy,
-    table: TableChoice,
-) -> Vec<Event> {
+/// Sets what is not as the services need it, or says so, as the settings ask.
+pub fn ensure(desired: &Desired, table: TableChoice) -> Vec<Event> {
     if table == TableChoice::Memory {
         return Vec::new();
     }
-    let needed = target::sysctls(services.into_iter().map(AsRef::as_ref));
-    needed.iter().filter_map(|needed| ensure_one(needed, policy)).collect()
+    let services = desired.services.values().map(AsRef::as_ref);
+    let needed = target::sysctls(services);
+    needed.iter().filter_map(|needed| ensure_one(needed, desired.settings.sysctl)).collect()
 }
 
 fn ensure_one(needed: &target::Sysctl, policy: SysctlPolicy) -> Option<Event> {

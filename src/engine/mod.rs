@@ -280,7 +280,7 @@ impl Engine {
         }
         // What the first configuration did not ask for is no news any more to a later one.
         self.memory.checks.clear();
-        if change != (Change { settings: change.settings, ..Change::default() }) {
+        if change.is_of_services() {
             self.events.push_back(Event::ConfigApplied {
                 added: change.added.len(),
                 changed: change.changed.len(),

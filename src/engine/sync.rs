@@ -161,6 +161,8 @@ impl Engine {
         self.sync.found = None;
         for (at, step) in steps.iter().enumerate() {
             match failures.iter().find(|(failed, _)| *failed == at) {
+                // No reason to wait with what is wanted now.
+                Some((_, error)) if self.sync.disturbed && !is_outage(error) => {}
                 Some((_, error)) => self.sync_failed(error, now),
                 None => self.events.push_back(match step {
                     SyncStep::Start(daemon) => Event::SyncStarted { daemon: daemon.to_string() },
@@ -177,7 +179,7 @@ impl Engine {
     }
 
     fn sync_failed(&mut self, error: &KernelError, now: Time) {
-        if error.kind == KernelErrorKind::Unavailable {
+        if is_outage(error) {
             return self.outage(error, now);
         }
         let before = self.sync.trouble.take();
@@ -214,4 +216,8 @@ impl Engine {
             error: self.sync_trouble().map(str::to_owned),
         })
     }
+}
+
+fn is_outage(error: &KernelError) -> bool {
+    error.kind == KernelErrorKind::Unavailable
 }

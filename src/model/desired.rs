@@ -66,9 +66,9 @@ impl Change {
         *self == Change::default()
     }
 
-    /// The services that came or changed, as they are.
-    pub fn news<'a>(&'a self, after: &'a Desired) -> impl Iterator<Item = &'a Arc<VirtualService>> {
-        self.added.iter().chain(&self.changed).filter_map(|key| after.services.get(key))
+    /// Whether services came, went or changed.
+    pub fn is_of_services(&self) -> bool {
+        [&self.added, &self.changed, &self.removed].into_iter().any(|keys| !keys.is_empty())
     }
 
     /// Whether this holds for a service that came, went or changed, as it was or as it is.

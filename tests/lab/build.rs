@@ -7,7 +7,8 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=tests/lab/build.rs");
-    if std::env::var("PROFILE").is_ok_and(|profile| profile == "debug") {
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|found| found == value);
+    if is("PROFILE", "debug") && is("CARGO_CFG_TARGET_ENV", "gnu") {
         println!("cargo::rustc-link-arg=-no-pie");
     }
 }

@@ -79,6 +79,25 @@ fn role_or_stop_that_comes_while_a_sync_daemon_is_started_has_its_way() {
     }
 }
 
+/// A refusal of what nobody wanted any more kept the role that was wanted waiting.
+#[test]
+fn role_that_comes_while_a_sync_daemon_is_refused_does_not_wait() {
+    for pause in (0..MOMENT.as_micros() as u64).step_by(100).map(Duration::from_micros) {
+        let mut world = started("hb0");
+        world.play(Role::Standby);
+        world.run(MOMENT);
+        world.play(Role::Active);
+        // The table came first, and was not refused.
+        world.kernel.fail_next(9, Fault::Refuse(KernelErrorKind::Refused));
+        world.run(pause);
+        world.kernel.heal();
+        world.play(Role::Standby);
+        world.run(MOMENT);
+        assert_eq!(daemons(&world), ["backup on hb0"], "{pause:?}");
+        assert_eq!(world.snapshot().sync.unwrap().error, None, "{pause:?}");
+    }
+}
+
 #[test]
 fn stop_that_keeps_the_table_keeps_the_sync_daemon() {
     let mut world = started("hb0");

@@ -616,3 +616,29 @@ fn equal_checks_of_all_files_are_one_piece_of_memory() {
     assert!(Arc::ptr_eq(checks[0], checks[1]));
     assert!(!Arc::ptr_eq(checks[0], checks[2]));
 }
+
+#[test]
+fn a_change_concerns_what_a_service_was_and_what_it_is() {
+    let desired = |schedulers: &[(u32, &str)]| {
+        let place = Place { file: Arc::default(), span: 0..0 };
+        let pair = |(mark, scheduler): &(u32, &str)| {
+            (key(*mark), service(*mark, scheduler, place.clone()).service)
+        };
+        Desired { services: schedulers.iter().map(pair).collect(), ..Desired::default() }
+    };
+    let before = desired(&[(1, "rr"), (2, "sh"), (3, "wlc")]);
+    for (after, concerns) in [
+        (desired(&[(1, "rr"), (2, "sh"), (3, "wlc")]), false),
+        // As it was, as it is, one that went, one that came.
+        (desired(&[(1, "rr"), (2, "rr"), (3, "wlc")]), true),
+        (desired(&[(1, "sh"), (2, "sh"), (3, "wlc")]), true),
+        (desired(&[(1, "rr"), (3, "wlc")]), true),
+        (desired(&[(1, "rr"), (2, "sh"), (3, "wlc"), (4, "sh")]), true),
+        // The one it holds for is as it was.
+        (desired(&[(1, "wlc"), (2, "sh"), (4, "rr")]), false),
+    ] {
+        let change = Change::between(&before, &after);
+        let is_sh = |service: &VirtualService| service.settings.scheduler.as_str() == "sh";
+        assert_eq!(change.concerns(&before, &after, is_sh), concerns, "{change:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What somebody meant who wrote a word we do not know.
 
-use super::catalogue::{DEFAULT_KEYS, SECTIONS, Section};
+use super::catalogue::{DEFAULT_KEYS, Key, SECTIONS, Section};
 use crate::config::diagnostic::quoted;
 use crate::config::nearest::nearest;
 
@@ -39,21 +39,37 @@ const FOREIGN: &[(&str, &str)] = &[
     ("address", "write virtual: ADDRESS:PORT"),
 ];
 
-/// A hint for an unknown key of this section; `near` is the one of its keys that is nearest.
-pub(super) fn key(section: &Section, name: &str, near: Option<&str>) -> Option<String> {
+/// The key of this section that a slip of the fingers makes an unknown one of. A word that is one
+/// elsewhere is no slip.
+pub(super) fn near(section: &'static Section, name: &str) -> Option<&'static Key> {
+    if foreign(name).is_some() || home(name).is_some() {
+        return None;
+    }
+    section.key(nearest(name, section.keys.iter().map(|key| key.name))?)
+}
+
+/// A hint for an unknown key of this section; `near` as of [`near`].
+pub(super) fn key(section: &Section, name: &str, near: Option<&Key>) -> Option<String> {
     if let Some(near) = near {
-        return Some(format!("did you mean {}?", quoted(near)));
+        return Some(format!("did you mean {}?", quoted(near.name)));
     }
-    if let Some((_, hint)) = FOREIGN.iter().find(|(word, _)| *word == name) {
-        return Some((*hint).to_owned());
+    if let Some(hint) = foreign(name) {
+        return Some(hint.to_owned());
     }
-    let home =
-        SECTIONS.iter().find(|other| other.key(name).is_some() && !std::ptr::eq(**other, section));
-    match home {
-        Some(home) if std::ptr::eq(*home, &DEFAULT_KEYS) => None,
+    match home(name) {
+        Some(home) if std::ptr::eq(home, &DEFAULT_KEYS) => None,
         Some(home) => Some(format!("this is a key of {}", home.name)),
         None => Some(format!("known keys: {}", list(section.keys.iter().map(|key| key.name)))),
     }
+}
+
+fn foreign(name: &str) -> Option<&'static str> {
+    FOREIGN.iter().find(|(word, _)| *word == name).map(|(_, hint)| *hint)
+}
+
+/// The section that has this key; asked of keys that another section does not have.
+fn home(name: &str) -> Option<&'static Section> {
+    SECTIONS.iter().find(|section| section.key(name).is_some()).copied()
 }
 
 /// A hint for a word that is none of these.
@@ -74,7 +90,7 @@ mod tests {
     use super::*;
 
     fn key_of_a_service(name: &str) -> Option<String> {
-        key(&SERVICE, name, nearest(name, SERVICE.keys.iter().map(|key| key.name)))
+        key(&SERVICE, name, near(&SERVICE, name))
     }
 
     #[test]
@@ -100,6 +116,8 @@ mod tests {
     fn keys_of_other_places_and_programs_are_sent_home() {
         assert_eq!(key_of_a_service("interval").as_deref(), Some("this is a key of a check"));
         assert_eq!(key_of_a_service("quiescent").as_deref(), Some("write on_failure: quiesce"));
+        // However near to one of ours.
+        assert_eq!(key_of_a_service("sip").as_deref(), Some("this is a key of a check"));
         assert!(key_of_a_service("xyzzy").unwrap_or_default().starts_with("known keys: virtual"));
         assert!(key_of_a_service(&"x".repeat(100_000)).is_some());
     }

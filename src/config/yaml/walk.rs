@@ -49,6 +49,8 @@ pub(super) struct Entry<'a> {
     pub(super) key: &'static Key,
     pub(super) key_span: Range<usize>,
     pub(super) value: &'a Node<'a>,
+    /// Whether another word stands there, which was meant for the key.
+    is_guess: bool,
 }
 
 impl<'a> Fields<'a> {
@@ -72,7 +74,7 @@ struct Slip {
 impl<'a> Entry<'a> {
     /// An item of a list that stands for this key.
     pub(super) fn item(&self, value: &'a Node<'a>) -> Entry<'a> {
-        Entry { key: self.key, key_span: value.span.clone(), value }
+        Entry { key: self.key, key_span: value.span.clone(), value, is_guess: false }
     }
 
     /// Where to point: the value, or the key when nothing stands there.
@@ -120,12 +122,14 @@ impl<'a> Walk<'a> {
                 self.findings.clash(&key.span, message, "keep one of the two", first);
                 continue;
             }
-            entries.push(Entry { key: known, key_span: key.span.clone(), value });
+            let key_span = key.span.clone();
+            entries.push(Entry { key: known, key_span, value, is_guess: false });
         }
         // Read as what it was meant for, so that the mistakes below are told with it.
         for (meant, key, value) in slips {
             if !is_in_the_way(meant, section, &entries) {
-                entries.push(Entry { key: meant, key_span: key.span.clone(), value });
+                let key_span = key.span.clone();
+                entries.push(Entry { key: meant, key_span, value, is_guess: true });
             }
         }
         let fields = Fields { node, entries };
@@ -137,6 +141,8 @@ impl<'a> Walk<'a> {
     pub(super) fn joined(&mut self, mut fields: Fields<'a>, others: &Fields<'a>) -> Fields<'a> {
         for other in &others.entries {
             match fields.entry(other.key) {
+                // It was told as an unknown key.
+                Some(_) if other.is_guess => {}
                 Some(first) => {
                     let message = format!("key {} is written twice", quoted(other.key.name));
                     let place = (&first.key_span, "the other one");
@@ -161,13 +167,10 @@ impl<'a> Walk<'a> {
             self.findings.error(&key.span, message, hint);
             return Slip { meant: None, is_meant_well: true };
         }
-        let near = nearest(text, section.keys.iter().map(|key| key.name));
+        let near = suggest::near(section, text);
         self.findings.error(&key.span, message, suggest::key(section, text, near));
         let wanted = section.choice.iter().chain(section.needs).map(|key| key.name);
-        Slip {
-            meant: near.and_then(|near| section.key(near)),
-            is_meant_well: nearest(text, wanted).is_some(),
-        }
+        Slip { meant: near, is_meant_well: nearest(text, wanted).is_some() }
     }
 
     /// At most one key of the section's choice, and one at least when one is required; and every
@@ -222,8 +225,8 @@ impl<'a> Walk<'a> {
             let (name, value) = (self.node(*name), self.node(*value));
             match name.text() {
                 Some(text) => {
-                    found
-                        .push((text, Entry { key: entry.key, key_span: name.span.clone(), value }));
+                    let key_span = name.span.clone();
+                    found.push((text, Entry { key: entry.key, key_span, value, is_guess: false }));
                 }
                 None => self.findings.error(&name.span, "a key is a word", example(entry.key)),
             }
