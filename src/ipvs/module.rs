@@ -3,6 +3,7 @@
 //! Three things can stand in the way, each with its own remedy: no module, no privilege, and a
 //! user namespace that is not the first one.
 
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use nix::errno::Errno;
 
 use crate::model::{KernelError, KernelErrorKind};
 use crate::netlink::worded;
+use crate::plan::Step;
 
 /// The number the kernel gave the family when the module was loaded; it changes with each load.
 ///
@@ -23,7 +25,7 @@ pub(super) fn family_id() -> Result<u16, KernelError> {
     if first != Err(Some(Errno::ENOENT)) {
         return first.map_err(unresolved);
     }
-    load_module();
+    load("ip_vs");
     resolve().map_err(unresolved)
 }
 
@@ -65,8 +67,36 @@ fn unresolved(errno: Option<Errno>) -> KernelError {
     KernelError::new(KernelErrorKind::Unavailable, message)
 }
 
-/// Before 5.16 nobody loads the module for us. Whether it helped, the next look-up tells.
-fn load_module() {
+/// Schedulers with sysctls for each network namespace.
+const PER_NAMESPACE: [&str; 2] = ["lblc", "lblcr"];
+
+/// Loads what these steps need and the kernel should not load by itself.
+///
+/// IPVS loads a scheduler under the lock of all its tables. One that registers for network
+/// namespaces then waits for those that are being taken down, which wait for that lock: every
+/// director and `ipvsadm` of the machine hangs until whoever asked is killed (Linux 6.1, seen at
+/// each try while namespaces came and went). Loaded beforehand there is nothing to wait for. Where
+/// we may not load modules the kernel does, as ever.
+pub(super) fn prepare(steps: &[Step]) {
+    let wanted = |name: &str| {
+        steps.iter().any(|step| match step {
+            Step::AddService { settings, .. } | Step::EditService { settings, .. } => {
+                settings.scheduler.as_str() == name
+            }
+            _ => false,
+        })
+    };
+    for name in PER_NAMESPACE {
+        let module = format!("ip_vs_{name}");
+        if wanted(name) && !Path::new("/sys/module").join(&module).exists() {
+            load(&module);
+        }
+    }
+}
+
+/// Has the kernel's own program load a module; before 5.16 nobody loads `ip_vs` for us. Whether it
+/// helped is for others to see.
+fn load(module: &str) {
     // The program the kernel itself would run; empty where loading is switched off.
     let program = std::fs::read_to_string("/proc/sys/kernel/modprobe").unwrap_or_default();
     let program = program.trim();
@@ -74,7 +104,7 @@ fn load_module() {
         return;
     }
     let mut command = Command::new(program);
-    command.args(["-q", "--", "ip_vs"]);
+    command.args(["-q", "--", module]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let Ok(mut child) = command.spawn() else { return };
     let deadline = Instant::now() + MODPROBE_PATIENCE;

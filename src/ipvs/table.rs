@@ -146,6 +146,7 @@ impl Kernel for Netlink {
     }
 
     fn apply(&mut self, steps: &[Step]) -> Vec<(usize, KernelError)> {
+        module::prepare(steps);
         let mut failures = Vec::new();
         for (nth, batch) in steps.chunks(self.batch).enumerate() {
             self.apply_batch(nth * self.batch, batch, &mut failures);
