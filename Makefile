@@ -6,7 +6,7 @@ all:
 	cargo build --release
 
 # The director at work on a real kernel table, in under 30 seconds. An ordinary build will do: it
-# is ready in a third of the time of an optimised one, and make test needs it anyway.
+# is ready in a third of the time of an optimised one.
 demo:
 	cargo build
 	@tests/lab/demo
