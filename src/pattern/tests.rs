@@ -66,6 +66,8 @@ fn code_and_what_neither_engine_has_is_refused_with_the_place() {
     assert_eq!(refused("ab(?{ system 1 })"), "at character 3: code in a pattern is never run");
     assert!(refused("(??{1})").contains("code"));
     assert!(refused("(?R)").contains("recursion"));
+    assert!(refused("(?1)(a)").contains("recursion"));
+    assert!(refused("(?|a)").contains("branch reset"));
     assert!(refused(r"\p{L}").contains("bytes"));
     assert!(refused("é(").starts_with("at character 2: "));
     assert!(refused("*").contains("nothing here to repeat"));
