@@ -468,12 +468,12 @@ mod tests {
         };
         let minute = Duration::from_secs(60);
         let set = |at| fs::File::open(&conf).unwrap().set_modified(at).unwrap();
-        let age = |_: &Path| set(std::time::SystemTime::now() - minute);
+        let age = || set(std::time::SystemTime::now() - minute);
         // A name may come within the same step of the clock.
         set(std::time::SystemTime::now() + minute);
         assert_eq!(quick(&mut lookout), None);
         assert!(!listed(&lookout));
-        age(&conf);
+        age();
         assert_eq!(quick(&mut lookout), None);
         assert!(listed(&lookout));
         assert_eq!(quick(&mut lookout), None);
@@ -482,12 +482,12 @@ mod tests {
         fs::write(conf.join("c.yaml"), "1").unwrap();
         assert_eq!(quick(&mut lookout), touched(conf.join("c.yaml")));
         assert!(!listed(&lookout));
-        age(&conf);
+        age();
         assert_eq!(quick(&mut lookout), None);
         fs::remove_file(&link).unwrap();
         assert_eq!(quick(&mut lookout), touched(link));
         // Nobody lists what looks as it did, but once a minute.
-        age(&conf);
+        age();
         fs::write(conf.join("d.yaml"), "1").unwrap();
         let now = Some(stamp(&fs::metadata(&conf).unwrap()));
         let Seen::Folder(folder) = &mut lookout.roots[0].seen else { panic!("a folder") };
@@ -495,7 +495,7 @@ mod tests {
         assert_eq!(quick(&mut lookout), None);
         assert_eq!(look(&mut lookout), touched(conf.join("d.yaml")));
         // Nor asks for files of which inotify tells.
-        age(&conf);
+        age();
         assert_eq!(quick(&mut lookout), None);
         fs::write(&file, "22").unwrap();
         assert_eq!(quick(&mut lookout), None);

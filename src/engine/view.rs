@@ -28,6 +28,7 @@ pub struct Surroundings {
 }
 
 impl Engine {
+    /// The configuration in force.
     pub fn desired(&self) -> &Arc<Desired> {
         &self.desired
     }

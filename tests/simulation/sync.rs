@@ -40,6 +40,11 @@ fn foreign(state: SyncState, interface: &str) -> SyncDaemon {
 /// Time for a few exchanges with the kernel.
 const MOMENT: Duration = Duration::from_millis(20);
 
+/// Each tenth of a millisecond of such a moment.
+fn pauses() -> impl Iterator<Item = Duration> {
+    (0..MOMENT.as_micros() as u64).step_by(100).map(Duration::from_micros)
+}
+
 #[test]
 fn sync_daemon_is_master_or_backup_by_the_role_and_ends_with_the_director() {
     let mut world = started("hb0");
@@ -63,7 +68,7 @@ fn sync_daemon_is_master_or_backup_by_the_role_and_ends_with_the_director() {
 /// A daemon that was being started was taken for one that is not kept, and left running.
 #[test]
 fn role_or_stop_that_comes_while_a_sync_daemon_is_started_has_its_way() {
-    for pause in (0..MOMENT.as_micros() as u64).step_by(100).map(Duration::from_micros) {
+    for pause in pauses() {
         let mut world = started("hb0");
         world.play(Role::Standby);
         world.run(pause);
@@ -82,7 +87,7 @@ fn role_or_stop_that_comes_while_a_sync_daemon_is_started_has_its_way() {
 /// A refusal of what nobody wanted any more kept the role that was wanted waiting.
 #[test]
 fn role_that_comes_while_a_sync_daemon_is_refused_does_not_wait() {
-    for pause in (0..MOMENT.as_micros() as u64).step_by(100).map(Duration::from_micros) {
+    for pause in pauses() {
         let mut world = started("hb0");
         world.play(Role::Standby);
         world.run(MOMENT);

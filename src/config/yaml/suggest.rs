@@ -39,37 +39,22 @@ const FOREIGN: &[(&str, &str)] = &[
     ("address", "write virtual: ADDRESS:PORT"),
 ];
 
-/// The key of this section that a slip of the fingers makes an unknown one of. A word that is one
-/// elsewhere is no slip.
-pub(super) fn near(section: &'static Section, name: &str) -> Option<&'static Key> {
-    if foreign(name).is_some() || home(name).is_some() {
-        return None;
+/// What was meant by a key that is none of this section's, and a hint. Meant is the key that a slip
+/// of the fingers makes it of; a word that is a key elsewhere, or another program's, is no slip.
+pub(super) fn key(section: &'static Section, name: &str) -> (Option<&'static Key>, Option<String>) {
+    if let Some((_, hint)) = FOREIGN.iter().find(|(word, _)| *word == name) {
+        return (None, Some((*hint).to_owned()));
     }
-    section.key(nearest(name, section.keys.iter().map(|key| key.name))?)
-}
-
-/// A hint for an unknown key of this section; `near` as of [`near`].
-pub(super) fn key(section: &Section, name: &str, near: Option<&Key>) -> Option<String> {
-    if let Some(near) = near {
-        return Some(format!("did you mean {}?", quoted(near.name)));
+    if let Some(home) = SECTIONS.iter().find(|other| other.key(name).is_some()) {
+        let of_all = std::ptr::eq(*home, &DEFAULT_KEYS);
+        return (None, (!of_all).then(|| format!("this is a key of {}", home.name)));
     }
-    if let Some(hint) = foreign(name) {
-        return Some(hint.to_owned());
-    }
-    match home(name) {
-        Some(home) if std::ptr::eq(home, &DEFAULT_KEYS) => None,
-        Some(home) => Some(format!("this is a key of {}", home.name)),
-        None => Some(format!("known keys: {}", list(section.keys.iter().map(|key| key.name)))),
-    }
-}
-
-fn foreign(name: &str) -> Option<&'static str> {
-    FOREIGN.iter().find(|(word, _)| *word == name).map(|(_, hint)| *hint)
-}
-
-/// The section that has this key; asked of keys that another section does not have.
-fn home(name: &str) -> Option<&'static Section> {
-    SECTIONS.iter().find(|section| section.key(name).is_some()).copied()
+    let near = nearest(name, section.keys.iter().map(|key| key.name));
+    let hint = match near {
+        Some(near) => format!("did you mean {}?", quoted(near)),
+        None => format!("known keys: {}", list(section.keys.iter().map(|key| key.name))),
+    };
+    (near.and_then(|near| section.key(near)), Some(hint))
 }
 
 /// A hint for a word that is none of these.
@@ -90,7 +75,7 @@ mod tests {
     use super::*;
 
     fn key_of_a_service(name: &str) -> Option<String> {
-        key(&SERVICE, name, near(&SERVICE, name))
+        key(&SERVICE, name).1
     }
 
     #[test]

@@ -167,10 +167,10 @@ impl<'a> Walk<'a> {
             self.findings.error(&key.span, message, hint);
             return Slip { meant: None, is_meant_well: true };
         }
-        let near = suggest::near(section, text);
-        self.findings.error(&key.span, message, suggest::key(section, text, near));
+        let (meant, hint) = suggest::key(section, text);
+        self.findings.error(&key.span, message, hint);
         let wanted = section.choice.iter().chain(section.needs).map(|key| key.name);
-        Slip { meant: near, is_meant_well: nearest(text, wanted).is_some() }
+        Slip { meant, is_meant_well: nearest(text, wanted).is_some() }
     }
 
     /// At most one key of the section's choice, and one at least when one is required; and every
