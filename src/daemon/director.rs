@@ -656,7 +656,7 @@ mod tests {
             desk: Desk::new(&options, clock, prober.clone(), 1, inputs.clone()),
             prober,
             kernel: kernel::start(Box::new(Fake::new()), inputs.clone()),
-            loader: loader::start(loader, inputs.clone()),
+            loader: loader::start(loader, inputs.clone()).0,
             maintenance,
             vips,
             notes,

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::thread;
+use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::desk::Reset;
 use super::last_good::{LastGood, Text};
@@ -167,11 +168,17 @@ impl Loader {
     }
 }
 
-/// Starts the thread. It ends when the returned sender is dropped.
-pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> {
+/// Starts the thread. It ends when the returned sender is dropped; the other tells whether there
+/// is a copy of all that was handed on to be put in force.
+pub fn start(
+    mut loader: Loader,
+    inputs: UnboundedSender<Input>,
+) -> (Sender<Job>, watch::Receiver<bool>) {
     let (jobs, queue) = mpsc::channel();
+    let (is_kept, kept) = watch::channel(false);
     let work = move || {
         keep(&mut loader, &inputs);
+        is_kept.send_replace(true);
         for job in queue {
             match job {
                 Job::Load { scope, ask, asker } => {
@@ -180,11 +187,13 @@ pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> 
                     // A watcher that has lost track asks for everything as well, but no name.
                     let afresh = ask.resolve && scope == Scope::Everything;
                     let loaded = Loaded { update, files, afresh, asker };
+                    is_kept.send_replace(!applied);
                     let _ = inputs.send(Input::Loaded(Box::new(loaded)));
                     // The kernel comes first, the copies after.
                     if applied {
                         keep(&mut loader, &inputs);
                     }
+                    is_kept.send_replace(true);
                 }
                 Job::Look => {
                     let _ = inputs.send(Input::Looked(loader.look()));
@@ -201,7 +210,14 @@ pub fn start(mut loader: Loader, inputs: UnboundedSender<Input>) -> Sender<Job> 
     if let Err(error) = thread::Builder::new().name("loader".into()).spawn(work) {
         tracing::error!(%error, "the loader thread cannot be started");
     }
-    jobs
+    (jobs, kept)
+}
+
+/// Waits until there is a copy of all that is in force, but no longer than this; whether there is.
+/// A load under way is not waited for: its files may be on a disk that hangs.
+pub async fn settled(mut kept: watch::Receiver<bool>, limit: Duration) -> bool {
+    // Whatever could not be written was told; a thread that is gone writes nothing more.
+    tokio::time::timeout(limit, kept.wait_for(|is_kept| *is_kept)).await.is_ok()
 }
 
 /// What keeps files from being in force, a line each.
@@ -225,7 +241,48 @@ fn keep(loader: &mut Loader, inputs: &UnboundedSender<Input>) {
 mod tests {
     use std::collections::BTreeSet;
 
+    use tokio::sync::mpsc::unbounded_channel;
+
     use super::*;
+
+    /// A stop soon after a start left nothing for the next start to fall back on.
+    #[tokio::test]
+    async fn what_is_in_force_has_a_copy_before_a_stop_is_over() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("a.yaml");
+        let write = |port| {
+            let text = format!("virtual: 192.0.2.10:{port}\nreal: [10.0.0.7:80]\n");
+            std::fs::write(&file, text).unwrap();
+        };
+        let kept = || {
+            let history = LastGood::load(place.path()).value.history();
+            history.get(&file).map(|text| text.to_string()).unwrap_or_default()
+        };
+        write(80);
+        let last_good = LastGood::load(place.path()).value;
+        let mut loader = Loader::new(std::slice::from_ref(&file), last_good, None);
+        loader.load(&Scope::Everything, Ask::default());
+        let (inputs, mut events) = unbounded_channel();
+        let (jobs, is_kept) = start(loader, inputs);
+        assert!(settled(is_kept.clone(), Duration::from_secs(60)).await);
+        assert!(kept().contains(":80\n"), "{}", kept());
+        for port in 81..100 {
+            write(port);
+            let (scope, ask) = (Scope::Everything, Ask { confirm: true, resolve: true });
+            jobs.send(Job::Load { scope, ask, asker: None }).unwrap();
+            assert!(matches!(events.recv().await, Some(Input::Loaded(_))));
+            assert!(settled(is_kept.clone(), Duration::from_secs(60)).await);
+            assert!(kept().contains(&format!(":{port}\n")), "{port}: {}", kept());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_does_not_hold_up_a_stop() {
+        let (is_kept, kept) = watch::channel(false);
+        assert!(!settled(kept.clone(), Duration::from_millis(10)).await);
+        drop(is_kept);
+        assert!(settled(kept, Duration::from_secs(60)).await);
+    }
 
     #[test]
     fn a_folder_that_comes_back_stale_removes_nothing() {

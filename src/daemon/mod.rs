@@ -341,6 +341,7 @@ async fn serve(
     let maintenance::First { folders, notices, troubles } = first;
     troubles.iter().for_each(telling::tell);
     let (notes, scribe) = scribe::start(state, inputs.clone());
+    let (loader, is_kept) = loader::start(loader, inputs.clone());
     let mut director = Director {
         clock,
         engine,
@@ -348,7 +349,7 @@ async fn serve(
         prober,
         desk,
         kernel: kernel::start(kernel, inputs.clone()),
-        loader: loader::start(loader, inputs.clone()),
+        loader,
         maintenance: maintenance::start(folders, notices, inputs.clone()),
         vips: Vips::new(vips.value, options.table, inputs.clone(), notes.clone()),
         notes,
@@ -371,11 +372,11 @@ async fn serve(
     let upgrading = director.upgrading.take();
 
     drop(director);
-    if let Some(scribe) = scribe {
-        // Its queue is closed and short; what an heir must know is worth a wait.
-        if !scribe::settled(scribe, LAST_NOTES).await {
-            tracing::warn!("the disk hangs: what a restart must know was not noted to its end");
-        }
+    // Their queues are closed and short; what an heir must know is worth a wait.
+    let (noted, kept) =
+        tokio::join!(scribe::settled(scribe, LAST_NOTES), loader::settled(is_kept, LAST_NOTES));
+    if !(noted && kept) {
+        tracing::warn!("the disk hangs: what a restart must know was not noted to its end");
     }
     // Whoever wanted us to end while the last was written.
     let mut rest = std::iter::from_fn(|| from_inputs.try_recv().ok());
