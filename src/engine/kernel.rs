@@ -3,7 +3,7 @@
 //! One request is under way at a time. Whatever is known of a service was read from the kernel,
 //! or written and acknowledged by it; what was written is read back.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use crate::model::{
@@ -20,9 +20,8 @@ pub(super) const READ_CHUNK: usize = 256;
 /// each.
 pub(super) const READ_BACK_LIMIT: usize = 512;
 
-/// A survey may cost this share of one processor. With the reads of the rotation and the comparing,
-/// which are not counted in it, a look is to cost less than a hundredth.
-const SURVEY_SHARE: u32 = 150;
+/// A survey may cost this share of one processor.
+const SURVEY_SHARE: u32 = 120;
 /// However cheap a survey is, and however dear: drift is to be found within ten seconds.
 const SURVEY_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(9));
 
@@ -84,12 +83,37 @@ pub(super) struct KernelSide {
 
 #[derive(Default, Debug)]
 pub(super) struct Owned {
-    pub observed: Option<Entry>,
+    pub observed: Observed,
     /// Writes in a row that were not found when read back.
     strikes: u8,
     /// As of the [service](crate::model::VirtualService::tells_rows), also after it left the
     /// files.
     pub tells_rows: bool,
+}
+
+/// The record last read, and its digest once somebody asked for it: of 10,000 services few change
+/// from one look to the next.
+#[derive(Default, Debug)]
+pub(super) struct Observed {
+    record: Option<Entry>,
+    digest: Option<u64>,
+}
+
+impl Observed {
+    pub fn record(&self) -> Option<&Entry> {
+        self.record.as_ref()
+    }
+
+    pub fn record_mut(&mut self) -> &mut Option<Entry> {
+        self.digest = None;
+        &mut self.record
+    }
+
+    /// What a survey finds if all is as it was read; 0 where there was none.
+    fn digest(&mut self, key: &ServiceKey) -> u64 {
+        let record = self.record.as_ref();
+        *self.digest.get_or_insert_with(|| record.map_or(0, |entry| Survey::digest(key, entry)))
+    }
 }
 
 /// Something the kernel refuses, and when it is tried again.
@@ -160,11 +184,11 @@ impl KernelSide {
 
     /// The record last read of a service of ours; `None` also while it has not been read.
     pub fn observed(&self, key: &ServiceKey) -> Option<&Entry> {
-        self.owned.get(key).and_then(|owned| owned.observed.as_ref())
+        self.owned.get(key).and_then(|owned| owned.observed.record())
     }
 
     pub fn observed_mut(&mut self, key: &ServiceKey) -> Option<&mut Entry> {
-        self.owned.get_mut(key).and_then(|owned| owned.observed.as_mut())
+        self.owned.get_mut(key).and_then(|owned| owned.observed.record_mut().as_mut())
     }
 
     /// Whether what is known of this service can be relied on.
@@ -200,26 +224,23 @@ impl KernelSide {
     /// Compares what is known with a survey; what does not agree is read again, and so is the
     /// next slice of the rotation.
     pub fn compare(&mut self, survey: &Survey, now: Time) {
-        let ours = survey.services.keys().filter(|key| self.owned.contains_key(key)).count();
-        self.foreign = survey.services.len() - ours;
+        let foreign = survey.services.keys().filter(|key| !self.owned.contains_key(key));
+        self.foreign = foreign.clone().count();
+        // Of a mark whose other family is not ours the digest sums up both.
+        let mixed: HashSet<SurveyKey> = foreign
+            .filter(|key| matches!(key, ServiceKey::Fwmark { .. }))
+            .map(Into::into)
+            .collect();
         self.glances = 0;
-        let expected = self.expected();
-        // A mark of the other family that is not ours is summed up in the same digest.
-        let is_mixed = |digest_key: SurveyKey| {
-            digest_key
-                .service_keys()
-                .any(|key| survey.services.contains_key(&key) && !self.owned.contains_key(&key))
-        };
         let (mut suspects, mut hidden) = (Vec::new(), BTreeSet::new());
-        for (key, entry) in self.read_records() {
-            let digest_key = SurveyKey::from(key);
+        for (key, entry, agrees) in self.looked_up(&survey.digests) {
             if entry.map(|entry| &entry.settings) != survey.services.get(key) {
                 suspects.push(*key);
                 continue;
             }
-            match survey.digests.get(&digest_key) {
-                Some(found) if expected.get(&digest_key) == Some(found) => {}
-                Some(_) if !is_mixed(digest_key) => suspects.push(*key),
+            match agrees {
+                Some(true) => {}
+                Some(false) if !mixed.contains(&key.into()) => suspects.push(*key),
                 // It exists, and the listing does not show it: no sign that anything is wrong.
                 None if entry.is_some() => drop(hidden.insert(*key)),
                 _ => {}
@@ -233,31 +254,46 @@ impl KernelSide {
     /// same is a question for a survey, unless the last one has answered it.
     pub fn compare_glance(&mut self, digests: &Digests, now: Time) {
         self.glances += 1;
-        let expected = self.expected();
-        let (mut suspects, mut missing) = (Vec::new(), false);
-        for (key, entry) in self.read_records() {
-            let digest_key = SurveyKey::from(key);
-            match digests.get(&digest_key) {
-                Some(found) if expected.get(&digest_key) == Some(found) => {}
-                Some(_) => suspects.push(*key),
-                None => missing |= entry.is_some() && !self.hidden.contains(key),
+        let (mut suspects, mut missing) = (Vec::new(), Vec::new());
+        for (key, entry, agrees) in self.looked_up(digests) {
+            match agrees {
+                Some(true) => {}
+                Some(false) => suspects.push(*key),
+                None if entry.is_some() => missing.push(*key),
+                None => {}
             }
         }
+        let missing = missing.iter().any(|key| !self.hidden.contains(key));
         self.look_closer(suspects, now);
         if missing {
             self.survey_now(now);
         }
     }
 
-    /// The digests a survey finds if all is as it was read.
-    fn expected(&self) -> HashMap<SurveyKey, u64> {
-        let mut expected: HashMap<SurveyKey, u64> = HashMap::with_capacity(self.owned.len());
-        for (key, entry) in self.read_records() {
-            let digest = entry.map_or(0, |entry| Survey::digest(key, entry));
-            let sum = expected.entry(key.into()).or_default();
-            *sum = sum.wrapping_add(digest);
+    /// What was read, with whether a listing agrees with it; `None` where it shows nothing.
+    fn looked_up<'a>(
+        &'a mut self,
+        digests: &'a Digests,
+    ) -> impl Iterator<Item = (&'a ServiceKey, Option<&'a Entry>, Option<bool>)> {
+        let unread = &self.unread;
+        let is_read = |key: &ServiceKey| !unread.contains(key);
+        // Both services of a mark are one in a listing.
+        let mut marks: HashMap<u32, u64> = HashMap::new();
+        for (key, owned) in self.owned.iter_mut().filter(|(key, _)| is_read(key)) {
+            if let ServiceKey::Fwmark { mark, .. } = key {
+                let sum = marks.entry(*mark).or_default();
+                *sum = sum.wrapping_add(owned.observed.digest(key));
+            }
         }
-        expected
+        let read = self.owned.iter_mut().filter(move |(key, _)| is_read(key));
+        read.map(move |(key, owned)| {
+            let expected = match key {
+                ServiceKey::Fwmark { mark, .. } => marks.get(mark).copied().unwrap_or_default(),
+                ServiceKey::Address { .. } => owned.observed.digest(key),
+            };
+            let agrees = digests.get(&key.into()).map(|found| *found == expected);
+            (key, owned.observed.record(), agrees)
+        })
     }
 
     /// Has those read that do not agree, and those whose turn it is.
@@ -277,11 +313,6 @@ impl KernelSide {
         let next: Vec<_> = rest.take(READ_CHUNK).copied().collect();
         self.hidden_from = next.last().copied();
         next
-    }
-
-    fn read_records(&self) -> impl Iterator<Item = (&ServiceKey, Option<&Entry>)> {
-        let read = self.owned.iter().filter(|(key, _)| !self.unread.contains(key));
-        read.map(|(key, owned)| (key, owned.observed.as_ref()))
     }
 
     /// Adds the next hundredth of our services to those read in full: a survey does not tell
@@ -416,7 +447,7 @@ impl KernelSide {
         for key in std::mem::take(&mut self.unread) {
             if let Some(owned) = self.owned.get_mut(&key) {
                 let settings = ServiceSettings::plain(KernelName::NONE);
-                owned.observed.get_or_insert(Entry::empty(settings));
+                owned.observed.record_mut().get_or_insert(Entry::empty(settings));
             }
         }
         self.written.clear();

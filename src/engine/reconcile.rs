@@ -189,20 +189,20 @@ impl Engine {
         let left_alone = self.is_left_alone(&key);
         let Some(owned) = self.kernel.owned.get_mut(&key) else { return };
         if first || self.phase == Phase::Stopping {
-            owned.observed = record;
+            *owned.observed.record_mut() = record;
             self.adopt(&key, now);
             self.tell_service(&key);
             self.read_anew(key, now);
             return;
         }
-        if owned.observed == record || left_alone {
-            owned.observed = record;
+        if owned.observed.record() == record.as_ref() || left_alone {
+            *owned.observed.record_mut() = record;
             self.kernel.absolve(&key);
             return;
         }
-        let mut found = plan::describe(&key, owned.observed.as_ref(), record.as_ref());
+        let mut found = plan::describe(&key, owned.observed.record(), record.as_ref());
         found.truncate(Event::DRIFT_LINES);
-        owned.observed = record;
+        *owned.observed.record_mut() = record;
         self.kernel.drift_repaired += 1;
         self.events.push_back(Event::Drift { service: key, found });
         if let Some(trouble) = self.kernel.strike(key, now) {
@@ -247,7 +247,7 @@ impl Engine {
     fn fold(&mut self, step: &Step) {
         self.tell_step(step);
         if let Some(owned) = self.kernel.owned.get_mut(step.service()) {
-            plan::fold(&mut owned.observed, step);
+            plan::fold(owned.observed.record_mut(), step);
         }
     }
 
@@ -324,7 +324,7 @@ impl Engine {
         }
         self.ready = true;
         self.phase = Phase::Running;
-        let records = self.kernel.owned.values().filter_map(|owned| owned.observed.as_ref());
+        let records = self.kernel.owned.values().filter_map(|owned| owned.observed.record());
         self.events.push_back(Event::TableReady {
             services: self.services.len(),
             destinations: records.map(|entry| entry.destinations.len()).sum(),
@@ -334,7 +334,8 @@ impl Engine {
 
     fn finish(&mut self) {
         if !std::mem::replace(&mut self.finished, true) {
-            let left = self.kernel.owned.iter().filter(|(_, owned)| owned.observed.is_some());
+            let left =
+                self.kernel.owned.iter().filter(|(_, owned)| owned.observed.record().is_some());
             let left: Vec<_> = left.map(|(key, _)| *key).collect();
             self.events.push_back(Event::Stopped {
                 removed: self.kernel.owned.len() - left.len(),

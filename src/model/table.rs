@@ -1,8 +1,11 @@
 //! What a kernel holds, as a value that can be compared.
 
 use std::collections::{BTreeMap, HashMap};
-use std::hash::{DefaultHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 use std::net::IpAddr;
+
+use foldhash::fast::RandomState;
+use foldhash::quality::FixedState;
 
 use super::{Destination, Endpoint, Family, KernelName, Protocol, ServiceKey, ServiceSettings};
 
@@ -97,7 +100,7 @@ pub struct Survey {
 }
 
 /// The digests alone, at two thirds of the price.
-pub type Digests = HashMap<SurveyKey, u64>;
+pub type Digests = HashMap<SurveyKey, u64, RandomState>;
 
 /// What a digest is filed under. The cheap listing does not tell the family of a firewall mark,
 /// so the two services a mark may have share one digest.
@@ -138,17 +141,13 @@ impl Survey {
     /// What one row adds to the digest of its service. Digests are sums, so that rows may come
     /// in any order.
     pub fn row_digest(endpoint: &Endpoint, destination: &Destination) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (endpoint, destination.forward, destination.weight).hash(&mut hasher);
-        hasher.finish()
+        FixedState::default().hash_one((endpoint, destination.forward, destination.weight))
     }
 
     /// What the line of a service itself adds: what the listing shows of its settings, but for
     /// the time of persistence, which it shows in ticks of the kernel's.
     pub fn line_digest(scheduler: KernelName, one_packet: bool, persistent: bool) -> u64 {
-        let mut hasher = DefaultHasher::new();
-        (scheduler, one_packet, persistent).hash(&mut hasher);
-        hasher.finish()
+        FixedState::default().hash_one((scheduler, one_packet, persistent))
     }
 
     /// The digest of one service with all its rows.
