@@ -513,6 +513,30 @@ fn check_shows_the_place_of_each_mistake_and_what_to_do() {
 }
 
 #[test]
+fn check_names_both_places_where_one_address_is_announced_in_two_ways() {
+    let dir = TempDir::new().unwrap();
+    let service = |port, vip| {
+        format!("virtual: 192.0.2.10:{port}\nvip: {vip}\nreal: [10.0.0.1]\ncheck: on\n")
+    };
+    write(dir.path(), "a.yaml", service(80, "eth0").as_bytes());
+    let often = service(443, "{interface: eth0, announce: {refresh: 1m}}");
+    write(dir.path(), "b.yaml", often.as_bytes());
+    // Another address, or another interface, is nobody else's business.
+    let other = service(25, "{interface: eth1, announce: {count: 1}}");
+    write(dir.path(), "c.yaml", other.as_bytes());
+    let (status, out, _) = output(&["check", "--config", utf8(dir.path())]);
+    assert_eq!(status, 1);
+    for part in ["b.yaml:2:6", "192.0.2.10/32 on eth0 is announced in another way in", "a.yaml:2:6"]
+    {
+        assert!(out.contains(part), "{part} in {out}");
+    }
+    assert!(out.ends_with("\n3 files, 2 good services: 1 mistake\n"), "{out}");
+    write(dir.path(), "a.yaml", often.replace("443", "80").as_bytes());
+    let (status, out, _) = output(&["check", "--config", utf8(dir.path())]);
+    assert_eq!(status, 0, "{out}");
+}
+
+#[test]
 fn last_good_copies_are_found_however_the_folder_is_spelled() {
     let at = TempDir::new().unwrap();
     let file = at.path().join("conf/a.yaml");

@@ -33,14 +33,18 @@ impl Place {
     }
 
     fn run(&self, args: &[&str]) -> Output {
-        Command::new(self.path("ldirectord"))
+        self.command(args).output().unwrap()
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(self.path("ldirectord"));
+        command
             .args(args)
             .current_dir(self.path("elsewhere"))
             .env("DIRECTORD_ROOT", self.top.path())
             .env("DIRECTORD_TABLE", "memory")
-            .stdin(Stdio::null())
-            .output()
-            .unwrap()
+            .stdin(Stdio::null());
+        command
     }
 
     /// What `directord status` says of the only director here.
@@ -149,6 +153,30 @@ fn f20_k02_k15_k16_a_director_starts_answers_and_stops() {
     assert_eq!(status(&place.run(&["www", "reload"])), 1);
     assert_eq!(status(&place.run(&["www", "try-restart"])), 0);
     assert_eq!(status(&place.run(&["www", "status"])), 3);
+}
+
+/// heartbeat and an operator may both ask; who comes second finds one that runs, or is about to.
+#[test]
+fn starts_at_one_moment_are_all_0_and_bring_up_one_director() {
+    let place = Place::new();
+    for round in 0..5 {
+        place.write("etc/ha.d/www", 1);
+        let start = || {
+            let mut command = place.command(&["www", "start"]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+        };
+        let starts: Vec<_> = (0..4).map(|_| start()).collect();
+        let ended: Vec<_> = starts.into_iter().map(|s| s.wait_with_output().unwrap()).collect();
+        for output in &ended {
+            let words = (stdout(output), stderr(output));
+            assert_eq!((status(output), words), (0, <_>::default()), "round {round}");
+        }
+        place.await_shown("service fwmark:1");
+        let pid = place.pid("ldirectord.www.pid").unwrap();
+        let running = place.run(&["www", "status"]);
+        assert!(stderr(&running).ends_with(&format!("is running with pid: {pid}\n")));
+        assert_eq!(status(&place.run(&["www", "stop"])), 0);
+    }
 }
 
 #[test]

@@ -103,12 +103,21 @@ impl Place {
         fs::read_to_string(self.path("note")).unwrap_or_default()
     }
 
+    /// What `status` says of the real server.
+    fn shown(&self) -> Value {
+        let output = self.directord(&["status", "--json"]).output().unwrap();
+        let snapshot: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        snapshot["services"][0]["servers"][0].clone()
+    }
+
     /// Whether the real server has a row with a weight.
     fn is_used(&self) -> bool {
-        let output = self.directord(&["status", "--json"]).output().unwrap();
-        let Ok(snapshot) = serde_json::from_slice::<Value>(&output.stdout) else { return false };
-        let server = &snapshot["services"][0]["servers"][0];
-        server["kernel_weight"].as_u64().is_some_and(|weight| weight > 0)
+        self.shown()["kernel_weight"].as_u64().is_some_and(|weight| weight > 0)
+    }
+
+    /// How often its check failed in a row.
+    fn failures(&self) -> u64 {
+        self.shown()["check"]["failures"].as_u64().unwrap_or_default()
     }
 }
 
@@ -170,6 +179,36 @@ fn a_real_server_is_told_of_once_and_its_end_once_even_across_a_crash() {
     assert!(notes.contains(" -u good news"), "{notes}");
     assert!(!notes.contains("MON_ALERTTYPE=failure"), "told once: {notes}");
     drop(up);
+}
+
+/// The other director tells, or is dead: then the first result after the takeover does.
+#[test]
+fn a_standby_tells_nobody_and_a_takeover_tells_what_is_down() {
+    let service = SERVICE.replace("    startupalert: note.alert here we are\n", "");
+    let mut place = Place::new(&service.replace("timeout: 2s", "timeout: 2s, fall: 10"));
+    let global = fs::read_to_string(place.path("conf.d/global.yaml")).unwrap();
+    place.write("conf.d/global.yaml", &(global + "role: standby\n"));
+    let play = |place: &Place, role| {
+        assert!(place.directord(&["role", role]).output().unwrap().status.success());
+    };
+    place.start();
+    // Enough results for an alert, several times over.
+    place.until("it failed ten times", || place.failures() == 10);
+    assert_eq!(place.notes(), "");
+
+    play(&place, "active");
+    place.until("it is told to be down", || place.notes().contains("bad news"));
+    let server = place.real_server();
+    place.until("it is told to be up", || place.notes().contains("good news"));
+    assert_eq!(place.notes().matches("bad news").count(), 1, "{}", place.notes());
+
+    play(&place, "standby");
+    drop(server);
+    place.until("it failed ten times more", || place.failures() == 10);
+    let calls = place.notes().matches("args:").count();
+    assert_eq!(calls, 2, "{}", place.notes());
+    play(&place, "active");
+    place.until("it is told again", || place.notes().matches("bad news").count() == 2);
 }
 
 #[test]

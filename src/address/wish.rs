@@ -17,7 +17,7 @@ pub enum Presence {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wish {
     pub presence: Presence,
-    /// As the first service says that has the address.
+    /// As every service says that has the address: two that differ are a mistake of their files.
     pub announce: Announce,
 }
 

@@ -140,10 +140,19 @@ pub struct Declared {
     pub service: Arc<VirtualService>,
     /// The place of its `virtual` or `fwmark`.
     pub place: Place,
+    /// The place of its `vip`, where it is written with the service.
+    pub vip: Option<Place>,
     /// Whom to tell of what happens to it.
     pub alerts: Option<Arc<Alerts>>,
     /// Its real servers as what is watched, where anybody is told in mon's way.
     pub watch: Option<Arc<ServiceWatch>>,
+}
+
+impl Declared {
+    /// The place of its `vip`, or of the service where that is `global.yaml`'s.
+    pub fn vip_place(&self) -> &Place {
+        self.vip.as_ref().unwrap_or(&self.place)
+    }
 }
 
 /// What one file says.

@@ -183,7 +183,7 @@ impl Director {
                     let subjects = self.engine.subjects(check);
                     self.telling.policy.handle_outcome(subjects, &outcome, status);
                 }
-                if self.desk.hears_checks() {
+                if self.desk.hears_checks() && self.engine.tells_of_checks() {
                     self.desk.handle_outcome(self.engine.subjects(check), &outcome, now);
                 }
                 self.engine.handle_outcome(check, outcome, took, now);

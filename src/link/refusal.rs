@@ -51,18 +51,23 @@ pub(super) fn unanswered(what: impl fmt::Display, why: impl fmt::Display) -> Ker
 }
 
 /// No packet can be sent, or none at this interface.
+///
+/// What stands in the way of every packet is worded alike whatever was being done: it is told once.
 pub(super) fn not_sent(what: impl fmt::Display, errno: Errno) -> KernelError {
-    let why = match errno {
+    let whatever = "ask and tell neighbours about addresses, which are held all the same";
+    let message = match errno {
         Errno::EPERM | Errno::EACCES => format!(
-            "not permitted ({errno:?}): this needs CAP_NET_RAW: neighbours are neither asked who has \
-             an address nor told that it is here, and learn it when what they know has expired"
+            "{whatever}: not permitted ({errno:?}): one that is taken is not noticed, and \
+             neighbours learn where one is when what they know has expired: give directord \
+             CAP_NET_RAW"
         ),
-        Errno::EAFNOSUPPORT => "there are no packet sockets here (EAFNOSUPPORT): under systemd, \
-             give the unit RestrictAddressFamilies=AF_PACKET, as the drop-in announce.conf does"
-            .to_owned(),
-        _ => worded(errno),
+        Errno::EAFNOSUPPORT => format!(
+            "{whatever}: there are no packet sockets here (EAFNOSUPPORT): under systemd, give the \
+             unit RestrictAddressFamilies=AF_PACKET, as the drop-in announce.conf does"
+        ),
+        _ => format!("{what}: {}", worded(errno)),
     };
-    KernelError::new(KernelErrorKind::Unavailable, format!("{what}: {why}"))
+    KernelError::new(KernelErrorKind::Unavailable, message)
 }
 
 #[cfg(test)]
@@ -73,5 +78,17 @@ mod tests {
     fn a_unit_that_forbids_packet_sockets_is_told_by_what_allows_them() {
         let error = not_sent("announce an address", Errno::EAFNOSUPPORT).to_string();
         assert!(error.contains("announce.conf"), "{error}");
+    }
+    #[test]
+    fn who_may_send_nothing_hears_it_in_the_same_words_whatever_was_to_be_sent() {
+        for errno in [Errno::EPERM, Errno::EAFNOSUPPORT] {
+            let asked = not_sent("ask who has an address", errno).to_string();
+            assert_eq!(
+                asked,
+                not_sent("announce an address (10.0.0.3/32 on eth0)", errno).to_string()
+            );
+        }
+        let error = not_sent("announce an address", Errno::EPERM).to_string();
+        assert!(error.contains("give directord CAP_NET_RAW"), "{error}");
     }
 }

@@ -131,6 +131,42 @@ fn an_address_that_answers_elsewhere_is_not_taken_before_it_is_free() {
     });
 }
 
+/// Gratuitous ARP needs CAP_NET_RAW, and so does ping where `ping_group_range` has nobody.
+#[test]
+fn without_the_right_to_raw_packets_the_rest_is_done_and_the_remedy_is_told_once() {
+    if !lab::inside() {
+        return;
+    }
+    let site = Site::new(Forward::Masq, 1);
+    let _webs = webs(&site);
+    site.director.sysctl("net/ipv4/ping_group_range", "1 0");
+    let mut director = Director::ready();
+    director.write("a.yaml", &own(&site, OWN, "eth0"));
+    director.write("b.yaml", &own(&site, &format!("[{OWN6}]"), "eth0"));
+    let pinged = own(&site, "192.0.2.152", "eth0")
+        .replace("http: {request: /, receive: server}", "ping: {}");
+    director.write("c.yaml", &pinged);
+    director.run_by(&site.director, &["setpriv", "--bounding-set", "-net_raw"]);
+    eventually_true("clients are served", PATIENCE, || served(&site, OWN) && served(&site, OWN6));
+    eventually_true("all are held", PATIENCE, || (0..3).all(|at| held(&director, at)));
+    // It is asked again who has them, and announced for the second time, after 5 s.
+    std::thread::sleep(secs(8));
+    let log = director.log();
+    assert_eq!(log.matches("give directord CAP_NET_RAW").count(), 1, "{log}");
+    assert_eq!(
+        log.matches("ping: not allowed to open a socket: needs CAP_NET_RAW").count(),
+        1,
+        "{log}"
+    );
+    let status = director.status().unwrap();
+    for vip in status["vips"].as_array().unwrap() {
+        assert!(vip["reason"].to_string().contains("CAP_NET_RAW"), "{vip}");
+    }
+    let server = &status["services"][1]["servers"][0];
+    assert!(server["check"]["local_error"].to_string().contains("CAP_NET_RAW"), "{server}");
+    assert_eq!(server["kernel_weight"], serde_json::Value::Null, "{server}");
+}
+
 #[test]
 fn bird_announces_an_address_while_its_service_is_healthy() {
     if !lab::inside() {

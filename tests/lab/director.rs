@@ -37,17 +37,25 @@ impl Director {
 
     /// Starts it, also again after [`Director::crash`] or [`Director::stop`], on the same folders.
     pub fn run(&mut self, host: &Host) {
+        self.run_by(host, &[]);
+    }
+
+    /// The same by a program that becomes the one its further words name, as `setpriv` does.
+    pub fn run_by(&mut self, host: &Host, words: &[&str]) {
         assert!(self.child.is_none(), "it runs already");
         let log = std::fs::File::options().append(true).create(true).open(self.path("log"));
-        let mut command = self.command("run");
-        command
-            .arg("--config")
-            .arg(self.conf_d())
-            .args(["--table", "kernel", "--state-dir"])
-            .arg(self.path("state"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log.expect("a log file"));
+        let mut own = self.command("run");
+        own.arg("--config").arg(self.conf_d());
+        own.args(["--table", "kernel", "--state-dir"]).arg(self.path("state"));
+        let mut command = match words.split_first() {
+            None => own,
+            Some((program, words)) => {
+                let mut command = Command::new(program);
+                command.args(words).arg(own.get_program()).args(own.get_args());
+                command
+            }
+        };
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log.expect("a log file"));
         self.child = Some(host.run(move || command.spawn().expect("directord")));
     }
 

@@ -2,8 +2,8 @@
 //! directors that live as long as this one.
 //!
 //! A fallback command is run when its service's state is known for the first time, when it
-//! changes, and with `stop` when a service that is down goes, or the director stops and takes it
-//! out of the table. A service that stays in the table stays as it is.
+//! changes, and with `stop` when a service that is down goes, or the director stops, or stands by,
+//! and takes it out of the table. A service that stays in the table stays as it is.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -56,6 +56,13 @@ impl Hooks {
             self.up.insert(key, up);
         }
         turn(&mut self.called, &key, up, desired)
+    }
+
+    /// This director becomes the one that tells: every command hears how its service is.
+    pub fn begin_anew(&mut self, desired: &Desired) -> Vec<Command> {
+        self.called.clear();
+        let told = self.up.iter().filter_map(|(key, up)| turn(&mut self.called, key, *up, desired));
+        told.collect()
     }
 
     /// The director stops; with `keep` every service stays in the table.

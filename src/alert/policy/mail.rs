@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use super::{Policy, Subject};
 use crate::alert::{Delivery, Mail};
 use crate::event::{Event, RowChange, ldirectord};
-use crate::model::{Desired, Endpoint, MailAlert, ServiceKey, Time};
+use crate::model::{Desired, Endpoint, MailAlert, Role, ServiceKey, Stage, Time};
 
 /// Servers that are out, and when that was last said. `server` is as the table holds it.
 #[derive(Default, Debug)]
@@ -52,6 +52,12 @@ impl Reminders {
             let is_real = spec.is_some_and(|s| s.servers.iter().any(|r| r.endpoint == *server));
             is_real && mail_of(desired, service).is_some()
         });
+        self.plan(desired, now);
+    }
+
+    /// As if they had gone out now, and nobody knew.
+    pub fn begin_anew(&mut self, desired: &Desired, now: Time) {
+        self.out.values_mut().for_each(|out| *out = Out { last: now, told: false });
         self.plan(desired, now);
     }
 
@@ -141,7 +147,9 @@ impl Policy {
     fn mail(&mut self, subject: &Subject, line: &str) {
         let alerts = subject.alerts.as_deref();
         let Some(mail) = alerts.and_then(|alerts| alerts.mail.as_ref()) else { return };
-        if !mail.stages.contains(self.stage) {
+        // The rows that go when it becomes standby go as with a stop.
+        let stage = if self.role == Role::Standby { Stage::Stopping } else { self.stage };
+        if !mail.stages.contains(stage) {
             return;
         }
         // The log's line comes before the name, as there.
@@ -154,7 +162,7 @@ impl Policy {
         let mut body = format!(
             "ldirectord host: {}\nLog-Message: {line}\nDaemon-Status: {}\n\n",
             self.manner.node,
-            self.stage.name()
+            stage.name()
         );
         let comment = alerts.and_then(|alerts| alerts.comment.as_deref());
         for (what, text) in [("Service name", name), ("Comment", comment)] {

@@ -9,6 +9,10 @@
 //! | running | |
 //! | reloading | every check a reload brought was carried out once |
 //! | stopping | |
+//!
+//! On standby nobody is mailed of servers that are out, and no fallback command is run: that is the
+//! active director's to do. Becoming active is a start, at the end of which everybody is told what
+//! is out, whatever was told before: who told it last may be dead.
 
 mod hooks;
 mod mail;
@@ -22,7 +26,7 @@ use std::sync::Arc;
 use super::{Delivery, Sink};
 use crate::event::{Event, ServiceChange, ldirectord};
 use crate::model::{
-    Alerts, Desired, Head, LogPlace, Outcome, Probe, ServiceKey, Stage, Time, VirtualService,
+    Alerts, Desired, Head, LogPlace, Outcome, Probe, Role, ServiceKey, Stage, Time, VirtualService,
 };
 
 use hooks::Hooks;
@@ -58,6 +62,7 @@ pub struct Persona {
 pub struct Policy {
     manner: Manner,
     stage: Stage,
+    role: Role,
     desired: Arc<Desired>,
     /// Of services that left the files: what is still to be said of them.
     former: BTreeMap<ServiceKey, Subject>,
@@ -84,6 +89,7 @@ impl Policy {
         Policy {
             manner,
             stage: Stage::Starting,
+            role: Role::Active,
             desired: Arc::default(),
             former: BTreeMap::new(),
             seen: BTreeMap::new(),
@@ -120,7 +126,7 @@ impl Policy {
         self.monitors = desired.alerts.values().any(has_monitor);
         self.reminders.keep(desired, now);
         let commands = self.hooks.take_config(desired);
-        self.run(commands);
+        self.run_if_active(commands);
         let changed = self.take_heads();
         self.reload_further(changed);
     }
@@ -140,15 +146,16 @@ impl Policy {
             Event::ServiceUp { service } | Event::ServiceDown { service, .. } => {
                 let is_up = matches!(event, Event::ServiceUp { .. });
                 let command = self.hooks.turn(*service, is_up, &self.desired);
-                self.run(command);
+                self.run_if_active(command);
             }
+            Event::RoleChanged { role, .. } => self.handle_role(*role, now),
             Event::TableReady { .. } => self.start_further(),
             Event::ReloadAsked { .. } => self.hooks.reload_asked = true,
             Event::Stopping { cause, keep } => {
                 self.stage = Stage::Stopping;
                 self.stop_cause = Some(cause.clone());
                 let commands = self.hooks.stop(*keep, &self.desired);
-                self.run(commands);
+                self.run_if_active(commands);
                 self.stop_further();
             }
             Event::Stopped { .. } => self.say_farewell(),
@@ -156,10 +163,27 @@ impl Policy {
         }
     }
 
+    fn handle_role(&mut self, role: Role, now: Time) {
+        let is_start = self.stage == Stage::Running || self.stage == Stage::Reloading;
+        let commands = match role {
+            // What was told is taken back as by a stop.
+            Role::Standby => self.hooks.stop(false, &self.desired),
+            Role::Active => self.hooks.begin_anew(&self.desired),
+        };
+        if role == Role::Active && is_start {
+            self.stage = Stage::Starting;
+            self.reminders.begin_anew(&self.desired, now);
+        }
+        self.run(commands);
+        self.role = role;
+    }
+
     /// Takes in that every check in force was carried out once, and the table is as it should be.
     pub fn handle_settled(&mut self) {
         if matches!(self.stage, Stage::Starting | Stage::Reloading) {
-            self.mail_the_silent();
+            if self.role == Role::Active {
+                self.mail_the_silent();
+            }
             self.stage = Stage::Running;
             self.former.clear();
         }
@@ -224,7 +248,9 @@ impl Policy {
 
     /// A point of time has come.
     pub fn handle_timeout(&mut self, now: Time) {
-        self.remind(now);
+        if self.role == Role::Active {
+            self.remind(now);
+        }
     }
 
     pub fn poll_delivery(&mut self) -> Option<Delivery> {
@@ -232,7 +258,7 @@ impl Policy {
     }
 
     pub fn poll_timeout(&self) -> Option<Time> {
-        self.reminders.next
+        self.reminders.next.filter(|_| self.role == Role::Active)
     }
 
     fn subject(&self, key: &ServiceKey) -> Option<Subject> {
@@ -318,6 +344,13 @@ impl Policy {
 
     fn run(&mut self, commands: impl IntoIterator<Item = super::Command>) {
         self.due.extend(commands.into_iter().map(Delivery::Command));
+    }
+
+    /// What on standby nobody is to be told.
+    fn run_if_active(&mut self, commands: impl IntoIterator<Item = super::Command>) {
+        if self.role == Role::Active {
+            self.run(commands);
+        }
     }
 
     fn start_further(&mut self) {

@@ -5,8 +5,8 @@ use crate::alert::{Command, Mail};
 use crate::event::RowChange;
 use crate::model::{
     ByHand, CheckSpec, Destination, DnsProbe, Endpoint, FailureAction, ForwardingMethod, Hook,
-    KernelName, MailAlert, Monitor, Origin, Probe, RealServer, ServiceSettings, Stages, StopAction,
-    Transport,
+    KernelName, MailAlert, Monitor, Origin, Probe, RealServer, Role, ServiceSettings, Stages,
+    StopAction, Transport,
 };
 
 const NAMES: [&str; 2] = ["10.0.0.1:80/tcp", "fwmark:7"];
@@ -257,6 +257,69 @@ fn a_server_that_is_out_is_mailed_again_until_it_is_back() {
     policy.handle_timeout(at(1000));
     assert_eq!(mails(&mut policy), []);
     assert_eq!(policy.poll_timeout(), None);
+}
+
+fn role(role: Role) -> Event {
+    Event::RoleChanged { role, cause: "test" }
+}
+
+#[test]
+fn of_a_server_that_is_out_on_standby_one_mail_is_sent_after_the_takeover() {
+    let remind = Some(Duration::from_secs(60));
+    let desired = desired(&[by_mail(MailAlert { remind, ..mail() })], Head::default());
+    let mut policy = policy(None, &desired);
+    policy.handle_event(&role(Role::Standby), at(0));
+    policy.handle_event(&down(7), at(1));
+    policy.handle_settled();
+    policy.handle_event(&down(8), at(2));
+    assert_eq!(policy.poll_timeout(), None);
+    policy.handle_timeout(at(500));
+    assert_eq!(subjects(&mut policy), [""; 0]);
+    // The row of one of them comes with the takeover, and says it all.
+    policy.handle_event(&role(Role::Active), at(500));
+    policy.handle_event(&row(RowChange::Quiesced, 8), at(501));
+    assert_eq!(subjects(&mut policy).len(), 1);
+    policy.handle_settled();
+    let told = mails(&mut policy);
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].subject.contains("10.0.0.7:80"), "{told:?}");
+    assert!(told[0].body.contains("Daemon-Status: starting"), "{told:?}");
+    policy.handle_timeout(at(561));
+    assert_eq!(subjects(&mut policy).len(), 2, "both are out still");
+}
+
+#[test]
+fn who_told_of_a_server_before_it_stood_by_tells_again_after_the_takeover() {
+    let mut policy = running(by_mail(MailAlert { remind: None, ..mail() }));
+    policy.handle_event(&row(RowChange::Deleted, 7), at(1));
+    assert_eq!(subjects(&mut policy).len(), 1);
+    policy.handle_event(&role(Role::Standby), at(2));
+    let leaving = row(RowChange::PurgedAtStop, 8);
+    policy.handle_event(&leaving, at(2));
+    assert!(mails(&mut policy)[0].body.contains("Daemon-Status: stopping"));
+    policy.handle_event(&role(Role::Active), at(3));
+    policy.handle_settled();
+    assert_eq!(subjects(&mut policy).len(), 1);
+}
+
+#[test]
+fn on_standby_no_fallback_command_is_run_and_a_takeover_tells_the_state() {
+    let down = |n| Event::ServiceDown { service: key(n), fallback: None };
+    let mut policy = running(by_hook());
+    policy.handle_event(&down(0), at(1));
+    assert_eq!(commands(&mut policy), ["/fb -x start 10.0.0.1:80 tcp"]);
+    policy.handle_event(&role(Role::Standby), at(2));
+    assert_eq!(commands(&mut policy), ["/fb -x stop 10.0.0.1:80 tcp"], "the service goes");
+    for event in [Event::ServiceUp { service: key(0) }, down(0)] {
+        policy.handle_event(&event, at(3));
+    }
+    assert_eq!(commands(&mut policy), [""; 0]);
+    policy.handle_event(&role(Role::Active), at(4));
+    assert_eq!(commands(&mut policy), ["/fb -x start 10.0.0.1:80 tcp"]);
+    policy.handle_event(&role(Role::Standby), at(5));
+    policy.handle_event(&down(0), at(6));
+    policy.handle_event(&stop(false), at(7));
+    assert_eq!(commands(&mut policy), ["/fb -x stop 10.0.0.1:80 tcp"], "once");
 }
 
 #[test]

@@ -117,7 +117,11 @@ impl Places {
         log: Option<&Path>,
     ) -> Result<Vec<String>, (u8, String)> {
         let failed = |error: io::Error| (status::FAILED, format!("start: {error}"));
-        self.claim().map_err(failed)?;
+        let _turn = self.claim().map_err(failed)?;
+        if matches!(self.state(), State::Running { .. }) {
+            // Another start was quicker: what it brought up is what was asked for.
+            return Ok(until_settled(&self.client()));
+        }
         let mut child = spawn(programme, config, log).map_err(failed)?;
         match until_running(Some(&mut child), &self.client()).map_err(failed)? {
             Started::Running => Ok(until_settled(&self.client())),

@@ -18,8 +18,9 @@
 //! Unlike there, `stop` and `status` do not read the file, so that a broken one cannot stand in
 //! their way; `start` returns once the services are in the kernel, or says why they are not;
 //! `stop` returns when the daemon is gone; `restart` leaves the table as it is in between; and
-//! two files of one name are two directors. A line in the log for each invocation is written by
-//! the one that becomes the daemon only.
+//! two files of one name are two directors; of two starts at one moment both are 0, and one
+//! director runs. A line in the log for each invocation is written by the one that becomes the
+//! daemon only.
 
 mod arguments;
 mod instance;

@@ -1,10 +1,13 @@
 //! Where things are: the configuration file, the pid file, the daemon's folders.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Instant;
 
+use crate::cli::started::{LOOK, PATIENCE};
 use crate::daemon::disk;
 
 /// The top of the file system; another one in tests.
@@ -125,17 +128,39 @@ fn claim(runtime_dir: &Path) -> Option<PathBuf> {
     Some(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
 }
 
+/// The lock of a folder, once nobody else has it.
+fn turn(folder: &Path) -> io::Result<File> {
+    let folder = File::open(folder)?;
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match folder.try_lock() {
+            Ok(()) => return Ok(folder),
+            Err(TryLockError::WouldBlock) if Instant::now() < end => sleep(LOOK),
+            Err(TryLockError::WouldBlock) => {
+                let seconds = PATIENCE.as_secs();
+                return Err(io::Error::other(format!(
+                    "another start is under way for {seconds} s"
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+}
+
 impl Places {
-    /// Makes the folders, and writes down that they are for this configuration.
-    pub(super) fn claim(&self) -> io::Result<()> {
+    /// Makes the folders, and writes down that they are for this configuration. Starts take turns:
+    /// one that comes while this value lives waits here, for [`PATIENCE`] at most.
+    pub(super) fn claim(&self) -> io::Result<File> {
         use std::os::unix::ffi::OsStrExt;
         let words = |error: disk::DiskError| io::Error::other(error.to_string());
         disk::make_folder(&self.runtime_dir, 0o755).map_err(words)?;
         if let Some(folder) = self.pid_file.parent() {
             disk::make_folder(folder, 0o755).map_err(words)?;
         }
+        let turn = turn(&self.runtime_dir)?;
         let config = self.config.as_os_str().as_bytes();
-        disk::replace(&self.runtime_dir.join(CLAIM), config, false).map_err(words)
+        disk::replace(&self.runtime_dir.join(CLAIM), config, false).map_err(words)?;
+        Ok(turn)
     }
 }
 

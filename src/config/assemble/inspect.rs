@@ -99,6 +99,28 @@ pub(super) fn duplicates(services: &[Declared]) -> Vec<Diagnostic> {
     found
 }
 
+/// One error for each service that announces an address otherwise than one before it in the file.
+pub(super) fn disagreements(services: &[Declared]) -> Vec<Diagnostic> {
+    let mut first = HashMap::new();
+    let mut found = Vec::new();
+    for declared in services {
+        for vip in &declared.service.vips {
+            let (announce, other) = *first.entry(&vip.key).or_insert((vip.announce, declared));
+            if announce == vip.announce {
+                continue;
+            }
+            let message = format!("{} is announced in another way", vip.key);
+            let mut twice = error(declared.vip_place().clone(), message, Some(ANNOUNCE_ALIKE));
+            twice.related.push((other.vip_place().clone(), "announced here".to_owned()));
+            found.push(twice);
+        }
+    }
+    found
+}
+
+/// What to do where services announce one address in two ways.
+pub(super) const ANNOUNCE_ALIKE: &str = "services that share an address write the same announce";
+
 /// The line of each service, from 1, in one walk over the text.
 pub(super) fn lines(text: &str, services: &[Declared]) -> Vec<u32> {
     let (mut at, mut line) = (0, 1);

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 use super::*;
 use crate::config::{Declared, Diagnostic, FileRead, Place, Severity};
 use crate::model::{
-    ByHand, FailureAction, Family, KernelName, Protocol, ServiceSettings, StopAction,
-    VirtualService,
+    Announce, ByHand, FailureAction, Family, KernelName, Protocol, ServiceSettings, StopAction,
+    Vip, VipWhen, VirtualService,
 };
 
-/// A toy dialect: one service a line, `MARK [SCHEDULER]`; `limit N` sets the remove limit, `host
+/// A toy dialect: one service a line, `MARK [SCHEDULER [COUNT]]`, with COUNT on an address that is
+/// everybody's and announced so many times; `limit N` sets the remove limit, `host
 /// MARK` a service whose mark is looked up, and a line that starts with `!` is a mistake.
 fn toy(source: &Source, _: &Defaults, names: &dyn Names) -> Parsed {
     PARSED.with(|count| count.set(count.get() + 1));
@@ -43,13 +44,23 @@ fn toy(source: &Source, _: &Defaults, names: &dyn Names) -> Parsed {
             },
             (Some(mark), scheduler) => match mark.parse() {
                 Ok(mark) => {
-                    parsed.services.push(service(mark, scheduler.unwrap_or("rr"), place));
+                    let mut declared = service(mark, scheduler.unwrap_or("rr"), place);
+                    if let Some(count) = words.next() {
+                        let service = Arc::get_mut(&mut declared.service).unwrap();
+                        service.vips.push(vip(count.parse().unwrap()));
+                    }
+                    parsed.services.push(declared);
                 }
                 Err(_) => parsed.diagnostics.push(diagnostic(Severity::Error, "a mistake")),
             },
         }
     }
     parsed
+}
+
+fn vip(count: u8) -> Vip {
+    let key = "10.0.0.3/32 on eth0".parse().unwrap();
+    Vip { key, when: VipWhen::Always, announce: Announce { count, ..Announce::default() } }
 }
 
 thread_local! {
@@ -76,7 +87,7 @@ fn service(mark: u32, scheduler: &str, place: Place) -> Declared {
         maintenance_dir: None,
         vips: Vec::new(),
     };
-    Declared { service: Arc::new(service), place, alerts: None, watch: None }
+    Declared { service: Arc::new(service), place, vip: None, alerts: None, watch: None }
 }
 
 fn key(mark: u32) -> ServiceKey {
@@ -397,6 +408,51 @@ fn giving_way_travels_on_to_those_who_counted_on_it() {
     assert_eq!(marks(&store), [1, 2, 3]);
     assert_eq!(state(&store, "a.yaml"), FileState::LastGood);
     assert_eq!(state(&store, "b.yaml"), FileState::LastGood);
+}
+
+#[test]
+fn an_address_that_two_files_announce_differently_is_a_mistake_that_names_both_places() {
+    let mut store = store();
+    let update = take(&mut store, &[("a.yaml", "1\n2 rr 5\n"), ("b.yaml", "3 rr 4\n")]);
+    assert_eq!(marks(&store), [1, 2]);
+    let [report] = &update.reports[..] else { panic!("{:?}", update.reports) };
+    assert_eq!(
+        report.lines(),
+        ["conf.d/b.yaml:1:1: error: 10.0.0.3/32 on eth0 is announced in another way in \
+          conf.d/a.yaml:2: services that share an address write the same announce"]
+    );
+    assert_eq!(report.diagnostics[0].related[0].0.span, 2..8);
+    take(&mut store, &[("a.yaml", "1\n2 rr 5\n"), ("b.yaml", "3 rr 5\n")]);
+    assert_eq!(marks(&store), [1, 2, 3]);
+}
+
+#[test]
+fn one_file_may_not_announce_an_address_in_two_ways() {
+    let mut store = store();
+    take(&mut store, &[("a.yaml", "1 rr 5\n2 rr 5\n3 rr 4\n")]);
+    assert_eq!(
+        error(&store, "a.yaml"),
+        "conf.d/a.yaml:3:1: error: 10.0.0.3/32 on eth0 is announced in another way: services that \
+         share an address write the same announce"
+    );
+}
+
+#[test]
+fn how_an_address_is_announced_changes_once_all_its_files_say_so() {
+    let mut store = store();
+    let all = |a, b| [("a.yaml", a), ("b.yaml", b), ("c.yaml", "4\n")];
+    take(&mut store, &all("1 rr 5\n", "2 rr 5\n"));
+    take(&mut store, &all("1 rr 4\n", "2 rr 5\n"));
+    assert_eq!(state(&store, "a.yaml"), FileState::LastGood);
+    assert_eq!(state(&store, "b.yaml"), FileState::InForce);
+    take(&mut store, &all("1 rr 4\n", "2 rr 4\n"));
+    assert_eq!(state(&store, "a.yaml"), FileState::InForce);
+    assert_eq!(state(&store, "b.yaml"), FileState::InForce);
+    // Each wants something else: neither gets it.
+    take(&mut store, &all("1 rr 3\n", "2 rr 2\n"));
+    assert_eq!(state(&store, "a.yaml"), FileState::LastGood);
+    assert_eq!(state(&store, "b.yaml"), FileState::LastGood);
+    assert_eq!(marks(&store), [1, 2, 4]);
 }
 
 #[test]

@@ -78,8 +78,9 @@ impl<'a> Walk<'a> {
             vips,
         };
         let place = self.findings.place(place.span().clone());
+        let vip = fields.entry(&keys::VIP).map(|e| self.findings.place(e.span().clone()));
         let watch = alerts.as_ref().or(defaults.alerts.as_ref()).and_then(|a| a.watch(&service));
-        Some(Declared { service: Arc::new(service), place, alerts: None, watch })
+        Some(Declared { service: Arc::new(service), place, vip, alerts: None, watch })
     }
 
     /// The protocol of an address; `None` for a firewall mark, which takes packets of any.

@@ -51,7 +51,13 @@ pub(super) fn services(
         let place = Place { file: source.path.clone(), span };
         let names = std::mem::take(&mut resolver.monitored);
         let alerts = alerts::of_service(draft, &file.globals, names);
-        declared.push(Declared { service: Arc::new(service), place, alerts, watch: None });
+        declared.push(Declared {
+            service: Arc::new(service),
+            place,
+            vip: None,
+            alerts,
+            watch: None,
+        });
     }
     declared
 }

@@ -16,6 +16,7 @@ pub(in crate::config) fn parse_services(source: &Source, names: &dyn Names) -> P
     let declare = |joined: &Joined| Declared {
         service: Arc::new(service(joined)),
         place: place(),
+        vip: None,
         alerts: None,
         watch: None,
     };
