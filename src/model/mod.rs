@@ -27,6 +27,7 @@ mod view;
 mod vip;
 mod vitals;
 mod watch;
+mod watch_status;
 mod watched;
 
 pub use alerts::{
@@ -72,7 +73,10 @@ pub use watch::{
     MonitorKind, NativeMonitor, Period, Repeat, Throttle, ViewItem, WatchFolders, WatchKey,
     WatchSettings, WatchSpec, Watching,
 };
+pub use watch_status::{
+    AlertsCommand, AlertsOf, DisabledKind, DisabledStatus, HostStatus, WatchStatus,
+};
 pub use watched::{
-    Acknowledged, AlertNote, Disabled, Disabling, FailureNote, Finding, OpStatus, Trap, WatchOrder,
-    WatchRefusal, WatchView,
+    Acknowledged, AlertNote, Disabled, Disabling, FailureNote, Finding, HostResult, OpStatus, Trap,
+    WatchOrder, WatchRefusal, WatchView,
 };

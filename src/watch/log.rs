@@ -124,15 +124,7 @@ impl WatchEvent {
             WatchEvent::NoHosts(key) => {
                 format!("monitor for {key} not called because of no host arguments")
             }
-            WatchEvent::Expired(what) => match what {
-                Disabling::Host(host) => format!("host {host} is enabled again, its time is over"),
-                Disabling::Watch(group) => {
-                    format!("watch {group} is enabled again, its time is over")
-                }
-                Disabling::Service(key) => {
-                    format!("service {key} is enabled again, its time is over")
-                }
-            },
+            WatchEvent::Expired(what) => format!("{what} is enabled again, its time is over"),
             WatchEvent::StateIgnored(line) => format!("state ignored: {line}"),
         }
     }

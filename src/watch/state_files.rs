@@ -73,7 +73,9 @@ impl Watcher {
             };
             let key = WatchKey::new(&group, &service);
             let Some(service) = self.services.get_mut(&key) else { continue };
-            service.status = fields.status();
+            // Those of mon's know nothing of single hosts.
+            let hosts = mem::take(&mut service.status.hosts);
+            service.status = Status { hosts, ..fields.status() };
             if service.status.opstatus != OpStatus::Untested {
                 service.before_reset = None;
             }
@@ -200,6 +202,7 @@ impl<'a> Fields<'a> {
             recovered: self.time("last_failure_time"),
             failed_summary: self.shared("last_failure_summary"),
             duration: None,
+            hosts: Vec::new(),
         }
     }
 

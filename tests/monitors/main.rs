@@ -11,9 +11,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use directord::model::HostResult;
 use directord::model::{Finding, MonitorCall, MonitorKind, NativeMonitor};
 use directord::probe::Prober;
-use directord::probe::monitor::{HostResult, Monitors};
+use directord::probe::monitor::Monitors;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 

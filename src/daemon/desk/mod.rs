@@ -16,6 +16,7 @@ mod everything;
 mod looks;
 mod notes;
 mod port;
+mod silence;
 mod texts;
 mod unmade;
 mod waiting;
@@ -23,7 +24,7 @@ mod waiting;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::tz::TimeZone;
 use tokio::sync::OwnedSemaphorePermit;
@@ -35,8 +36,8 @@ use super::director::Answer;
 use super::{Input, MonPersona, Options};
 use crate::alert::{Call, Delivery, Environment, Sink};
 use crate::model::{
-    Desired, Endpoint, Finding, Outcome, ServiceKey, Time, Trap, WallTime, WatchKey, WatchOrder,
-    Watching,
+    Desired, DisabledStatus, Endpoint, Finding, Outcome, ServiceKey, Time, Trap, WallTime,
+    WatchKey, WatchOrder, WatchStatus, Watching,
 };
 use crate::mon::{self, protocol};
 use crate::probe::Prober;
@@ -229,6 +230,7 @@ impl Desk {
         let errand = match news {
             News::Found { run, found } => {
                 if let Some((key, _)) = self.running.remove(&run) {
+                    self.watcher.handle_hosts(&key, &found.hosts, now);
                     self.watcher.handle_result(run, found.finding.clone(), now);
                     self.waiting.result(&key, found);
                 }
@@ -261,6 +263,16 @@ impl Desk {
         };
         self.carry_out();
         errand
+    }
+
+    /// What is watched besides real servers, and of what nobody is told; `wall` is the clock on
+    /// the wall now.
+    pub fn statuses(&self, wall: SystemTime, now: Time) -> (Vec<WatchStatus>, Vec<DisabledStatus>) {
+        let at = |at: Time| {
+            let past = wall.checked_sub(now.since(at)).unwrap_or(SystemTime::UNIX_EPOCH);
+            past.checked_add(at.since(now)).unwrap_or(past)
+        };
+        (self.watcher.statuses(at), self.watcher.disabled_statuses(at))
     }
 
     /// When to come back.

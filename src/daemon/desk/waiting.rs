@@ -12,9 +12,9 @@ use std::sync::Arc;
 use super::super::director::Answer;
 use crate::engine::CheckId;
 use crate::model::{
-    Endpoint, OpStatus, Outcome, Time, Trap, WatchKey, WatchSpec, WatchView, Watching,
+    Endpoint, HostResult, OpStatus, Outcome, Time, Trap, WatchKey, WatchSpec, WatchView, Watching,
 };
-use crate::probe::monitor::{Found, HostResult};
+use crate::probe::monitor::Found;
 
 #[derive(Default)]
 pub struct Waiting {

@@ -14,9 +14,9 @@ use tokio::process::Command;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+use super::NOT_RUN;
 use super::report::MAX_OUTPUT;
-use super::{HostResult, NOT_RUN};
-use crate::model::{Finding, Outcome};
+use crate::model::{Finding, HostResult, Outcome};
 use crate::probe::miss::describe;
 use crate::probe::{FOREVER, evidence};
 use crate::program::{self, NoTurn, Said, Turn, Turns};

@@ -39,7 +39,7 @@ use tokio::time::Instant;
 
 use super::miss::{Miss, Progress};
 use super::{FOREVER, Prober};
-use crate::model::{Finding, MonitorCall, MonitorKind, NativeMonitor, Outcome};
+use crate::model::{Finding, HostResult, MonitorCall, MonitorKind, NativeMonitor, Outcome};
 use external::Programs;
 use native::Machine;
 pub use plan::{Mistake, NAMES, Plan, native_name};
@@ -50,15 +50,6 @@ const HOSTS: usize = 512;
 /// The exit status of a monitor that could not be asked at all: mon's, for one that cannot be
 /// executed.
 const NOT_RUN: u8 = 1;
-
-/// What became of one host.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HostResult {
-    pub host: String,
-    /// [`Outcome::Local`] where the director could not ask; the finding counts it as failed, as
-    /// mon's monitors would.
-    pub outcome: Outcome,
-}
 
 /// What a monitor found.
 #[derive(Clone, PartialEq, Eq, Debug)]
