@@ -1,17 +1,35 @@
 //! What a program says, on both its streams, in the order it says it.
 
-use std::fs::File;
-use std::io::{self, PipeReader, Read};
+use std::io::{self, PipeReader};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::Running;
 
 /// Bytes taken from the pipe at once.
 const CHUNK: usize = 8 * 1024;
 
 /// What a pipe holds, pipe(7): after a program has ended no more can be its own.
 const PIPE: usize = 64 * 1024;
+
+/// What was killed closes the pipe within this, or it was not what holds it.
+const DYING: Duration = Duration::from_millis(500);
+
+/// Who still held the output of a program after its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Left {
+    Nobody,
+    /// Some of its process group; they were killed.
+    Killed,
+    /// Some that have left its process group. Nobody knows which processes those are.
+    OutOfReach,
+}
 
 /// Our end of the one pipe into which a program says everything, and the beginning of what it
 /// said. The rest is read and forgotten, so that no program is held up by us.
@@ -36,28 +54,69 @@ impl Said {
     /// What it said before its end is in the pipe by then. The pipe itself may stay open: whoever
     /// it left behind can hold it, and is not waited for.
     pub async fn until_end(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
-        let Some(reader) = self.reader.take() else { return child.wait().await };
-        let pipe = Receiver::from_owned_fd(reader.into())?;
-        let mut is_open = true;
-        let status = loop {
+        let Some(pipe) = self.open()? else { return child.wait().await };
+        let status = self.listen(&pipe, child.wait()).await?;
+        self.drain(&pipe);
+        Ok(status)
+    }
+
+    /// The same for a program that may leave nobody behind: what is still there in its process
+    /// group is killed. With the status comes whether anybody held the pipe after its end.
+    pub async fn until_whole_end(
+        &mut self,
+        running: &mut Running,
+    ) -> io::Result<(ExitStatus, Left)> {
+        let Some(pipe) = self.open()? else {
+            return Ok((running.child.wait().await?, Left::Nobody));
+        };
+        self.listen(&pipe, running.ended()).await?;
+        let is_held = self.drain(&pipe);
+        running.signal(Signal::SIGKILL);
+        let status = running.child.wait().await?;
+        let left = match is_held {
+            false => Left::Nobody,
+            true if closes(&pipe).await => Left::Killed,
+            true => Left::OutOfReach,
+        };
+        Ok((status, left))
+    }
+
+    /// The pipe, at the first look.
+    fn open(&mut self) -> io::Result<Option<Receiver>> {
+        self.reader.take().map(|reader| Receiver::from_owned_fd(reader.into())).transpose()
+    }
+
+    async fn listen<T>(
+        &mut self,
+        pipe: &Receiver,
+        end: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
+        let (mut is_open, mut end) = (true, pin!(end));
+        loop {
             tokio::select! {
                 readable = pipe.readable(), if is_open => {
-                    is_open = readable.is_ok() && self.take(&pipe) != Some(0);
+                    is_open = readable.is_ok() && self.take(pipe) != Some(0);
                 }
-                status = child.wait() => break status?,
-            }
-        };
-        // Asked of the system itself: the runtime may not have heard yet of what is there.
-        let mut pipe = File::from(pipe.into_nonblocking_fd()?);
-        let (mut chunk, mut left) = ([0; CHUNK], PIPE);
-        while let Ok(length @ 1..) = pipe.read(&mut chunk) {
-            self.keep(&chunk[..length]);
-            left = left.saturating_sub(length);
-            if left == 0 {
-                break;
+                ended = &mut end => return ended,
             }
         }
-        Ok(status)
+    }
+
+    /// Takes what is there, and says whether somebody can still write. Asked of the system itself:
+    /// the runtime may not have heard yet of what is there.
+    fn drain(&mut self, pipe: &Receiver) -> bool {
+        let (mut chunk, mut left) = ([0; CHUNK], PIPE);
+        while left > 0 {
+            match nix::unistd::read(pipe, &mut chunk) {
+                Ok(0) => return false,
+                Ok(length) => {
+                    self.keep(&chunk[..length]);
+                    left = left.saturating_sub(length);
+                }
+                Err(_) => break,
+            }
+        }
+        true
     }
 
     /// How much there was; `None` when there is nothing just now.
@@ -92,6 +151,21 @@ impl Said {
         }
         text
     }
+}
+
+/// Whether the last who held it is gone in a moment. What is said meanwhile is nobody's.
+async fn closes(pipe: &Receiver) -> bool {
+    let mut chunk = [0; CHUNK];
+    let closed = async {
+        while pipe.readable().await.is_ok() {
+            match pipe.try_read(&mut chunk) {
+                Ok(1..) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Ok(0) | Err(_) => return,
+            }
+        }
+    };
+    timeout(DYING, closed).await.is_ok()
 }
 
 #[cfg(test)]

@@ -82,6 +82,8 @@ pub struct Desk {
     watching: Arc<Watching>,
     servers: Servers,
     running: HashMap<RunId, (WatchKey, AbortHandle)>,
+    /// Whose monitor left something behind when it last ran.
+    leaving: HashMap<WatchKey, &'static str>,
     waiting: Waiting,
     looks: Looks,
     notes: Notes,
@@ -159,6 +161,7 @@ impl Desk {
             watching: Arc::default(),
             servers: Servers::default(),
             running: HashMap::new(),
+            leaving: HashMap::new(),
             waiting: Waiting::default(),
             looks: Looks::default(),
             heritage,
@@ -186,6 +189,7 @@ impl Desk {
             }
             self.watching = Arc::new(watching);
             self.watcher.handle_config(self.watching.clone(), keep, now);
+            self.leaving.retain(|key, _| self.watching.services.contains_key(key));
             self.notes.mark(Instant::now());
         }
         self.has_mon = !desired.mon.is_empty();
@@ -230,6 +234,7 @@ impl Desk {
         let errand = match news {
             News::Found { run, found } => {
                 if let Some((key, _)) = self.running.remove(&run) {
+                    self.tell_left(&key, found.left);
                     self.watcher.handle_hosts(&key, &found.hosts, now);
                     self.watcher.handle_result(run, found.finding.clone(), now);
                     self.waiting.result(&key, found);
@@ -310,6 +315,17 @@ impl Desk {
         unmade::keep(self.unmade.clone(), calls, limit).await;
     }
 
+    /// Once, not each time it runs.
+    fn tell_left(&mut self, key: &WatchKey, left: Option<&'static str>) {
+        let before = match left {
+            Some(what) => self.leaving.insert(key.clone(), what),
+            None => self.leaving.remove(key),
+        };
+        if let Some(what) = left.filter(|_| before != left) {
+            tracing::warn!(target: super::telling::TARGET, "monitor of {key}: {what}");
+        }
+    }
+
     fn carry_out(&mut self) {
         while let Some(action) = self.watcher.poll_action() {
             match action {
@@ -366,7 +382,8 @@ impl Round {
     fn pending(run: RunId, inputs: UnboundedSender<Input>) -> Round {
         let why = "the monitor broke off: this is a bug of directord";
         let finding = Finding { exit: 1, output: format!("{why}\n") };
-        let found = Found { finding, hosts: Vec::new(), trouble: Some(why.to_owned()) };
+        let trouble = Some(why.to_owned());
+        let found = Found { finding, hosts: Vec::new(), trouble, left: None };
         Round { run, found, inputs }
     }
 }
@@ -374,7 +391,7 @@ impl Round {
 impl Drop for Round {
     fn drop(&mut self) {
         let finding = Finding { exit: 0, output: String::new() };
-        let none = Found { finding, hosts: Vec::new(), trouble: None };
+        let none = Found { finding, hosts: Vec::new(), trouble: None, left: None };
         let found = std::mem::replace(&mut self.found, none);
         let _ = self.inputs.send(Input::Watched(News::Found { run: self.run, found }));
     }

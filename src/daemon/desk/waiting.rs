@@ -407,7 +407,7 @@ mod tests {
 
     fn found(exit: u8, output: &str) -> Found {
         let finding = Finding { exit, output: output.to_owned() };
-        Found { finding, hosts: Vec::new(), trouble: None }
+        Found { finding, hosts: Vec::new(), trouble: None, left: None }
     }
 
     fn failed(why: &str) -> Option<Outcome> {

@@ -111,7 +111,7 @@ impl Machine {
             let left = self.deadline.saturating_duration_since(Instant::now());
             let argv = ["traceroute", "-w", "3", "--", &answer.host].map(str::to_owned);
             let traced = programs.run(&argv, &[], left).await;
-            answer.said = traced.map_or_else(|why| format!("{why}\n"), |found| found.output);
+            answer.said = traced.map_or_else(|why| format!("{why}\n"), |(found, _)| found.output);
         }
     }
 }
