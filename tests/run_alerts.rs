@@ -260,3 +260,24 @@ fn status_shows_each_host_of_a_group() {
     drop(up);
     place.until("none is", || host("down", "127.0.0.1"));
 }
+
+#[test]
+fn what_a_monitor_says_reaches_an_alert_byte_for_byte() {
+    let script = "#!/bin/sh\nprintf 'caf\\351 \\303\\251\\nfor\\352t\\n'\nexit 2\n";
+    let alert = "#!/bin/sh\n{ printf %s \"$MON_LAST_SUMMARY\"; cat; } >\"$NOTE.new\"\n\
+                 mv \"$NOTE.new\" \"$NOTE\"\n";
+    let mut place = Place::new(&WATCHED.replace("mood.monitor @TOP/mood", "bytes.monitor"));
+    for (program, text) in [("alert.d/note.alert", alert), ("mon.d/bytes.monitor", script)] {
+        fs::write(place.path(program), text).unwrap();
+        fs::set_permissions(place.path(program), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    // Anew: the file was read before its monitor was there.
+    place.configure(&WATCHED.replace("mood.monitor @TOP/mood", "bytes.monitor"));
+    place.start();
+    let said = b"caf\xe9 \xc3\xa9\nfor\xeat\n";
+    place.until("it is told", || place.path("note").exists());
+    assert_eq!(fs::read(place.path("note")).unwrap(), [&said[..7], &said[..]].concat());
+    let status = place.directord(&["status"]).output().unwrap();
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(status.contains("summary=\"caf\u{fffd} é\""), "{status}");
+}

@@ -16,6 +16,7 @@ mod memory;
 mod mon;
 mod notice;
 mod probe;
+pub mod raw;
 mod role;
 mod server;
 mod service;

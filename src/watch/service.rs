@@ -10,7 +10,7 @@ use super::hosts::HostState;
 use super::period::PeriodState;
 use super::saved::{at, status_number, when};
 use super::{RunId, Time};
-use crate::model::{OpStatus, Period, WatchSpec};
+use crate::model::{OpStatus, Period, WatchSpec, raw};
 
 pub(super) struct Service {
     /// As configured.
@@ -308,11 +308,7 @@ pub(super) const OUTPUT_LIMIT: usize = 64 * 1024;
 
 /// What is kept of an output.
 pub(super) fn bounded(output: &str) -> Arc<str> {
-    let mut end = output.len().min(OUTPUT_LIMIT);
-    while !output.is_char_boundary(end) {
-        end -= 1;
-    }
-    output[..end].into()
+    raw::bounded(output, OUTPUT_LIMIT).into()
 }
 
 /// The first line.

@@ -10,7 +10,7 @@ use super::service::Service;
 use super::{RunId, Watcher};
 use crate::model::{
     Acknowledged, AlertNote, Disabled, DisabledKind, DisabledStatus, Disabling, FailureNote,
-    HostStatus, OpStatus, Time, WatchKey, WatchStatus, WatchView, Watching,
+    HostStatus, OpStatus, Time, WatchKey, WatchStatus, WatchView, Watching, raw,
 };
 
 /// Whether monitors are started.
@@ -99,8 +99,8 @@ impl Watcher {
             state: status.opstatus,
             since: since.map(wall),
             checked: status.last_check.map(wall),
-            summary: status.last_summary.as_deref().map(str::to_owned),
-            acknowledged: status.acknowledged.as_ref().map(|ack| ack.text()),
+            summary: status.last_summary.as_deref().map(|text| raw::shown(text).into_owned()),
+            acknowledged: status.acknowledged.as_ref().map(|ack| raw::shown(&ack.text()).into()),
             disabled: self.is_disabled(&service.spec.key),
             hosts: status.hosts.iter().map(host).collect(),
         }

@@ -37,7 +37,7 @@ use super::{Input, MonPersona, Options};
 use crate::alert::{Call, Delivery, Environment, Sink};
 use crate::model::{
     Desired, DisabledStatus, Endpoint, Finding, Outcome, ServiceKey, Time, Trap, WallTime,
-    WatchKey, WatchOrder, WatchStatus, Watching,
+    WatchKey, WatchOrder, WatchStatus, Watching, raw,
 };
 use crate::mon::{self, protocol};
 use crate::probe::Prober;
@@ -404,7 +404,7 @@ fn call(job: AlertJob, runtime_dir: &str) -> Call {
         lane: format!("alerts of {lane}"),
         argv: std::iter::once(program.display().to_string()).chain(arguments).collect(),
         environment: Environment::Added(environment),
-        input: input.as_bytes().to_vec(),
+        input: raw::bytes_of(&input).into_owned(),
         limit: ALERT_LIMIT,
         user: None,
     }

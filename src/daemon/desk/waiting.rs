@@ -13,6 +13,7 @@ use super::super::director::Answer;
 use crate::engine::CheckId;
 use crate::model::{
     Endpoint, HostResult, OpStatus, Outcome, Time, Trap, WatchKey, WatchSpec, WatchView, Watching,
+    raw,
 };
 use crate::probe::monitor::Found;
 
@@ -264,8 +265,8 @@ impl Last {
 }
 
 fn outcome(key: &WatchKey, status: OpStatus, output: &str) -> Outcome {
-    let summary = output.lines().next().unwrap_or_default().trim();
-    let summary = if summary.is_empty() { "(NO SUMMARY)" } else { summary };
+    let summary = raw::shown(output.lines().next().unwrap_or_default().trim());
+    let summary = if summary.is_empty() { "(NO SUMMARY)" } else { &summary };
     match status {
         OpStatus::Ok | OpStatus::Untested => Outcome::Pass,
         OpStatus::Fail => Outcome::Fail(format!("watch {key}: {summary}")),

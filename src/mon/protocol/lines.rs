@@ -1,5 +1,7 @@
 //! Bytes of a connection to requests: a line each.
 
+use crate::model::raw;
+
 /// The longest request, in bytes. A comment of an acknowledgement is the longest that clients
 /// send; mon's pages cut it at a few hundred.
 pub const MAX_LINE: usize = 16 << 10;
@@ -31,7 +33,7 @@ impl Lines {
         }
     }
 
-    /// The next whole line without its end; what is no UTF-8 in it is replaced.
+    /// The next whole line without its end.
     pub fn take(&mut self) -> Option<Result<String, TooLong>> {
         if self.at_end {
             let ends = self.waiting.iter().take_while(|byte| is_end(**byte)).count();
@@ -48,7 +50,7 @@ impl Lines {
             self.searched = length;
             return None;
         }
-        let line = String::from_utf8_lossy(&self.waiting[..length]).into_owned();
+        let line = raw::text_of(&self.waiting[..length]);
         self.waiting.drain(..=length);
         (self.searched, self.at_end) = (0, true);
         Some(Ok(line))

@@ -9,6 +9,8 @@
 //! (setsid(1), a daemon) nobody can tell from others: it lives on, is not waited for, and is told of
 //! while it holds the program's output.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::NOT_RUN;
 use super::report::MAX_OUTPUT;
-use crate::model::{Finding, HostResult, Outcome};
+use crate::model::{Finding, HostResult, Outcome, raw};
 use crate::probe::miss::describe;
 use crate::probe::{FOREVER, evidence};
 use crate::program::{self, Left, NoTurn, Said, Turn, Turns};
@@ -67,7 +69,9 @@ impl Programs {
         let limit = evidence::duration(limit);
         let mut command = Command::new(name);
         program::own_environment(&mut command);
-        command.args(arguments).envs(environment.iter().cloned()).stdin(Stdio::null());
+        let value = |value: &str| OsStr::from_bytes(&raw::bytes_of(value)).to_owned();
+        let variables = environment.iter().map(|(name, text)| (name, value(text)));
+        command.args(arguments).envs(variables).stdin(Stdio::null());
         let said = Said::of(&mut command, MAX_OUTPUT);
         let mut said = said.map_err(|error| not_run(name, &describe(&error)))?;
         let mut group = match timeout_at(deadline, turn.start(command, place, deadline)).await {
@@ -86,7 +90,9 @@ impl Programs {
         // What it does not do in time it is told to leave.
         drop(group);
         match ended {
-            Ok(Ok((status, left))) => Ok((finding(status, said.into_text()), left_behind(left))),
+            Ok(Ok((status, left))) => {
+                Ok((finding(status, raw::text_of(&said.into_bytes())), left_behind(left)))
+            }
             Ok(Err(error)) => Err(not_run(name, &describe(&error))),
             Err(_) if is_late => {
                 let waited = evidence::duration(waited);
@@ -94,7 +100,7 @@ impl Programs {
             }
             Err(_) => {
                 let why = format!("monitor timed out after {limit} and was ended");
-                Ok((failed(TIMED_OUT, &said.into_text(), &why), None))
+                Ok((failed(TIMED_OUT, &raw::text_of(&said.into_bytes()), &why), None))
             }
         }
     }
@@ -168,7 +174,7 @@ fn why(finding: &Finding, host: &str) -> String {
     let edges = |c: char| c.is_whitespace() || c == ':' || c == ',';
     let about = |line: &&str| line.split(edges).any(|word| word == host);
     match finding.output.lines().skip(1).find(about) {
-        Some(line) => evidence::line(line.as_bytes()),
+        Some(line) => evidence::line(&raw::bytes_of(line)),
         None => format!("named by the monitor, exit status {}", finding.exit),
     }
 }
