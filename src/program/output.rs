@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::sys::signal::Signal;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
@@ -61,24 +62,17 @@ impl Said {
     }
 
     /// The same for a program that may leave nobody behind: what is still there in its process
-    /// group is killed. With the status comes whether anybody held the pipe after its end.
+    /// group is killed.
     pub async fn until_whole_end(
         &mut self,
         running: &mut Running,
-    ) -> io::Result<(ExitStatus, Left)> {
-        let Some(pipe) = self.open()? else {
-            return Ok((running.child.wait().await?, Left::Nobody));
-        };
+    ) -> io::Result<(ExitStatus, Rest)> {
+        let Some(pipe) = self.open()? else { return Ok((running.child.wait().await?, Rest(None))) };
         self.listen(&pipe, running.ended()).await?;
         let is_held = self.drain(&pipe);
         running.signal(Signal::SIGKILL);
         let status = running.child.wait().await?;
-        let left = match is_held {
-            false => Left::Nobody,
-            true if closes(&pipe).await => Left::Killed,
-            true => Left::OutOfReach,
-        };
-        Ok((status, left))
+        Ok((status, Rest(is_held.then_some(pipe))))
     }
 
     /// The pipe, at the first look.
@@ -105,18 +99,18 @@ impl Said {
     /// Takes what is there, and says whether somebody can still write. Asked of the system itself:
     /// the runtime may not have heard yet of what is there.
     fn drain(&mut self, pipe: &Receiver) -> bool {
-        let (mut chunk, mut left) = ([0; CHUNK], PIPE);
-        while left > 0 {
+        let (mut chunk, mut taken) = ([0; CHUNK], 0);
+        loop {
             match nix::unistd::read(pipe, &mut chunk) {
                 Ok(0) => return false,
-                Ok(length) => {
+                Ok(length) if taken < PIPE => {
                     self.keep(&chunk[..length]);
-                    left = left.saturating_sub(length);
+                    taken += length;
                 }
-                Err(_) => break,
+                Err(Errno::EINTR) => {}
+                Ok(_) | Err(_) => return true,
             }
         }
-        true
     }
 
     /// How much there was; `None` when there is nothing just now.
@@ -148,24 +142,35 @@ impl Said {
     }
 }
 
-/// Whether the last who held it is gone in a moment. What is said meanwhile is nobody's.
-async fn closes(pipe: &Receiver) -> bool {
-    let mut chunk = [0; CHUNK];
-    let closed = async {
-        while pipe.readable().await.is_ok() {
-            match pipe.try_read(&mut chunk) {
-                Ok(1..) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Ok(0) | Err(_) => return,
+/// The pipe of a program that has ended, where somebody held it still.
+pub(crate) struct Rest(Option<Receiver>);
+
+impl Rest {
+    /// Who that was; takes half a second where he stays.
+    pub async fn left(self) -> Left {
+        let Some(pipe) = self.0 else { return Left::Nobody };
+        let mut chunk = [0; CHUNK];
+        // What is said meanwhile is nobody's.
+        let closed = async {
+            while pipe.readable().await.is_ok() {
+                match pipe.try_read(&mut chunk) {
+                    Ok(1..) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Ok(0) | Err(_) => return,
+                }
             }
+        };
+        match timeout(DYING, closed).await {
+            Ok(()) => Left::Killed,
+            Err(_) => Left::OutOfReach,
         }
-    };
-    timeout(DYING, closed).await.is_ok()
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::Group;
 
     async fn said(script: &str, limit: usize) -> Vec<u8> {
         let mut command = Command::new("/bin/sh");
@@ -196,5 +201,22 @@ mod tests {
     async fn what_is_no_utf_8_is_kept_byte_for_byte() {
         let said = said("head -c 65536 /dev/zero | tr '\\0' '\\377'", 65_536).await;
         assert_eq!(said, [0xff; 65_536]);
+    }
+
+    /// Nobody has to have read a full pipe for its end to be seen.
+    #[tokio::test]
+    async fn a_program_that_fills_the_pipe_and_ends_leaves_nobody_behind() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "exec head -c 65536 /dev/zero"]).stdin(Stdio::null());
+        let mut said = Said::of(&mut command, 10).unwrap();
+        let mut group = Group::start(command, None).await.unwrap();
+        let pid = group.running().child.id().unwrap();
+        while !ended(pid) {
+            tokio::task::yield_now().await;
+        }
+        let pipe = said.open().unwrap().unwrap();
+        assert!(!said.drain(&pipe));
+        drop(pipe);
+        assert!(group.running().child.wait().await.unwrap().success());
     }
 }

@@ -50,8 +50,8 @@ impl Default for Programs {
 }
 
 impl Programs {
-    /// Runs the program and says what it found, and what it left behind; the error is why the director could not run it,
-    /// for which no host is to blame.
+    /// Runs the program and says what it found, and what it left behind; the error is why the
+    /// director could not run it, for which no host is to blame.
     pub async fn run(
         &self,
         argv: &[String],
@@ -90,8 +90,9 @@ impl Programs {
         // What it does not do in time it is told to leave.
         drop(group);
         match ended {
-            Ok(Ok((status, left))) => {
-                Ok((finding(status, raw::text_of(&said.into_bytes())), left_behind(left)))
+            Ok(Ok((status, rest))) => {
+                let left = left_behind(rest.left().await);
+                Ok((finding(status, raw::text_of(&said.into_bytes())), left))
             }
             Ok(Err(error)) => Err(not_run(name, &describe(&error))),
             Err(_) if is_late => {
