@@ -65,7 +65,7 @@ pub fn everything(desired: &Desired) -> Everything {
         ..Watching::default()
     };
     if let Some(first) = desired.mon.values().next() {
-        // A mon.cf knows nothing of storms.
+        // mon knows nothing of storms: most files of its say nothing about them.
         let collapse = first.watching.settings.collapse.or(all.settings.collapse);
         all.settings = WatchSettings { collapse, ..first.watching.settings.clone() };
         all.views.extend(first.watching.views.clone());
