@@ -7,8 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use directord::api::{Handle, Request, bind, serve, socket_path};
 use directord::model::{
-    Ailment, CheckView, CommandReport, KernelView, NameList, Phase, PlanLine, PlanView,
-    ReloadReport, Role, RoleReport, ServerView, ServiceView, Sign, Snapshot, Verdict, Vitals,
+    Ailment, AlertsCommand, CheckView, CommandReport, KernelView, NameList, Phase, PlanLine,
+    PlanView, ReloadReport, Role, RoleReport, ServerView, ServiceView, Sign, Snapshot, Verdict,
+    Vitals,
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -62,6 +63,8 @@ fn snapshot(services: usize) -> Snapshot {
         files: Vec::new(),
         held_reload: None,
         vips: Vec::new(),
+        watches: Vec::new(),
+        disabled: Vec::new(),
         services: (0..services).map(service).collect(),
     }
 }
@@ -179,13 +182,21 @@ async fn answer(
                 let affected = NameList::from_iter(["10.0.0.9:80 of 192.0.2.1:80/tcp"]);
                 drop(reply.send(Ok(CommandReport { affected })));
             }
+            Request::Alerts(AlertsCommand::Enable { .. }, reply) => {
+                drop(reply.send(Err("watch shop is not disabled".into())));
+            }
+            Request::Alerts(AlertsCommand::Disable { of, user, reason, seconds }, reply) => {
+                assert!(!user.is_empty());
+                let affected = NameList::from_iter([format!("{of:?} {reason:?} {seconds:?}")]);
+                drop(reply.send(Ok(CommandReport { affected })));
+            }
         }
     }
 }
 
-const SUBCOMMANDS: [&str; 14] = [
+const SUBCOMMANDS: [&str; 15] = [
     "run", "start", "check", "plan", "status", "monitor", "reload", "role", "stop", "upgrade",
-    "drain", "undrain", "schema", "demo",
+    "drain", "undrain", "alerts", "schema", "demo",
 ];
 
 #[test]
@@ -215,6 +226,13 @@ fn wrong_command_lines_exit_with_2() {
         &["drain"],
         &["role", "passive"],
         &["monitor", "--timeout", "soon"],
+        &["alerts", "disable", "shop"],
+        &["alerts", "disable", "shop", "--reason", " "],
+        &["alerts", "disable", "shop", "--reason", "x", "--for", "2"],
+        &["alerts", "disable", "shop", "--reason", "x", "--for", "3651d"],
+        &["alerts", "disable", "--reason", "x"],
+        &["alerts", "enable", "shop", "--host", "www1"],
+        &["alerts", "enable", "--server", "10.0.0.1:80"],
     ] {
         let (status, out, errors) = output(args);
         assert_eq!((status, out.as_str()), (2, ""), "{args:?}");
@@ -325,6 +343,19 @@ fn drain_names_what_it_was_done_to_or_why_not() {
     assert_eq!((status, out.as_str()), (0, "drained 10.0.0.9:80 of 192.0.2.1:80/tcp\n"));
     let (status, _, errors) = Daemon::start(0).ask(&["undrain", "10.0.0.9:80"]);
     assert_eq!((status, errors.as_str()), (5, "directord: no real server 10.0.0.9:80\n"));
+}
+
+#[test]
+fn alerts_are_disabled_with_a_reason_and_a_time_and_enabled_again() {
+    let daemon = Daemon::start(1);
+    let disable = ["alerts", "disable", "shop", "--server", "10.0.0.9:80", "--reason", "new disk"];
+    let (status, out, _) = daemon.ask(&[&disable[..], &["--for", "1h30m"]].concat());
+    let asked = "Service { name: \"shop\", server: Some(\"10.0.0.9:80\") }";
+    assert_eq!((status, out), (0, format!("disabled {asked} \"new disk\" Some(5400)\n")));
+    let (status, out, _) = daemon.ask(&["alerts", "disable", "--host", "www1", "--reason", "x"]);
+    assert_eq!((status, out.as_str()), (0, "disabled Host(\"www1\") \"x\" None\n"));
+    let (status, _, errors) = daemon.ask(&["alerts", "enable", "shop"]);
+    assert_eq!((status, errors.as_str()), (5, "directord: watch shop is not disabled\n"));
 }
 
 #[test]

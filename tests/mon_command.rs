@@ -407,6 +407,28 @@ fn exit_statuses_and_words_are_mons() {
     assert_eq!(run(&place, &["--nonsense"]).status.code(), Some(0));
 }
 
+#[test]
+fn a_place_of_the_command_line_that_is_not_there_is_told_as_by_mon() {
+    let place = Place::new("watch g\n    service s\n        traptimeout 1h\n");
+    let file = fs::read_to_string(place.path("mon.cf")).unwrap();
+    let without = file.lines().filter(|line| !line.starts_with("authfile"));
+    place.write("mon.cf", &without.map(|line| format!("{line}\n")).collect::<String>());
+    let here = place.top.path().display().to_string();
+    let none = "No such file or directory";
+    for (words, said) in [
+        (&["-b", "/nonexistent"][..], "basedir /nonexistent does not exist\n".to_owned()),
+        (&["-b", &format!("{here}/mon.cf")], format!("basedir {here}/mon.cf does not exist\n")),
+        (&["-A", "/nonexistent"], format!("could not open /nonexistent: {none}\n")),
+        (&["-B", "/nonexistent"], format!("could not open /nonexistent/auth.cf: {none}\n")),
+        (&["-B", &here, "-A", "nosuch"], format!("could not open {here}/nosuch: {none}\n")),
+    ] {
+        // In the background as well: it would be there otherwise.
+        let output = run(&place, &[words, &["-f", "--table", "memory"]].concat());
+        assert_eq!(String::from_utf8_lossy(&output.stderr), said, "{words:?}");
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+    }
+}
+
 /// A monitor that would fail as ours carries it out, and a program of its name that says it is well.
 #[test]
 fn the_switch_has_monitors_run_that_are_carried_out_otherwise() {

@@ -254,3 +254,69 @@ fn a_watch_of_the_native_dialect_tells_and_decides() {
     place.until("the server is back", || place.is_used());
     place.until("its end is told", || place.notes().contains(" -u good"));
 }
+
+#[test]
+fn nobody_is_told_while_alerts_are_disabled_which_a_crash_does_not_end() {
+    let mut place = Place::new(SERVICE);
+    let up = place.real_server();
+    place.start();
+    place.until("the server is in", || place.is_used());
+    let disable = ["alerts", "disable", "127.0.0.9:80/tcp", "--reason", "new disk", "--for", "2h"];
+    let said = place.directord(&disable).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "disabled watch shop\n", "{said:?}");
+    place.crash();
+    place.start();
+    drop(up);
+    place.until("the server is out", || !place.is_used());
+    let log = || fs::read_to_string(place.path("log")).unwrap();
+    place.until("that is not told", || log().contains("ignoring alert for shop,127.0.0.1:"));
+    assert!(!place.notes().contains("MON_ALERTTYPE=failure"), "{}", place.notes());
+    let status = place.directord(&["status"]).output().unwrap();
+    let status = String::from_utf8_lossy(&status.stdout).into_owned();
+    let line = status.lines().find(|line| line.starts_with("disabled watch shop since=20"));
+    assert!(line.is_some_and(|line| line.ends_with(" reason=\"new disk\"")), "{status}");
+    assert!(!status.contains("until=-"), "{status}");
+    let said = place.directord(&["alerts", "enable", "shop"]).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&said.stdout), "enabled watch shop\n", "{said:?}");
+    place.until("it is told", || place.notes().contains("MON_ALERTTYPE=failure"));
+    let said = place.directord(&["alerts", "enable", "shop"]).output().unwrap();
+    assert_eq!(said.status.code(), Some(5), "{said:?}");
+}
+
+#[test]
+fn status_shows_each_host_of_a_group() {
+    let two = WATCHED.replace("hosts: [127.0.0.1]", "hosts: [127.0.0.1, 127.0.0.2]");
+    let two = two.replace("mood.monitor @TOP/mood", "tcp.monitor -p @PORT");
+    let mut place = Place::new(&two);
+    let up = place.real_server();
+    place.start();
+    let host = |state: &str, host: &str| {
+        let status = place.directord(&["status"]).output().unwrap();
+        let status = String::from_utf8_lossy(&status.stdout).into_owned();
+        status.contains(&format!("\nhost rs1/mood {host} {state} since=20"))
+    };
+    place.until("one is up", || host("up", "127.0.0.1") && host("down", "127.0.0.2"));
+    drop(up);
+    place.until("none is", || host("down", "127.0.0.1"));
+}
+
+#[test]
+fn what_a_monitor_says_reaches_an_alert_byte_for_byte() {
+    let script = "#!/bin/sh\nprintf 'caf\\351 \\303\\251\\nfor\\352t\\n'\nexit 2\n";
+    let alert = "#!/bin/sh\n{ printf %s \"$MON_LAST_SUMMARY\"; cat; } >\"$NOTE.new\"\n\
+                 mv \"$NOTE.new\" \"$NOTE\"\n";
+    let mut place = Place::new(&WATCHED.replace("mood.monitor @TOP/mood", "bytes.monitor"));
+    for (program, text) in [("alert.d/note.alert", alert), ("mon.d/bytes.monitor", script)] {
+        fs::write(place.path(program), text).unwrap();
+        fs::set_permissions(place.path(program), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    // Anew: the file was read before its monitor was there.
+    place.configure(&WATCHED.replace("mood.monitor @TOP/mood", "bytes.monitor"));
+    place.start();
+    let said = b"caf\xe9 \xc3\xa9\nfor\xeat\n";
+    place.until("it is told", || place.path("note").exists());
+    assert_eq!(fs::read(place.path("note")).unwrap(), [&said[..7], &said[..]].concat());
+    let status = place.directord(&["status"]).output().unwrap();
+    let status = String::from_utf8(status.stdout).unwrap();
+    assert!(status.contains("summary=\"caf\u{fffd} é\""), "{status}");
+}

@@ -90,7 +90,7 @@ pub struct Call {
     pub user: Option<String>,
 }
 
-/// What a called program sees.
+/// What a called program sees; values as [`raw`](crate::model::raw) has them.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Environment {
     /// Besides the director's; of one name these hold.

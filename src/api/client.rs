@@ -17,7 +17,8 @@ use tokio::time::timeout;
 
 use super::{Refusal, listener, socket_path};
 use crate::model::{
-    Command, CommandReport, PlanView, ReloadReport, Role, RoleReport, Snapshot, Vitals,
+    AlertsCommand, Command, CommandReport, PlanView, ReloadReport, Role, RoleReport, Snapshot,
+    Vitals,
 };
 
 /// For a connection to be accepted, and for the answer to a question.
@@ -119,6 +120,12 @@ impl Client {
     pub fn command(&self, command: &Command) -> Result<CommandReport, Error> {
         let body = serde_json::to_vec(command).map_err(|error| self.broken(error))?;
         self.ask(SHORT, Method::POST, "/v1/command", body)
+    }
+
+    /// Has people told of something again, or not.
+    pub fn alerts(&self, command: &AlertsCommand) -> Result<CommandReport, Error> {
+        let body = serde_json::to_vec(command).map_err(|error| self.broken(error))?;
+        self.ask(SHORT, Method::POST, "/v1/alerts", body)
     }
 
     /// Whether somebody listens. Never waits.

@@ -17,6 +17,7 @@ use axum::routing::{get, post};
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixStream;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -24,7 +25,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::{Handle, Listener, Refusal, Request, pieces};
-use crate::model::{Command, Role};
+use crate::model::{AlertsCommand, Command, Role};
 
 /// Callers at a time; further ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 32;
@@ -111,6 +112,7 @@ fn router(handle: Handle) -> Router {
         .route("/v1/stop", post(stop))
         .route("/v1/upgrade", post(upgrade))
         .route("/v1/command", post(command))
+        .route("/v1/alerts", post(alerts))
         .fallback(async || Failure::new(StatusCode::NOT_FOUND, "no such request"))
         .method_not_allowed_fallback(async || {
             Failure::new(StatusCode::METHOD_NOT_ALLOWED, "no such method for this request")
@@ -187,20 +189,32 @@ async fn upgrade(State(handle): State<Handle>) -> Result<Response, Failure> {
 }
 
 async fn command(State(handle): State<Handle>, body: Body) -> Result<Response, Failure> {
+    let command: Command = read(body, "command").await?;
+    let done = handle.ask(SHORT_ANSWER, |reply| Request::Command(command, reply)).await?;
+    Ok(json(StatusCode::OK, &done.map_err(Failure::refused)?))
+}
+
+async fn alerts(State(handle): State<Handle>, body: Body) -> Result<Response, Failure> {
+    let command: AlertsCommand = read(body, "alerts").await?;
+    let done = handle.ask(SHORT_ANSWER, |reply| Request::Alerts(command, reply)).await?;
+    Ok(json(StatusCode::OK, &done.map_err(Failure::refused)?))
+}
+
+/// What the body says, which is small.
+async fn read<T: DeserializeOwned>(body: Body, what: &str) -> Result<T, Failure> {
     let bytes = match timeout(READ_TIMEOUT, to_bytes(body, MAX_BODY)).await {
         Err(_) => {
-            return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, "command: the body is late"));
+            let text = format!("{what}: the body is late");
+            return Err(Failure::new(StatusCode::REQUEST_TIMEOUT, text));
         }
         Ok(Err(error)) => {
-            let text = format!("command: body of at most {MAX_BODY} bytes: {error}");
+            let text = format!("{what}: body of at most {MAX_BODY} bytes: {error}");
             return Err(Failure::new(StatusCode::PAYLOAD_TOO_LARGE, text));
         }
         Ok(Ok(bytes)) => bytes,
     };
-    let command: Command = serde_json::from_slice(&bytes)
-        .map_err(|error| Failure::new(StatusCode::BAD_REQUEST, format!("command: {error}")))?;
-    let done = handle.ask(SHORT_ANSWER, |reply| Request::Command(command, reply)).await?;
-    Ok(json(StatusCode::OK, &done.map_err(Failure::refused)?))
+    serde_json::from_slice(&bytes)
+        .map_err(|error| Failure::new(StatusCode::BAD_REQUEST, format!("{what}: {error}")))
 }
 
 impl Handle {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::*;
-use crate::model::{Ailment, KernelView, NameList, Phase, PlanLine, Role, Sign};
+use crate::model::{Ailment, AlertsOf, KernelView, NameList, Phase, PlanLine, Role, Sign};
 
 fn snapshot() -> Snapshot {
     Snapshot {
@@ -32,6 +32,8 @@ fn snapshot() -> Snapshot {
         files: Vec::new(),
         held_reload: None,
         vips: Vec::new(),
+        watches: Vec::new(),
+        disabled: Vec::new(),
         services: Vec::new(),
     }
 }
@@ -75,6 +77,11 @@ async fn obliging_loop(mut requests: mpsc::Receiver<Request>) {
                 drop(reply.send(Ok(CommandReport { affected })));
             }
             Request::Command(_, reply) => drop(reply.send(Err("no such server".into()))),
+            Request::Alerts(AlertsCommand::Enable { of }, reply) => {
+                let affected = NameList::from_iter([format!("{of:?}")]);
+                drop(reply.send(Ok(CommandReport { affected })));
+            }
+            Request::Alerts(_, reply) => drop(reply.send(Err("no such watch".into()))),
         }
     }
 }
@@ -122,6 +129,12 @@ async fn every_request_comes_back_with_its_answer() {
         assert_eq!(client.command(&undrain).unwrap().affected.names, ["10.0.0.1:80"]);
         let drain = Command::Drain { server: "10.0.0.9:80".into(), service: None };
         assert_eq!(client.command(&drain).unwrap_err().to_string(), "no such server");
+        let of = AlertsOf::Host("www1".into());
+        let enabled = client.alerts(&AlertsCommand::Enable { of: of.clone() }).unwrap();
+        assert_eq!(enabled.affected.names, ["Host(\"www1\")"]);
+        let (user, reason) = ("ann".into(), "because".into());
+        let disable = AlertsCommand::Disable { of, user, reason, seconds: Some(60) };
+        assert_eq!(client.alerts(&disable).unwrap_err().to_string(), "no such watch");
         assert_eq!(client.upgrade().unwrap_err().to_string(), "no such program");
         client.stop(false).unwrap();
         assert_eq!(client.status().unwrap_err().to_string(), "the daemon is stopping");

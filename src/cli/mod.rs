@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod alert;
+mod alerts;
 mod args;
 mod check;
 mod convert;
@@ -65,6 +66,7 @@ enum Command {
     Upgrade(upgrade::Args),
     Drain(drain::DrainArgs),
     Undrain(drain::UndrainArgs),
+    Alerts(alerts::Args),
     Convert(convert::Args),
     Schema(schema::Args),
     Demo(demo::Args),
@@ -163,6 +165,7 @@ fn dispatch(command: Command) -> Result<u8, Failure> {
         Command::Upgrade(args) => upgrade::run(args, &mut out),
         Command::Drain(args) => drain::drain(args, &mut out),
         Command::Undrain(args) => drain::undrain(args, &mut out),
+        Command::Alerts(args) => alerts::run(args, &mut out),
         Command::Convert(args) => convert::run(args, &mut out),
         Command::Schema(args) => schema::run(args, &mut out),
         Command::Demo(args) => demo::run(args, &mut out),

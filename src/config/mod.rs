@@ -30,7 +30,7 @@ pub use diagnostic::{Diagnostic, Lines, Place, Position, Severity, one_line, ren
 pub use import::mon;
 pub use reading::{FileRead, Reading, Scope, Unreadable};
 pub use schema::schema;
-pub use yaml::{Defaults, catalogue};
+pub use yaml::{Defaults, catalogue, duration};
 
 /// One configuration file as read.
 #[derive(Clone, PartialEq, Eq, Debug)]

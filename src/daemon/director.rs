@@ -291,6 +291,7 @@ impl Director {
                 self.carry_out();
                 self.answer_once_noted(Answered::Command(reply, answer));
             }
+            api::Request::Alerts(command, reply) => self.desk.silence(command, reply, now),
         }
     }
 
@@ -332,7 +333,9 @@ impl Director {
     fn snapshot(&self, now: Time) -> Snapshot {
         let (files, held_reload) = (self.files.clone(), self.held_reload.clone());
         let vips = self.vips.view();
-        let around = Surroundings { files, held_reload, vips, ..surroundings(self.table) };
+        let around = surroundings(self.table);
+        let (watches, disabled) = self.desk.statuses(around.wall, now);
+        let around = Surroundings { files, held_reload, vips, watches, disabled, ..around };
         self.engine.snapshot(around, now)
     }
 

@@ -524,6 +524,8 @@ fn surroundings(table: TableChoice) -> Surroundings {
         files: Vec::new(),
         held_reload: None,
         vips: Vec::new(),
+        watches: Vec::new(),
+        disabled: Vec::new(),
         wall: SystemTime::now(),
     }
 }

@@ -7,9 +7,9 @@ use super::maintenance::{self, Maintenance};
 use super::{Check, Engine, Server, Service};
 use crate::health::Health;
 use crate::model::{
-    Between, CheckSpec, CheckView, Desired, Entry, FileView, KernelView, Memory, Phase, PlanLine,
-    Probe, RealServer, Remembered, Role, ServerView, ServiceKey, ServiceView, Snapshot, StopAction,
-    Time, Verdict, VipView, VirtualService,
+    Between, CheckSpec, CheckView, Desired, DisabledStatus, Entry, FileView, KernelView, Memory,
+    Phase, PlanLine, Probe, RealServer, Remembered, Role, ServerView, ServiceKey, ServiceView,
+    Snapshot, StopAction, Time, Verdict, VipView, VirtualService, WatchStatus,
 };
 use crate::plan;
 use crate::target::{self, Hand, Standing};
@@ -23,6 +23,8 @@ pub struct Surroundings {
     pub files: Vec<Arc<FileView>>,
     pub held_reload: Option<String>,
     pub vips: Vec<VipView>,
+    pub watches: Vec<WatchStatus>,
+    pub disabled: Vec<DisabledStatus>,
     /// The wall clock at the moment of the snapshot.
     pub wall: SystemTime,
 }
@@ -69,6 +71,8 @@ impl Engine {
             held_reload: around.held_reload,
             services,
             vips: around.vips,
+            watches: around.watches,
+            disabled: around.disabled,
         }
     }
 

@@ -16,6 +16,7 @@ mod memory;
 mod mon;
 mod notice;
 mod probe;
+pub mod raw;
 mod role;
 mod server;
 mod service;
@@ -27,6 +28,7 @@ mod view;
 mod vip;
 mod vitals;
 mod watch;
+mod watch_status;
 mod watched;
 
 pub use alerts::{
@@ -72,7 +74,10 @@ pub use watch::{
     MonitorKind, NativeMonitor, Period, Repeat, Throttle, ViewItem, WatchFolders, WatchKey,
     WatchSettings, WatchSpec, Watching,
 };
+pub use watch_status::{
+    AlertsCommand, AlertsOf, DisabledKind, DisabledStatus, HostStatus, WatchStatus,
+};
 pub use watched::{
-    Acknowledged, AlertNote, Disabled, Disabling, FailureNote, Finding, OpStatus, Trap, WatchOrder,
-    WatchRefusal, WatchView,
+    Acknowledged, AlertNote, Disabled, Disabling, FailureNote, Finding, HostResult, OpStatus, Trap,
+    WatchOrder, WatchRefusal, WatchView,
 };

@@ -41,6 +41,11 @@ impl ServiceWatch {
         ServiceWatch { group, hosts: hosts.into(), specs }
     }
 
+    /// What a service of this name is called as a group.
+    pub fn group_of(name: &str) -> String {
+        tag(name)
+    }
+
     /// The same, told from another group of this name: by what makes the service this one.
     #[must_use]
     pub fn told_apart(&self, service: ServiceKey) -> ServiceWatch {

@@ -6,7 +6,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Role, SyncState, Verdict};
+use super::{DisabledStatus, Role, SyncState, Verdict, WatchStatus};
 
 /// The whole state of the director at one moment, as `status` and the API show it.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -27,6 +27,12 @@ pub struct Snapshot {
     /// The addresses the director holds, or would.
     #[serde(default)]
     pub vips: Vec<VipView>,
+    /// What is watched besides real servers.
+    #[serde(default)]
+    pub watches: Vec<WatchStatus>,
+    /// Of what nobody is told, by somebody's word; real servers included.
+    #[serde(default)]
+    pub disabled: Vec<DisabledStatus>,
 }
 
 /// Where in its life the daemon is.
@@ -310,7 +316,7 @@ impl fmt::Display for Sign {
 }
 
 /// A point of wall-clock time as RFC 3339 text in UTC, to the millisecond.
-mod rfc3339 {
+pub(super) mod rfc3339 {
     use std::time::SystemTime;
 
     use jiff::Timestamp;
@@ -325,5 +331,23 @@ mod rfc3339 {
     pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<SystemTime, D::Error> {
         let text = String::deserialize(from)?;
         text.parse::<Timestamp>().map(SystemTime::from).map_err(D::Error::custom)
+    }
+}
+
+/// The same, or `null`.
+pub(super) mod rfc3339_or_none {
+    use std::time::SystemTime;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    struct At(#[serde(with = "super::rfc3339")] SystemTime);
+
+    pub fn serialize<S: Serializer>(at: &Option<SystemTime>, to: S) -> Result<S::Ok, S::Error> {
+        at.map(At).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<SystemTime>, D::Error> {
+        Ok(Option::<At>::deserialize(from)?.map(|At(at)| at))
     }
 }

@@ -1,13 +1,19 @@
 //! What the watcher shows of its state, and what it may be asked to do.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{AlertOn, Time, WatchKey, WatchSpec};
+use serde::{Deserialize, Serialize};
+
+use super::{AlertOn, DisabledKind, Outcome, Time, WatchKey, WatchSpec};
 
 /// mon's status of a service. The numbers are those clients know; those that mon itself never
 /// sets are left out.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Default, Serialize, Deserialize,
+)]
+#[serde(rename_all = "lowercase")]
 pub enum OpStatus {
     Fail = 0,
     Ok = 1,
@@ -93,6 +99,24 @@ pub enum Disabling {
     Host(String),
     Watch(Arc<str>),
     Service(WatchKey),
+}
+
+impl Disabling {
+    /// Without its kind.
+    pub fn name(&self) -> String {
+        match self {
+            Disabling::Host(host) => host.clone(),
+            Disabling::Watch(group) => group.to_string(),
+            Disabling::Service(key) => key.to_string(),
+        }
+    }
+}
+
+/// `host www1`, `watch shop`, `service shop/192.168.0.1:80`.
+impl fmt::Display for Disabling {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", DisabledKind::of(self), self.name())
+    }
 }
 
 /// What somebody asks the watcher to do.
@@ -191,6 +215,15 @@ pub struct Finding {
     pub exit: u8,
     /// The first line is the summary.
     pub output: String,
+}
+
+/// What became of one host of a group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HostResult {
+    pub host: String,
+    /// [`Outcome::Local`] where the director could not ask; the finding counts it as failed, as
+    /// mon's monitors would.
+    pub outcome: Outcome,
 }
 
 /// A trap: a result that somebody sent.

@@ -15,6 +15,7 @@ use super::protocol::{
     Act, Credential, Downtime, Host, Look, Order, Parts, Reply, Scene, Session, Turn, is_local,
 };
 use super::{Handle, Request, Rules, files};
+use crate::model::raw;
 
 /// For the loop to take a request and to say how things are.
 const SHORT: Duration = Duration::from_secs(10);
@@ -201,7 +202,7 @@ fn end_of(path: &Path) -> io::Result<String> {
     file.seek(SeekFrom::Start(skipped))?;
     let mut bytes = Vec::new();
     file.take(MAX_LOG).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes).into_owned();
+    let text = raw::text_of(&bytes);
     Ok(match (skipped, text.split_once('\n')) {
         (0, _) | (_, None) => text,
         (_, Some((_, whole))) => whole.to_owned(),

@@ -22,12 +22,15 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 
 pub(crate) use limits::{raise_file_limit, restore_file_limit};
-pub(crate) use output::Said;
+pub(crate) use output::{Left, Said};
 #[cfg(test)]
 pub(crate) use tests::Stuck;
 pub(crate) use turns::{NoTurn, Turn, Turns};
@@ -69,7 +72,8 @@ pub(crate) fn own_environment(command: &mut Command) {
 
 /// A running program and all it started. Dropped before the program has ended it tells them to
 /// end, and kills what has not a moment later, or when the runtime ends; but for one that was
-/// [released](Group::release). What a program that ended by itself left running is its own affair.
+/// [released](Group::release). What a program that ended by itself left running is its own affair,
+/// but for a [monitor's](Said::until_whole_end).
 pub(crate) struct Group {
     /// There until the drop.
     running: Option<Running>,
@@ -140,6 +144,22 @@ impl Running {
     fn leader(&self) -> Option<Pid> {
         let leader = self.child.id().and_then(|id| i32::try_from(id).ok());
         leader.filter(|&leader| leader > 1).map(Pid::from_raw)
+    }
+
+    /// Waits until the program has ended, but leaves it its number, by which its group can still be
+    /// told from any other.
+    #[expect(deprecated, reason = "its successor is unsafe to call; an OwnedFd is safe in either")]
+    async fn ended(&mut self) -> io::Result<()> {
+        let leader =
+            self.leader().and_then(|leader| rustix::process::Pid::from_raw(leader.as_raw()));
+        match leader.map(|leader| pidfd_open(leader, PidfdFlags::empty())) {
+            Some(Ok(pidfd)) => {
+                let pidfd = AsyncFd::with_interest(pidfd, Interest::READABLE)?;
+                pidfd.readable().await.map(drop)
+            }
+            // Kernels before 5.3 have none: its number is lost, and its group let be.
+            Some(Err(_)) | None => self.child.wait().await.map(drop),
+        }
     }
 
     fn signal(&self, signal: Signal) {

@@ -1,17 +1,36 @@
 //! What a program says, on both its streams, in the order it says it.
 
-use std::fs::File;
-use std::io::{self, PipeReader, Read};
+use std::io::{self, PipeReader};
+use std::pin::pin;
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
+use nix::errno::Errno;
+use nix::sys::signal::Signal;
 use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use super::Running;
 
 /// Bytes taken from the pipe at once.
 const CHUNK: usize = 8 * 1024;
 
 /// What a pipe holds, pipe(7): after a program has ended no more can be its own.
 const PIPE: usize = 64 * 1024;
+
+/// What was killed closes the pipe within this, or it was not what holds it.
+const DYING: Duration = Duration::from_millis(500);
+
+/// Who still held the output of a program after its end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Left {
+    Nobody,
+    /// Some of its process group; they were killed.
+    Killed,
+    /// Some that have left its process group. Nobody knows which processes those are.
+    OutOfReach,
+}
 
 /// Our end of the one pipe into which a program says everything, and the beginning of what it
 /// said. The rest is read and forgotten, so that no program is held up by us.
@@ -36,28 +55,62 @@ impl Said {
     /// What it said before its end is in the pipe by then. The pipe itself may stay open: whoever
     /// it left behind can hold it, and is not waited for.
     pub async fn until_end(&mut self, child: &mut Child) -> io::Result<ExitStatus> {
-        let Some(reader) = self.reader.take() else { return child.wait().await };
-        let pipe = Receiver::from_owned_fd(reader.into())?;
-        let mut is_open = true;
-        let status = loop {
+        let Some(pipe) = self.open()? else { return child.wait().await };
+        let status = self.listen(&pipe, child.wait()).await?;
+        self.drain(&pipe);
+        Ok(status)
+    }
+
+    /// The same for a program that may leave nobody behind: what is still there in its process
+    /// group is killed.
+    pub async fn until_whole_end(
+        &mut self,
+        running: &mut Running,
+    ) -> io::Result<(ExitStatus, Rest)> {
+        let Some(pipe) = self.open()? else { return Ok((running.child.wait().await?, Rest(None))) };
+        self.listen(&pipe, running.ended()).await?;
+        let is_held = self.drain(&pipe);
+        running.signal(Signal::SIGKILL);
+        let status = running.child.wait().await?;
+        Ok((status, Rest(is_held.then_some(pipe))))
+    }
+
+    /// The pipe, at the first look.
+    fn open(&mut self) -> io::Result<Option<Receiver>> {
+        self.reader.take().map(|reader| Receiver::from_owned_fd(reader.into())).transpose()
+    }
+
+    async fn listen<T>(
+        &mut self,
+        pipe: &Receiver,
+        end: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<T> {
+        let (mut is_open, mut end) = (true, pin!(end));
+        loop {
             tokio::select! {
                 readable = pipe.readable(), if is_open => {
-                    is_open = readable.is_ok() && self.take(&pipe) != Some(0);
+                    is_open = readable.is_ok() && self.take(pipe) != Some(0);
                 }
-                status = child.wait() => break status?,
-            }
-        };
-        // Asked of the system itself: the runtime may not have heard yet of what is there.
-        let mut pipe = File::from(pipe.into_nonblocking_fd()?);
-        let (mut chunk, mut left) = ([0; CHUNK], PIPE);
-        while let Ok(length @ 1..) = pipe.read(&mut chunk) {
-            self.keep(&chunk[..length]);
-            left = left.saturating_sub(length);
-            if left == 0 {
-                break;
+                ended = &mut end => return ended,
             }
         }
-        Ok(status)
+    }
+
+    /// Takes what is there, and says whether somebody can still write. Asked of the system itself:
+    /// the runtime may not have heard yet of what is there.
+    fn drain(&mut self, pipe: &Receiver) -> bool {
+        let (mut chunk, mut taken) = ([0; CHUNK], 0);
+        loop {
+            match nix::unistd::read(pipe, &mut chunk) {
+                Ok(0) => return false,
+                Ok(length) if taken < PIPE => {
+                    self.keep(&chunk[..length]);
+                    taken += length;
+                }
+                Err(Errno::EINTR) => {}
+                Ok(_) | Err(_) => return true,
+            }
+        }
     }
 
     /// How much there was; `None` when there is nothing just now.
@@ -79,26 +132,47 @@ impl Said {
         self.is_cut |= room < bytes.len();
     }
 
-    /// As text, with a remark in its last line where not all of it was kept.
-    pub fn into_text(self) -> String {
-        let mut text = String::from_utf8_lossy(&self.kept).into_owned();
-        // A byte that is no UTF-8 is three as text, and of a variable of the environment 128 KiB
-        // are the end.
-        let end = (0..=self.limit.min(text.len())).rev().find(|&at| text.is_char_boundary(at));
-        let end = end.unwrap_or(0);
-        if self.is_cut || end < text.len() {
-            text.truncate(end);
-            text.push_str(&format!("\n(cut after {} bytes)\n", self.limit));
+    /// As it was said, with a remark in its last line where not all of it was kept.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        if self.is_cut {
+            let remark = format!("\n(cut after {} bytes)\n", self.limit);
+            self.kept.extend_from_slice(remark.as_bytes());
         }
-        text
+        self.kept
+    }
+}
+
+/// The pipe of a program that has ended, where somebody held it still.
+pub(crate) struct Rest(Option<Receiver>);
+
+impl Rest {
+    /// Who that was; takes half a second where he stays.
+    pub async fn left(self) -> Left {
+        let Some(pipe) = self.0 else { return Left::Nobody };
+        let mut chunk = [0; CHUNK];
+        // What is said meanwhile is nobody's.
+        let closed = async {
+            while pipe.readable().await.is_ok() {
+                match pipe.try_read(&mut chunk) {
+                    Ok(1..) => {}
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    Ok(0) | Err(_) => return,
+                }
+            }
+        };
+        match timeout(DYING, closed).await {
+            Ok(()) => Left::Killed,
+            Err(_) => Left::OutOfReach,
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::Group;
 
-    async fn said(script: &str, limit: usize) -> String {
+    async fn said(script: &str, limit: usize) -> Vec<u8> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", script]).stdin(Stdio::null());
         let mut said = Said::of(&mut command, limit).unwrap();
@@ -108,7 +182,7 @@ mod tests {
             tokio::task::yield_now().await;
         }
         assert!(said.until_end(&mut child).await.unwrap().success());
-        said.into_text()
+        said.into_bytes()
     }
 
     fn ended(id: u32) -> bool {
@@ -118,16 +192,31 @@ mod tests {
     #[tokio::test]
     async fn what_was_said_before_anybody_listened_is_heard() {
         for _ in 0..20 {
-            assert_eq!(said("echo a; echo b >&2", 100).await, "a\nb\n");
+            assert_eq!(said("echo a; echo b >&2", 100).await, b"a\nb\n");
         }
-        assert_eq!(said("echo 123456", 3).await, "123\n(cut after 3 bytes)\n");
+        assert_eq!(said("echo 123456", 3).await, b"123\n(cut after 3 bytes)\n");
     }
 
     #[tokio::test]
-    async fn what_is_no_utf_8_is_cut_as_the_text_it_becomes() {
-        let text = said("head -c 65536 /dev/zero | tr '\\0' '\\377'", 65_536).await;
-        assert!(text.starts_with("\u{fffd}\u{fffd}"), "{text:.9}");
-        let end = text.strip_suffix("\n(cut after 65536 bytes)\n").unwrap();
-        assert!(end.len() <= 65_536 && end.len() > 65_530, "{}", end.len());
+    async fn what_is_no_utf_8_is_kept_byte_for_byte() {
+        let said = said("head -c 65536 /dev/zero | tr '\\0' '\\377'", 65_536).await;
+        assert_eq!(said, [0xff; 65_536]);
+    }
+
+    /// Nobody has to have read a full pipe for its end to be seen.
+    #[tokio::test]
+    async fn a_program_that_fills_the_pipe_and_ends_leaves_nobody_behind() {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "exec head -c 65536 /dev/zero"]).stdin(Stdio::null());
+        let mut said = Said::of(&mut command, 10).unwrap();
+        let mut group = Group::start(command, None).await.unwrap();
+        let pid = group.running().child.id().unwrap();
+        while !ended(pid) {
+            tokio::task::yield_now().await;
+        }
+        let pipe = said.open().unwrap().unwrap();
+        assert!(!said.drain(&pipe));
+        drop(pipe);
+        assert!(group.running().child.wait().await.unwrap().success());
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::period::Suppression;
-use crate::model::{Disabling, Time, WatchKey};
+use crate::model::{Disabling, Time, WatchKey, raw};
 
 /// Syslog's priorities, as far as they are used.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -124,15 +124,7 @@ impl WatchEvent {
             WatchEvent::NoHosts(key) => {
                 format!("monitor for {key} not called because of no host arguments")
             }
-            WatchEvent::Expired(what) => match what {
-                Disabling::Host(host) => format!("host {host} is enabled again, its time is over"),
-                Disabling::Watch(group) => {
-                    format!("watch {group} is enabled again, its time is over")
-                }
-                Disabling::Service(key) => {
-                    format!("service {key} is enabled again, its time is over")
-                }
-            },
+            WatchEvent::Expired(what) => format!("{what} is enabled again, its time is over"),
             WatchEvent::StateIgnored(line) => format!("state ignored: {line}"),
         }
     }
@@ -141,7 +133,8 @@ impl WatchEvent {
 impl fmt::Display for WatchEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = self.text();
-        let kept = text.chars().filter(|c| *c != '%');
+        let shown = raw::shown(&text);
+        let kept = shown.chars().filter(|c| *c != '%');
         kept.map(|c| if c.is_control() { ' ' } else { c }).try_for_each(|c| write!(f, "{c}"))
     }
 }

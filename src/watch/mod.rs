@@ -28,6 +28,7 @@ mod configure;
 mod depend;
 mod disabled;
 mod history;
+mod hosts;
 mod job;
 mod log;
 mod occasion;

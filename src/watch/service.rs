@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::beat::Beat;
+use super::hosts::HostState;
 use super::period::PeriodState;
 use super::saved::{at, status_number, when};
 use super::{RunId, Time};
-use crate::model::{OpStatus, Period, WatchSpec};
+use crate::model::{OpStatus, Period, WatchSpec, raw};
 
 pub(super) struct Service {
     /// As configured.
@@ -91,6 +92,8 @@ pub(super) struct Status {
     pub recovered: Option<Time>,
     pub failed_summary: Option<Arc<str>>,
     pub duration: Option<Duration>,
+    /// As its monitor last found them, in its order.
+    pub hosts: Vec<HostState>,
 }
 
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -164,6 +167,7 @@ impl Status {
         ] {
             *time = time.map(|time| time.min(now));
         }
+        self.hosts.iter_mut().for_each(|host| host.since = host.since.min(now));
         if let Some(ack) = &mut self.acknowledged {
             ack.at = ack.at.min(now);
         }
@@ -304,11 +308,7 @@ pub(super) const OUTPUT_LIMIT: usize = 64 * 1024;
 
 /// What is kept of an output.
 pub(super) fn bounded(output: &str) -> Arc<str> {
-    let mut end = output.len().min(OUTPUT_LIMIT);
-    while !output.is_char_boundary(end) {
-        end -= 1;
-    }
-    output[..end].into()
+    raw::bounded(output, OUTPUT_LIMIT).into()
 }
 
 /// The first line.

@@ -13,7 +13,7 @@ use super::results::tells_recoveries;
 use super::saved::status_number::from_number;
 use super::service::{Ack, Before, Facts, Status};
 use super::{Service, Watcher};
-use crate::model::{Disabled, Disabling, OpStatus, Period, Time, WatchKey};
+use crate::model::{Disabled, Disabling, OpStatus, Period, Time, WatchKey, raw};
 
 impl Watcher {
     /// `disable host H`, `disable watch G`, `disable service G S`, one a line.
@@ -73,7 +73,9 @@ impl Watcher {
             };
             let key = WatchKey::new(&group, &service);
             let Some(service) = self.services.get_mut(&key) else { continue };
-            service.status = fields.status();
+            // Those of mon's know nothing of single hosts.
+            let hosts = mem::take(&mut service.status.hosts);
+            service.status = Status { hosts, ..fields.status() };
             if service.status.opstatus != OpStatus::Untested {
                 service.before_reset = None;
             }
@@ -200,6 +202,7 @@ impl<'a> Fields<'a> {
             recovered: self.time("last_failure_time"),
             failed_summary: self.shared("last_failure_summary"),
             duration: None,
+            hosts: Vec::new(),
         }
     }
 
@@ -249,7 +252,7 @@ fn ended(status: &Status) -> Before {
 /// write but reads: it takes `\` and two digits for one of these, and an `=` for the last.
 fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
-    for byte in text.bytes() {
+    for byte in raw::bytes_of(text).iter().copied() {
         match byte {
             0..=32 | 127..=255 | b'"' | b'\'' | b'\\' | b'=' => {
                 let _ = write!(escaped, "\\{byte:02x}");
@@ -260,7 +263,7 @@ fn escape(text: &str) -> String {
     escaped
 }
 
-/// Undoes `\hh`, in lower case as mon does; what is no text afterwards is replaced.
+/// Undoes `\hh`, in lower case as mon does.
 fn unescape(text: &str) -> String {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
@@ -283,5 +286,5 @@ fn unescape(text: &str) -> String {
             None => bytes.push(*first),
         }
     }
-    String::from_utf8_lossy(&bytes).into_owned()
+    raw::text_of(&bytes)
 }

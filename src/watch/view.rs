@@ -2,12 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use super::history::parse_alert_line;
+use super::hosts::HostState;
 use super::service::Service;
 use super::{RunId, Watcher};
 use crate::model::{
-    Acknowledged, AlertNote, Disabled, Disabling, FailureNote, Time, WatchKey, WatchView, Watching,
+    Acknowledged, AlertNote, Disabled, DisabledKind, DisabledStatus, Disabling, FailureNote,
+    HostStatus, OpStatus, Time, WatchKey, WatchStatus, WatchView, Watching, raw,
 };
 
 /// Whether monitors are started.
@@ -70,6 +73,50 @@ impl Watcher {
     /// Hosts first, then watches, then services.
     pub fn disabled(&self) -> Vec<(Disabling, Disabled)> {
         self.disabled.all()
+    }
+
+    /// What is watched besides real servers, in the order of the keys. `wall` tells when a time was
+    /// or will be.
+    pub fn statuses(&self, wall: impl Fn(Time) -> SystemTime) -> Vec<WatchStatus> {
+        let of_groups = self.services.values().filter(|service| service.spec.hosts.is_none());
+        of_groups.map(|service| self.status_of(service, &wall)).collect()
+    }
+
+    fn status_of(&self, service: &Service, wall: &impl Fn(Time) -> SystemTime) -> WatchStatus {
+        let status = &service.status;
+        let host = |state: &HostState| HostStatus {
+            host: state.host.clone(),
+            up: state.is_up,
+            since: wall(state.since),
+            detail: (!state.detail.is_empty()).then(|| state.detail.clone()),
+        };
+        let since = match status.opstatus {
+            OpStatus::Fail => status.first_failure,
+            OpStatus::Ok | OpStatus::Untested => status.recovered,
+        };
+        WatchStatus {
+            watch: service.spec.key.to_string(),
+            state: status.opstatus,
+            since: since.map(wall),
+            checked: status.last_check.map(wall),
+            summary: status.last_summary.as_deref().map(|text| raw::shown(text).into_owned()),
+            acknowledged: status.acknowledged.as_ref().map(|ack| raw::shown(&ack.text()).into()),
+            disabled: self.is_disabled(&service.spec.key),
+            hosts: status.hosts.iter().map(host).collect(),
+        }
+    }
+
+    /// Of what nobody is told, by somebody's word: hosts first, then watches, then services.
+    pub fn disabled_statuses(&self, wall: impl Fn(Time) -> SystemTime) -> Vec<DisabledStatus> {
+        let status = |(what, why): (Disabling, Disabled)| DisabledStatus {
+            kind: DisabledKind::of(&what),
+            name: what.name(),
+            user: why.user,
+            reason: why.reason,
+            since: wall(why.since),
+            until: why.until.map(&wall),
+        };
+        self.disabled.all().into_iter().map(status).collect()
     }
 
     pub fn scheduler(&self) -> SchedulerState {

@@ -11,9 +11,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use directord::model::{Finding, MonitorCall, MonitorKind, NativeMonitor};
+use directord::model::{Finding, HostResult, MonitorCall, MonitorKind, NativeMonitor};
 use directord::probe::Prober;
-use directord::probe::monitor::{HostResult, Monitors};
+use directord::probe::monitor::{Found, Monitors};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
@@ -48,10 +48,14 @@ async fn native(name: &'static str, words: &[&str], hosts: &[&str]) -> (Finding,
     native_within(name, words, hosts, PATIENCE).await
 }
 
-async fn program(argv: &[&str], hosts: &[&str], limit: Duration) -> (Finding, Vec<HostResult>) {
+async fn found(argv: &[&str], hosts: &[&str], limit: Duration) -> Found {
     let call = call(MonitorKind::Program(strings(argv).into()), argv[0], limit);
     let environment = [("MON_GROUP".into(), "web".into())];
-    let found = monitors().run(&call, &strings(hosts), &environment).await;
+    monitors().run(&call, &strings(hosts), &environment).await
+}
+
+async fn program(argv: &[&str], hosts: &[&str], limit: Duration) -> (Finding, Vec<HostResult>) {
+    let found = found(argv, hosts, limit).await;
     (found.finding, found.hosts)
 }
 

@@ -1,10 +1,11 @@
 //! Programs, called as mon calls them and held where mon lets go.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use directord::model::Outcome;
 
-use super::{PATIENCE, first_line, program};
+use super::{PATIENCE, first_line, found, program};
 
 fn shell(script: &str) -> [&str; 4] {
     ["/bin/sh", "-c", script, "monitor"]
@@ -70,6 +71,56 @@ async fn what_a_program_leaves_behind_holds_nobody_up() {
     let (finding, _) = program(&shell("sleep 100 & echo web1; exit 1"), &["web1"], PATIENCE).await;
     assert!(began.elapsed() < Duration::from_secs(50));
     assert_eq!((finding.exit, finding.output.as_str()), (1, "web1\n"));
+}
+
+/// Whether the process whose number a script has written there is over, or is soon.
+async fn is_over(file: &Path) -> bool {
+    let pid = std::fs::read_to_string(file).unwrap();
+    for _ in 0..200 {
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+        if stat.is_empty() || stat.contains(") Z ") {
+            return true;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    false
+}
+
+#[tokio::test]
+async fn what_a_program_leaves_in_its_group_is_killed_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let told = Some("what it left running was killed");
+    for (name, to, told) in [("loud", "", told), ("silent", ">/dev/null 2>&1", None)] {
+        let pid = folder.path().join(name);
+        let script = format!(
+            "sh -c 'echo $$ >{0}.new; mv {0}.new {0}; exec sleep 1000' {to} &
+             while [ ! -e {0} ]; do sleep 0.01; done; echo web1; exit 1",
+            pid.display()
+        );
+        let found = found(&shell(&script), &["web1"], PATIENCE).await;
+        assert_eq!((found.finding.exit, found.finding.output.as_str()), (1, "web1\n"));
+        assert_eq!(found.left, told, "{name}");
+        assert!(is_over(&pid).await, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_has_left_its_group_lives_on_and_is_told_while_it_holds_the_output() {
+    let folder = tempfile::tempdir().unwrap();
+    let pid = folder.path().join("pid");
+    let script = format!(
+        "setsid sh -c 'echo $$ >{0}.new; mv {0}.new {0}; exec sleep 1000' &
+         while [ ! -e {0} ]; do sleep 0.01; done; echo web1; exit 1",
+        pid.display()
+    );
+    let found = found(&shell(&script), &["web1"], PATIENCE).await;
+    assert_eq!((found.finding.exit, found.finding.output.as_str()), (1, "web1\n"));
+    let told = "what it left running has left its process group, and stays";
+    assert_eq!(found.left, Some(told));
+    let number = std::fs::read_to_string(&pid).unwrap();
+    let killed = std::process::Command::new("kill").args(["-KILL", number.trim()]).status();
+    assert!(killed.unwrap().success(), "it was there");
 }
 
 #[tokio::test]

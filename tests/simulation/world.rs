@@ -180,6 +180,8 @@ impl World {
             files: Vec::new(),
             held_reload: None,
             vips: Vec::new(),
+            watches: Vec::new(),
+            disabled: Vec::new(),
             wall: SystemTime::UNIX_EPOCH + self.now.since_epoch(),
         };
         self.engine.snapshot(around, self.now)

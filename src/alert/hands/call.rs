@@ -1,7 +1,9 @@
 //! What is particular to programs called as mon's alerts are: their environment, their input,
 //! whose privileges they have, and what becomes of what they say.
 
+use std::ffi::OsString;
 use std::io;
+use std::os::unix::ffi::OsStringExt;
 use std::process::{ExitStatus, Stdio};
 
 use nix::unistd::User;
@@ -9,6 +11,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::process::Command as Process;
 
 use crate::alert::{Call, Environment};
+use crate::model::raw;
 use crate::program::{self, Running, Said};
 
 /// Of what a program says no more is kept, in bytes.
@@ -42,16 +45,21 @@ pub(super) async fn prepare(call: &Call) -> Result<Process, String> {
             if let Some(user) = &user {
                 process.env("HOME", &user.dir).env("USER", &user.name).env("LOGNAME", &user.name);
             }
-            process.envs(added.iter().cloned());
+            process.envs(added.iter().map(variable));
         }
         Environment::Whole(whole) => {
-            process.env_clear().envs(whole.iter().cloned());
+            process.env_clear().envs(whole.iter().map(variable));
         }
     }
     if let Some(user) = user {
         process.uid(user.uid.as_raw()).gid(user.gid.as_raw());
     }
     Ok(process)
+}
+
+/// Values may be what programs said, bytes and all.
+fn variable((name, value): &(String, String)) -> (&str, OsString) {
+    (name, OsString::from_vec(raw::bytes_of(value).into_owned()))
 }
 
 /// Where what it says goes.

@@ -23,7 +23,7 @@ use super::Report;
 use super::syslog::{self, LONGEST};
 use crate::alert::Sink;
 use crate::event::Event;
-use crate::model::LogPlace;
+use crate::model::{LogPlace, raw};
 
 /// Lines that may wait to be written; further ones are dropped and counted.
 const ROOM: usize = 16_384;
@@ -120,7 +120,7 @@ impl Writer {
         match sink {
             Sink::Output => io::stdout().write_all(self.text(lines).as_bytes()),
             Sink::Monitor(file) | Sink::Bare(file) | Sink::Log(LogPlace::File(file), _) => {
-                append(file, self.text(lines).as_bytes())
+                append(file, &raw::bytes_of(&self.text(lines)))
             }
             Sink::Log(LogPlace::Syslog(facility), _) => {
                 let socket = syslog::connect(&self.syslog)?;

@@ -61,7 +61,7 @@ impl Programs {
         let mut said = call::listen(&mut process)?;
         let end = async |running: &mut Running| call::end(running, &mut said, &call.input).await;
         let ended = self.see_through(ready, process, call.limit, end).await;
-        ended.map_err(|ending| call::reason(&ending, &said.into_text()))
+        ended.map_err(|ending| call::reason(&ending, &String::from_utf8_lossy(&said.into_bytes())))
     }
 
     /// Waits until the program may be started. Its own time has not begun, and it holds no

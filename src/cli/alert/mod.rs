@@ -30,7 +30,9 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     let words: Vec<String> =
         args.words.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let told = |letters| {
-        let read = Told::read(&words, letters, &|name| std::env::var(name).ok());
+        // What a monitor said is among them, and need not be text.
+        let variable = |name: &str| Some(std::env::var_os(name)?.to_string_lossy().into_owned());
+        let read = Told::read(&words, letters, &variable);
         read.map_err(|why| Failure::Other(exit::USAGE, format!("alert {}: {why}", args.name)))
     };
     match args.name.as_str() {

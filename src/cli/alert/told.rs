@@ -3,6 +3,7 @@
 use std::io::Read;
 
 use crate::cli::exit::Failure;
+use crate::model::raw;
 
 /// mon's own letters, of which those that say what happened take no value.
 const MONS: &str = "s:g:h:t:l:uaDTO";
@@ -132,7 +133,7 @@ impl Told {
     pub fn hear(mut self) -> Result<Told, Failure> {
         let mut bytes = Vec::new();
         std::io::stdin().lock().take(MAX_INPUT).read_to_end(&mut bytes)?;
-        let text = String::from_utf8_lossy(&bytes).into_owned();
+        let text = raw::text_of(&bytes);
         let (summary, detail) = text.split_once('\n').unwrap_or((&text, ""));
         (self.summary, self.detail) = (summary.trim_end_matches('\r').into(), detail.into());
         Ok(self)

@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use super::told::Told;
 use crate::cli::exit::{self, Failure};
 use crate::cli::output::{Out, harmless};
+use crate::model::raw;
 
 pub(super) const LETTERS: &str = "U:P:o:";
 
@@ -102,7 +103,7 @@ fn cut(escaped: &str, room: usize) -> &str {
 /// Bytes that are not plain as `\hh`; a backslash too, for no client of mon's undoubles one.
 fn escaped(value: &str) -> String {
     let mut out = String::new();
-    for byte in value.bytes() {
+    for byte in raw::bytes_of(value).iter().copied() {
         match byte {
             b'"' | b'\'' | b'\\' | ..=32 | 127.. => {
                 let _ = write!(out, "\\{byte:02x}");
@@ -132,6 +133,13 @@ mod tests {
         let login = ("joe".to_owned(), "a b".to_owned());
         let text = String::from_utf8(datagram(&told(), "0", Some(&login), 99)).unwrap();
         assert!(text.contains("\nusr='joe'\npas='a\\20b'\nspc="), "{text}");
+    }
+
+    #[test]
+    fn what_is_no_text_is_sent_on_as_it_was_said() {
+        let summary = raw::text_of(b"caf\xe9");
+        let text = String::from_utf8(datagram(&Told { summary, ..told() }, "1", None, 99)).unwrap();
+        assert!(text.contains("\nsum='caf\\e9'\n"), "{text}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::told::Told;
 use crate::cli::exit::{self, Failure};
+use crate::model::raw;
 
 pub(super) const LETTERS: &str = "H:r:w:";
 
@@ -175,8 +176,8 @@ fn body(told: &Told, now: u64) -> Value {
         "service": told.service,
         "hosts": hosts,
         "time": told.time.unwrap_or(now),
-        "summary": told.summary,
-        "detail": told.detail,
+        "summary": raw::shown(&told.summary),
+        "detail": raw::shown(&told.detail),
         "exit_status": number("RETVAL"),
         "opstatus": number("OPSTATUS"),
         "description": text("DESCRIPTION"),

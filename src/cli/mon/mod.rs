@@ -7,11 +7,14 @@
 mod options;
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+
+use nix::errno::Errno;
 
 use super::logging;
 use super::spool::Emptied;
@@ -86,10 +89,16 @@ pub fn run(words: impl Iterator<Item = OsString>) -> u8 {
 
 /// The places the file names, if it can be taken; else mon's own line for scripts is told.
 fn look(file: &Path, persona: &MonPersona) -> Result<MonPlaces, u8> {
-    let text = source::read_mon(file, persona.filter.as_deref()).map_err(|error| {
-        complain(&format!("{}: {error}", file.display()));
+    let refuse = |why: String| {
+        complain(&why);
         status::NO_FILE
-    })?;
+    };
+    let options = &persona.options;
+    if let Some(folder) = options.base_dir.as_ref().filter(|folder| !folder.is_dir()) {
+        return Err(refuse(format!("basedir {} does not exist", folder.display())));
+    }
+    let text = source::read_mon(file, persona.filter.as_deref());
+    let text = text.map_err(|error| refuse(format!("{}: {error}", file.display())))?;
     let source = Source { path: Arc::new(file.to_owned()), dialect: Dialect::Mon, text };
     let names = daemon::names(Some(persona));
     if let Some(first) = mon::first_error(&source, &names) {
@@ -97,7 +106,16 @@ fn look(file: &Path, persona: &MonPersona) -> Result<MonPlaces, u8> {
         return Err(status::CONFIG);
     }
     let parsed = config::parse(&source, &Defaults::default(), &names);
-    Ok(parsed.mon.map(|file| file.places.clone()).unwrap_or_default())
+    let Some(parsed) = parsed.mon else { return Ok(MonPlaces::default()) };
+    // mon reads it at its start. Where nobody names it we do without: nobody may do anything then.
+    if options.auth_file.is_some() || options.config_dir.is_some() {
+        let file = &parsed.port.auth_file;
+        File::open(file).map_err(|error| {
+            let why = error.raw_os_error().map_or("?", |number| Errno::from_raw(number).desc());
+            refuse(format!("could not open {}: {why}", file.display()))
+        })?;
+    }
+    Ok(parsed.places.clone())
 }
 
 fn serve(file: PathBuf, asked: &Asked, persona: MonPersona, places: MonPlaces) -> u8 {

@@ -5,6 +5,7 @@ mod plain;
 mod select;
 #[cfg(test)]
 mod tests;
+mod watched;
 
 use std::io::{self, Write};
 use std::time::SystemTime;
@@ -14,15 +15,16 @@ use super::exit::{self, Failure};
 use super::output::Out;
 use select::Selection;
 
-/// Show how the director, its services and their real servers are.
+/// Show how the director, its services and their real servers are, and what is watched besides.
 ///
-/// On a terminal: what is wrong first, then a table for each service. Into a pipe: one line for
-/// each thing, beginning with what it is (directord, kernel, sync, file, vip, service, server),
-/// followed by key=value, for grep and awk.
+/// On a terminal: what is wrong first, then a table for each service and each watch, with how each
+/// host is as far as its monitor says; at last of what nobody is told, by whose word and until when.
+/// Into a pipe: one line for each thing, beginning with what it is (directord, kernel, sync, file,
+/// vip, service, server, watch, host, disabled), followed by key=value, for grep and awk.
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
-    /// Only services and real servers whose address or name contains this.
+    /// Only services, real servers, watches and hosts whose address or name contains this.
     filter: Option<String>,
     /// Only what is not as it should be.
     #[arg(long, short)]
@@ -58,7 +60,8 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     let snapshot = client.status()?;
     let selection = Selection::new(&snapshot, args.filter.as_deref(), args.problems);
     if let (Some(filter), true, false) = (&args.filter, selection.is_empty(), args.problems) {
-        let text = format!("no service or real server has {filter:?} in its address or name");
+        let text =
+            format!("no service, real server or watch has {filter:?} in its address or name");
         return Err(Failure::Other(exit::REFUSED, text));
     }
     match out.is_person() {

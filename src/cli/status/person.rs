@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use super::plain::phase_word;
 use super::select::{Selection, has_trouble, is_troubled};
+use super::watched;
 use crate::cli::output::{Paint, count, harmless, span};
 use crate::model::{
     FileState, KernelView, Phase, Role, ServerView, ServiceView, Snapshot, SyncView, Verdict,
@@ -28,16 +29,16 @@ pub fn print(
     files(out, snapshot, paint)?;
     vips(out, &snapshot.vips, paint)?;
     // What is down first, then what has trouble; among equals the order of the snapshot.
-    let mut rows: Vec<_> = selection.0.iter().collect();
+    let mut rows: Vec<_> = selection.services.iter().collect();
     rows.sort_by_key(|(service, _)| (service.up, !has_trouble(service, snapshot.role)));
     for (view, servers) in rows {
         service(out, view, servers, snapshot.role, now, paint)?;
     }
-    Ok(())
+    watched::print(out, selection, now, paint)
 }
 
 /// How long ago; a clock that was set back makes it 0.
-fn ago(now: SystemTime, since: SystemTime) -> String {
+pub(super) fn ago(now: SystemTime, since: SystemTime) -> String {
     span(now.duration_since(since).unwrap_or_default())
 }
 
@@ -265,7 +266,12 @@ fn why(server: &ServerView) -> String {
         (None, failures) => Some(format!("{failures} of {} failures", server.check.fall)),
     };
     let parts: Vec<_> = [held, local, server.reason.clone(), check].into_iter().flatten().collect();
-    let text = harmless(&parts.join("; "));
+    short(&parts.join("; "))
+}
+
+/// On one line, and not without end.
+pub(super) fn short(text: &str) -> String {
+    let text = harmless(text);
     match text.char_indices().nth(REASON_WIDTH) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,

@@ -8,7 +8,8 @@ use jiff::Timestamp;
 
 use super::select::Selection;
 use crate::model::{
-    FileState, FileView, KernelView, Phase, ServerView, ServiceView, Snapshot, SyncView, VipView,
+    DisabledStatus, FileState, FileView, HostStatus, KernelView, Phase, ServerView, ServiceView,
+    Snapshot, SyncView, VipView, WatchStatus,
 };
 
 pub fn print(
@@ -32,11 +33,20 @@ pub fn print(
     for view in &snapshot.vips {
         vip(out, view)?;
     }
-    for (view, servers) in &selection.0 {
+    for (view, servers) in &selection.services {
         service(out, view)?;
         for view_of_server in servers {
             server(out, view, view_of_server)?;
         }
+    }
+    for (status, hosts) in &selection.watches {
+        watch(out, status)?;
+        for status_of_host in hosts {
+            host(out, status, status_of_host)?;
+        }
+    }
+    for status in &selection.disabled {
+        disabled(out, status)?;
     }
     Ok(())
 }
@@ -137,6 +147,45 @@ fn server(out: &mut impl Write, service: &ServiceView, view: &ServerView) -> io:
     optional(out, "reason", view.reason.as_deref())?;
     optional(out, "local_error", check.local_error.as_deref())?;
     writeln!(out)
+}
+
+/// `watch GROUP/SERVICE STATE ...`
+fn watch(out: &mut impl Write, status: &WatchStatus) -> io::Result<()> {
+    let WatchStatus { watch, state, since, checked, disabled, .. } = status;
+    let (since, checked) = (stamp_or_none(*since), stamp_or_none(*checked));
+    write!(out, "watch {} {} since={since} checked={checked}", word(watch), state.name())?;
+    write!(out, " disabled={disabled}")?;
+    optional(out, "acknowledged", status.acknowledged.as_deref())?;
+    optional(out, "summary", status.summary.as_deref())?;
+    writeln!(out)
+}
+
+/// `host GROUP/SERVICE HOST up|down|unknown ...`
+fn host(out: &mut impl Write, watch: &WatchStatus, status: &HostStatus) -> io::Result<()> {
+    let (watch, host, state) = (word(&watch.watch), word(&status.host), host_word(status));
+    write!(out, "host {watch} {host} {state} since={}", stamp(status.since))?;
+    optional(out, "detail", status.detail.as_deref())?;
+    writeln!(out)
+}
+
+pub fn host_word(status: &HostStatus) -> &'static str {
+    match status.up {
+        Some(true) => "up",
+        Some(false) => "down",
+        None => "unknown",
+    }
+}
+
+/// `disabled host|watch|service NAME ...`
+fn disabled(out: &mut impl Write, status: &DisabledStatus) -> io::Result<()> {
+    let DisabledStatus { kind, name, user, reason, since, until } = status;
+    let (since, until) = (stamp(*since), stamp_or_none(*until));
+    write!(out, "disabled {kind} {} since={since} until={until}", word(name))?;
+    writeln!(out, " user={user:?} reason={reason:?}")
+}
+
+fn stamp_or_none(at: Option<SystemTime>) -> String {
+    at.map_or_else(|| "-".to_owned(), stamp)
 }
 
 /// Quoted with escapes, so that one thing stays one line and cannot do anything to a terminal.

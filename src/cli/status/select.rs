@@ -1,9 +1,18 @@
 //! What of the snapshot is shown, and what counts as a problem.
 
-use crate::model::{Role, ServerView, ServiceView, Snapshot, Verdict};
+use crate::model::{
+    DisabledStatus, HostStatus, OpStatus, Role, ServerView, ServiceView, Snapshot, Verdict,
+    WatchStatus,
+};
 
-/// The services to show, each with its servers to show, in the order of the snapshot.
-pub struct Selection<'a>(pub Vec<(&'a ServiceView, Vec<&'a ServerView>)>);
+/// What to show, in the order of the snapshot.
+pub struct Selection<'a> {
+    /// Each with its servers to show.
+    pub services: Vec<(&'a ServiceView, Vec<&'a ServerView>)>,
+    /// Each with its hosts to show.
+    pub watches: Vec<(&'a WatchStatus, Vec<&'a HostStatus>)>,
+    pub disabled: Vec<&'a DisabledStatus>,
+}
 
 impl<'a> Selection<'a> {
     /// What contains `filter` (upper and lower case alike), or everything; of that, with
@@ -26,11 +35,30 @@ impl<'a> Selection<'a> {
             };
             show.then_some((service, servers))
         });
-        Selection(rows.collect())
+        let watches = snapshot.watches.iter().filter_map(|watch| {
+            let whole = has(&watch.watch);
+            let hosts: Vec<_> = watch
+                .hosts
+                .iter()
+                .filter(|host| whole || has(&host.host))
+                .filter(|host| !problems || host.up != Some(true))
+                .collect();
+            let fails = watch.state == OpStatus::Fail;
+            let show = match problems {
+                true => (fails && whole) || !hosts.is_empty(),
+                false => whole || !hosts.is_empty(),
+            };
+            show.then_some((watch, hosts))
+        });
+        Selection {
+            services: rows.collect(),
+            watches: watches.collect(),
+            disabled: snapshot.disabled.iter().filter(|disabled| has(&disabled.name)).collect(),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.services.is_empty() && self.watches.is_empty() && self.disabled.is_empty()
     }
 }
 

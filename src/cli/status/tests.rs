@@ -5,8 +5,8 @@ use super::select::Selection;
 use super::{person, plain};
 use crate::cli::output::Paint;
 use crate::model::{
-    CheckView, FileState, FileView, KernelView, Phase, Role, ServerView, ServiceView, Snapshot,
-    Verdict, VipView,
+    CheckView, DisabledKind, DisabledStatus, FileState, FileView, HostStatus, KernelView, OpStatus,
+    Phase, Role, ServerView, ServiceView, Snapshot, Verdict, VipView, WatchStatus,
 };
 
 /// 2026-11-20T03:00:00Z.
@@ -123,6 +123,8 @@ fn bad_night() -> Snapshot {
         held_reload: Some("would remove 2 of 3 services, the limit is 20 %".into()),
         services: vec![well, mixed, dead],
         vips: Vec::new(),
+        watches: Vec::new(),
+        disabled: Vec::new(),
     }
 }
 
@@ -230,4 +232,123 @@ fn nothing_hostile_reaches_the_terminal() {
         assert!(!text.contains('\x1b'));
         assert_eq!(text.lines().filter(|line| line.starts_with("answer")).count(), 0);
     }
+}
+
+fn watched_night() -> Snapshot {
+    let mut snapshot = bad_night();
+    snapshot.services.truncate(1);
+    let host = |host: &str, up, since, detail: Option<&str>| HostStatus {
+        host: host.into(),
+        up,
+        since: at(since),
+        detail: detail.map(str::to_owned),
+    };
+    let well = WatchStatus {
+        watch: "gate/ping".into(),
+        state: OpStatus::Ok,
+        since: None,
+        checked: Some(at(2)),
+        summary: None,
+        acknowledged: None,
+        disabled: true,
+        hosts: Vec::new(),
+    };
+    let fails = WatchStatus {
+        watch: "www/http".into(),
+        state: OpStatus::Fail,
+        since: Some(at(192)),
+        summary: Some("www2".into()),
+        acknowledged: Some("ann: mine".into()),
+        disabled: false,
+        hosts: vec![
+            host("www1", Some(true), 86_400, None),
+            host("www2", Some(false), 192, Some("connect: connection \x1b[2Jrefused")),
+            host("www10", None, 5, Some("cannot be asked: no memory")),
+        ],
+        ..well.clone()
+    };
+    snapshot.watches = vec![well, fails];
+    snapshot.disabled = vec![
+        DisabledStatus {
+            kind: DisabledKind::Watch,
+            name: "gate".into(),
+            user: "ann".into(),
+            reason: "new disk".into(),
+            since: at(720),
+            until: Some(SystemTime::UNIX_EPOCH + Duration::from_secs(NOW + 6480)),
+        },
+        DisabledStatus {
+            kind: DisabledKind::Host,
+            name: "www3".into(),
+            user: String::new(),
+            reason: String::new(),
+            since: at(60),
+            until: None,
+        },
+    ];
+    snapshot
+}
+
+#[test]
+fn each_host_and_what_nobody_is_told_of_are_shown_to_a_person() {
+    let text = for_person(&watched_night(), None, false);
+    let (_, watches) = text.split_once("\n\nwww/http").unwrap();
+    let wanted = "  FAIL 1 of 3  3m12s  acknowledged by ann: mine  www2
+  www1   up       1d00h
+  www2   down     3m12s  connect: connection \\u{1b}[2Jrefused
+  www10  unknown  5s     cannot be asked: no memory
+
+gate/ping  ok  disabled
+
+nobody is told of
+  watch gate  by ann, 12m00s ago, for 1h48m more: new disk
+  host www3  1m00s ago, until it is enabled
+";
+    assert_eq!(watches, wanted);
+}
+
+#[test]
+fn each_host_and_what_nobody_is_told_of_are_lines_for_programs() {
+    let text = for_programs(&watched_night(), None, false);
+    let (_, lines) = text.split_once("\nwatch ").unwrap();
+    let wanted = "gate/ping ok since=- checked=2026-11-20T02:59:58Z disabled=true
+watch www/http fail since=2026-11-20T02:56:48Z checked=2026-11-20T02:59:58Z disabled=false \
+                 acknowledged=\"ann: mine\" summary=\"www2\"
+host www/http www1 up since=2026-11-19T03:00:00Z
+host www/http www2 down since=2026-11-20T02:56:48Z detail=\"connect: connection \\u{1b}[2Jrefused\"
+host www/http www10 unknown since=2026-11-20T02:59:55Z detail=\"cannot be asked: no memory\"
+disabled watch gate since=2026-11-20T02:48:00Z until=2026-11-20T04:48:00Z user=\"ann\" \
+                 reason=\"new disk\"
+disabled host www3 since=2026-11-20T02:59:00Z until=- user=\"\" reason=\"\"
+";
+    assert_eq!(lines, wanted);
+}
+
+#[test]
+fn filter_and_problems_take_watches_and_hosts_too() {
+    let snapshot = watched_night();
+    let lines = |filter: Option<&str>, problems| {
+        let text = for_programs(&snapshot, filter, problems);
+        let lines =
+            text.lines().filter(|line| line.starts_with("watch ") || line.starts_with("host "));
+        lines.map(|line| line.split(' ').take(3).collect::<Vec<_>>().join(" ")).collect::<Vec<_>>()
+    };
+    let all = ["watch www/http fail", "host www/http www2", "host www/http www10"];
+    assert_eq!(lines(None, true), all, "problems");
+    assert_eq!(lines(Some("www10"), false), [all[0], all[2]]);
+    assert_eq!(lines(Some("GATE"), false), ["watch gate/ping ok"]);
+    assert!(Selection::new(&snapshot, Some("nowhere"), false).is_empty());
+}
+
+#[test]
+fn what_is_watched_comes_back_from_json_as_it_was() {
+    let snapshot = watched_night();
+    let text = serde_json::to_string(&snapshot).unwrap();
+    assert!(
+        text.contains(r#"{"kind":"watch","name":"gate","user":"ann","reason":"new disk""#),
+        "{text}"
+    );
+    assert!(text.contains(r#""state":"fail","since":"2026-11-20T02:56:48.000Z""#), "{text}");
+    assert!(text.contains(r#"{"host":"www10","up":null,"since":"#), "{text}");
+    assert_eq!(serde_json::from_str::<Snapshot>(&text).unwrap(), snapshot);
 }

@@ -16,6 +16,9 @@ const MAX_TERMS: usize = 256;
 /// The most parentheses and negations within one another.
 const MAX_DEPTH: usize = 64;
 
+/// What is said of a term that nothing joins to the one before.
+pub const GAP: &str = "&& or || is missing before this";
+
 /// Reads an expression. `own` is the group that `SELF` stands for.
 pub fn expression(text: &str, own: &str) -> Result<Expression, Flaw> {
     let mut tokens = tokens(text)?;
@@ -25,7 +28,7 @@ pub fn expression(text: &str, own: &str) -> Result<Expression, Flaw> {
     match reader.tokens.pop() {
         None => Ok(expression),
         Some((Token::Close, at)) => Err(Flaw::new(at, "this parenthesis was not opened")),
-        Some((_, at)) => Err(Flaw::new(at, "&& or || is missing before this")),
+        Some((_, at)) => Err(Flaw::new(at, GAP)),
     }
 }
 

@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 pub use calendar::calendar;
-pub use dependency::expression;
+pub use dependency::{GAP, expression};
 pub use monitor::{limit, native};
 pub use throttle::{NEVER, REPEATS, count, exit_range, repeat};
 pub use words::words;

@@ -42,6 +42,7 @@ use crate::model::{ServiceKey, Watching};
 
 pub(in crate::config) use alerts::{ALERTS as USUAL_ALERTS, MONITORS as USUAL_MONITORS};
 pub use global::Defaults;
+pub use scalar::duration;
 
 pub(super) fn parse_services(source: &Source, defaults: &Defaults, names: &dyn Names) -> Parsed {
     let mut findings = Findings::new(source.path.clone());

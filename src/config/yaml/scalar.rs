@@ -20,7 +20,7 @@ pub(super) fn integer(text: &str) -> Option<u64> {
 }
 
 /// `500ms`, `10s`, `1m30s`, `2h`, `1d`: numbers each with its unit, larger units first.
-pub(super) fn duration(text: &str) -> Option<Duration> {
+pub fn duration(text: &str) -> Option<Duration> {
     const UNITS: [(&str, u64); 5] =
         [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let mut rest = text;

@@ -27,7 +27,7 @@ impl Desk {
     }
 
     /// What must outlive us is on disk before anybody may rely on it.
-    fn order(&mut self, order: WatchOrder, reply: Promise, now: Time) {
+    pub(super) fn order(&mut self, order: WatchOrder, reply: Promise, now: Time) {
         let disables = matches!(order, WatchOrder::Disable { .. } | WatchOrder::Enable { .. });
         let outlives = disables || matches!(order, WatchOrder::Acknowledge { .. });
         let done = self.watcher.handle_order(order, now);

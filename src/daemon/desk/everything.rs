@@ -17,6 +17,13 @@ impl Servers {
         self.0.is_empty()
     }
 
+    /// What the service of this address or mark is called as a group: `10.0.0.3:80/tcp`.
+    pub fn group(&self, service: &str) -> Option<Arc<str>> {
+        let mut services = self.0.iter();
+        let found = services.find(|(key, _)| key.to_string() == service);
+        found.map(|(_, watch)| watch.group.clone())
+    }
+
     /// The name of a service's real server as what is watched, by its place, and what a check of
     /// it that came out like this found. None for what nobody is told of: trouble of our own says
     /// nothing about the server.
@@ -58,7 +65,7 @@ pub fn everything(desired: &Desired) -> Everything {
         ..Watching::default()
     };
     if let Some(first) = desired.mon.values().next() {
-        // A mon.cf knows nothing of storms.
+        // mon knows nothing of storms: most files of its say nothing about them.
         let collapse = first.watching.settings.collapse.or(all.settings.collapse);
         all.settings = WatchSettings { collapse, ..first.watching.settings.clone() };
         all.views.extend(first.watching.views.clone());

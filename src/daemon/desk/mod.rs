@@ -16,6 +16,7 @@ mod everything;
 mod looks;
 mod notes;
 mod port;
+mod silence;
 mod texts;
 mod unmade;
 mod waiting;
@@ -23,7 +24,7 @@ mod waiting;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use jiff::tz::TimeZone;
 use tokio::sync::OwnedSemaphorePermit;
@@ -35,8 +36,8 @@ use super::director::Answer;
 use super::{Input, MonPersona, Options};
 use crate::alert::{Call, Delivery, Environment, Sink};
 use crate::model::{
-    Desired, Endpoint, Finding, Outcome, ServiceKey, Time, Trap, WallTime, WatchKey, WatchOrder,
-    Watching,
+    Desired, DisabledStatus, Endpoint, Finding, Outcome, ServiceKey, Time, Trap, WallTime,
+    WatchKey, WatchOrder, WatchStatus, Watching, raw,
 };
 use crate::mon::{self, protocol};
 use crate::probe::Prober;
@@ -81,6 +82,8 @@ pub struct Desk {
     watching: Arc<Watching>,
     servers: Servers,
     running: HashMap<RunId, (WatchKey, AbortHandle)>,
+    /// Whose monitor left something behind when it last ran.
+    leaving: HashMap<WatchKey, &'static str>,
     waiting: Waiting,
     looks: Looks,
     notes: Notes,
@@ -158,6 +161,7 @@ impl Desk {
             watching: Arc::default(),
             servers: Servers::default(),
             running: HashMap::new(),
+            leaving: HashMap::new(),
             waiting: Waiting::default(),
             looks: Looks::default(),
             heritage,
@@ -185,6 +189,7 @@ impl Desk {
             }
             self.watching = Arc::new(watching);
             self.watcher.handle_config(self.watching.clone(), keep, now);
+            self.leaving.retain(|key, _| self.watching.services.contains_key(key));
             self.notes.mark(Instant::now());
         }
         self.has_mon = !desired.mon.is_empty();
@@ -229,6 +234,8 @@ impl Desk {
         let errand = match news {
             News::Found { run, found } => {
                 if let Some((key, _)) = self.running.remove(&run) {
+                    self.tell_left(&key, found.left);
+                    self.watcher.handle_hosts(&key, &found.hosts, now);
                     self.watcher.handle_result(run, found.finding.clone(), now);
                     self.waiting.result(&key, found);
                 }
@@ -261,6 +268,16 @@ impl Desk {
         };
         self.carry_out();
         errand
+    }
+
+    /// What is watched besides real servers, and of what nobody is told; `wall` is the clock on
+    /// the wall now.
+    pub fn statuses(&self, wall: SystemTime, now: Time) -> (Vec<WatchStatus>, Vec<DisabledStatus>) {
+        let at = |at: Time| {
+            let past = wall.checked_sub(now.since(at)).unwrap_or(SystemTime::UNIX_EPOCH);
+            past.checked_add(at.since(now)).unwrap_or(past)
+        };
+        (self.watcher.statuses(at), self.watcher.disabled_statuses(at))
     }
 
     /// When to come back.
@@ -296,6 +313,17 @@ impl Desk {
     /// What is noted as told and was not begun: the next run begins with it.
     pub async fn keep_unmade(&mut self, calls: Vec<Call>, limit: Duration) {
         unmade::keep(self.unmade.clone(), calls, limit).await;
+    }
+
+    /// Once, not each time it runs.
+    fn tell_left(&mut self, key: &WatchKey, left: Option<&'static str>) {
+        let before = match left {
+            Some(what) => self.leaving.insert(key.clone(), what),
+            None => self.leaving.remove(key),
+        };
+        if let Some(what) = left.filter(|_| before != left) {
+            tracing::warn!(target: super::telling::TARGET, "monitor of {key}: {what}");
+        }
     }
 
     fn carry_out(&mut self) {
@@ -354,7 +382,8 @@ impl Round {
     fn pending(run: RunId, inputs: UnboundedSender<Input>) -> Round {
         let why = "the monitor broke off: this is a bug of directord";
         let finding = Finding { exit: 1, output: format!("{why}\n") };
-        let found = Found { finding, hosts: Vec::new(), trouble: Some(why.to_owned()) };
+        let trouble = Some(why.to_owned());
+        let found = Found { finding, hosts: Vec::new(), trouble, left: None };
         Round { run, found, inputs }
     }
 }
@@ -362,7 +391,7 @@ impl Round {
 impl Drop for Round {
     fn drop(&mut self) {
         let finding = Finding { exit: 0, output: String::new() };
-        let none = Found { finding, hosts: Vec::new(), trouble: None };
+        let none = Found { finding, hosts: Vec::new(), trouble: None, left: None };
         let found = std::mem::replace(&mut self.found, none);
         let _ = self.inputs.send(Input::Watched(News::Found { run: self.run, found }));
     }
@@ -375,7 +404,7 @@ fn call(job: AlertJob, runtime_dir: &str) -> Call {
         lane: format!("alerts of {lane}"),
         argv: std::iter::once(program.display().to_string()).chain(arguments).collect(),
         environment: Environment::Added(environment),
-        input: input.as_bytes().to_vec(),
+        input: raw::bytes_of(&input).into_owned(),
         limit: ALERT_LIMIT,
         user: None,
     }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use super::News;
 use crate::config::source::read_bytes;
 use crate::daemon::{Input, disk};
-use crate::model::WatchRefusal;
+use crate::model::{WatchRefusal, raw};
 use crate::watch::Saved;
 
 /// Changes that come together are written together.
@@ -180,9 +180,9 @@ fn read_end(path: &Path, most: u64) -> io::Result<String> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
     file.take(most).read_to_end(&mut bytes)?;
-    let text = String::from_utf8_lossy(&bytes);
+    let text = raw::text_of(&bytes);
     // The first line of an end may have no beginning.
-    let whole = if from == 0 { &*text } else { text.split_once('\n').map_or("", |(_, rest)| rest) };
+    let whole = if from == 0 { &text } else { text.split_once('\n').map_or("", |(_, rest)| rest) };
     Ok(whole.to_owned())
 }
 

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use super::super::director::Answer;
 use crate::engine::CheckId;
 use crate::model::{
-    Endpoint, OpStatus, Outcome, Time, Trap, WatchKey, WatchSpec, WatchView, Watching,
+    Endpoint, HostResult, OpStatus, Outcome, Time, Trap, WatchKey, WatchSpec, WatchView, Watching,
+    raw,
 };
-use crate::probe::monitor::{Found, HostResult};
+use crate::probe::monitor::Found;
 
 #[derive(Default)]
 pub struct Waiting {
@@ -264,8 +265,8 @@ impl Last {
 }
 
 fn outcome(key: &WatchKey, status: OpStatus, output: &str) -> Outcome {
-    let summary = output.lines().next().unwrap_or_default().trim();
-    let summary = if summary.is_empty() { "(NO SUMMARY)" } else { summary };
+    let summary = raw::shown(output.lines().next().unwrap_or_default().trim());
+    let summary = if summary.is_empty() { "(NO SUMMARY)" } else { &summary };
     match status {
         OpStatus::Ok | OpStatus::Untested => Outcome::Pass,
         OpStatus::Fail => Outcome::Fail(format!("watch {key}: {summary}")),
@@ -407,7 +408,7 @@ mod tests {
 
     fn found(exit: u8, output: &str) -> Found {
         let finding = Finding { exit, output: output.to_owned() };
-        Found { finding, hosts: Vec::new(), trouble: None }
+        Found { finding, hosts: Vec::new(), trouble: None, left: None }
     }
 
     fn failed(why: &str) -> Option<Outcome> {

@@ -1,5 +1,7 @@
 //! What a value looks like on the line, and back: `\hh` for a byte that could be mistaken.
 
+use crate::model::raw;
+
 /// A value as clients read it: every byte that is a blank, a quote, a backslash, a control
 /// character or no ASCII is `\hh`.
 ///
@@ -7,7 +9,7 @@
 pub fn escape(text: &str) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = String::with_capacity(text.len() + text.len() / 4);
-    for byte in text.bytes() {
+    for byte in raw::bytes_of(text).iter().copied() {
         match byte {
             b'"' | b'\'' | b'\\' | 0..=b' ' | 127.. => {
                 out.push('\\');
@@ -22,7 +24,7 @@ pub fn escape(text: &str) -> String {
 
 /// The value that a client escaped. Its encoder doubles backslashes, so two of them are one.
 pub fn unescape(text: &str) -> String {
-    let bytes = text.as_bytes();
+    let bytes = raw::bytes_of(text);
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
     while let Some(&byte) = bytes.get(at) {
@@ -35,7 +37,7 @@ pub fn unescape(text: &str) -> String {
         out.push(said);
         at += length;
     }
-    String::from_utf8(out).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into())
+    raw::text_of(&out)
 }
 
 /// Only lower case counts, as in every encoder and decoder of mon's.
@@ -98,6 +100,7 @@ mod tests {
         assert_eq!(escape("\\back"), "\\5cback");
         assert_eq!(escape("\"it's\"\n"), "\\22it\\27s\\22\\0a");
         assert_eq!(escape("é~\u{7f}"), "\\c3\\a9~\\7f");
+        assert_eq!(escape(&raw::text_of(b"\xe9\xff")), "\\e9\\ff", "as it was said");
     }
 
     #[test]
@@ -106,6 +109,7 @@ mod tests {
         assert_eq!(unescape("C:\\\\back"), "C:\\back");
         assert_eq!(unescape("\\0A \\ \\2"), "\\0A \\ \\2");
         assert_eq!(unescape("\\c3\\a9"), "é");
+        assert_eq!(unescape("\\e9"), raw::text_of(b"\xe9"));
     }
 
     #[test]

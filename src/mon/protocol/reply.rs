@@ -1,5 +1,7 @@
 //! Replies: lines of data, then a line with a code.
 
+use crate::model::raw;
+
 /// The number of mon's protocol, which clients name.
 pub const PROTOCOL: u32 = 9745;
 
@@ -49,8 +51,9 @@ impl Reply {
         &self.text
     }
 
+    /// As bytes, where programs said what is no text.
     pub fn into_bytes(self) -> Vec<u8> {
-        self.text.into_bytes()
+        raw::bytes_of(&self.text).into_owned()
     }
 
     /// Whether the connection ends with it.

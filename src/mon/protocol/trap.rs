@@ -1,7 +1,7 @@
 //! Traps: results that somebody sends in a datagram of `name=value` lines.
 
 use super::escape::{escape, unescape};
-use crate::model::{OpStatus, Time, Trap};
+use crate::model::{OpStatus, Time, Trap, raw};
 
 /// The number that datagrams carry.
 pub const PROTOCOL: &str = "0.3807";
@@ -64,7 +64,7 @@ struct Fields {
 
 impl Fields {
     fn read(datagram: &[u8]) -> Fields {
-        let text = String::from_utf8_lossy(datagram);
+        let text = raw::text_of(datagram);
         let mut fields = Fields::default();
         for (name, value) in text.split('\n').filter_map(|line| line.split_once('=')) {
             let place = match name {

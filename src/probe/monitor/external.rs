@@ -4,7 +4,13 @@
 //! Where mon leaves it to itself it is held here: it leads a process group, has a time limit, and
 //! is told to end before it is killed; what it says is kept up to a length; a signal that kills it
 //! is a failure. mon takes the latter for success, and puts dead servers back.
+//!
+//! What it leaves behind in its process group is killed at its end too. What has left the group
+//! (setsid(1), a daemon) nobody can tell from others: it lives on, is not waited for, and is told of
+//! while it holds the program's output.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -14,12 +20,12 @@ use tokio::process::Command;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
+use super::NOT_RUN;
 use super::report::MAX_OUTPUT;
-use super::{HostResult, NOT_RUN};
-use crate::model::{Finding, Outcome};
+use crate::model::{Finding, HostResult, Outcome, raw};
 use crate::probe::miss::describe;
 use crate::probe::{FOREVER, evidence};
-use crate::program::{self, NoTurn, Said, Turn, Turns};
+use crate::program::{self, Left, NoTurn, Said, Turn, Turns};
 
 /// The exit status of one that ran out of time, as of timeout(1).
 const TIMED_OUT: u8 = 124;
@@ -44,16 +50,16 @@ impl Default for Programs {
 }
 
 impl Programs {
-    /// Runs the program and says what it found; the error is why the director could not run it,
-    /// for which no host is to blame.
+    /// Runs the program and says what it found, and what it left behind; the error is why the
+    /// director could not run it, for which no host is to blame.
     pub async fn run(
         &self,
         argv: &[String],
         environment: &[(String, String)],
         limit: Duration,
-    ) -> Result<Finding, String> {
+    ) -> Result<(Finding, Option<&'static str>), String> {
         let [name, arguments @ ..] = argv else {
-            return Ok(failed(NOT_RUN, "", "no program is given"));
+            return Ok((failed(NOT_RUN, "", "no program is given"), None));
         };
         let began = Instant::now();
         let deadline = began + limit.min(FOREVER);
@@ -63,7 +69,9 @@ impl Programs {
         let limit = evidence::duration(limit);
         let mut command = Command::new(name);
         program::own_environment(&mut command);
-        command.args(arguments).envs(environment.iter().cloned()).stdin(Stdio::null());
+        let value = |value: &str| OsStr::from_bytes(&raw::bytes_of(value)).to_owned();
+        let variables = environment.iter().map(|(name, text)| (name, value(text)));
+        command.args(arguments).envs(variables).stdin(Stdio::null());
         let said = Said::of(&mut command, MAX_OUTPUT);
         let mut said = said.map_err(|error| not_run(name, &describe(&error)))?;
         let mut group = match timeout_at(deadline, turn.start(command, place, deadline)).await {
@@ -73,16 +81,19 @@ impl Programs {
                 return if program::is_shortage(&error) {
                     Err(why)
                 } else {
-                    Ok(failed(NOT_RUN, "", &why))
+                    Ok((failed(NOT_RUN, "", &why), None))
                 };
             }
             Err(_) => return Err(not_run(name, &format!("its start hung for {limit}"))),
         };
-        let ended = timeout_at(deadline, said.until_end(&mut group.running().child)).await;
+        let ended = timeout_at(deadline, said.until_whole_end(group.running())).await;
         // What it does not do in time it is told to leave.
         drop(group);
         match ended {
-            Ok(Ok(status)) => Ok(finding(status, said.into_text())),
+            Ok(Ok((status, rest))) => {
+                let left = left_behind(rest.left().await);
+                Ok((finding(status, raw::text_of(&said.into_bytes())), left))
+            }
             Ok(Err(error)) => Err(not_run(name, &describe(&error))),
             Err(_) if is_late => {
                 let waited = evidence::duration(waited);
@@ -90,7 +101,7 @@ impl Programs {
             }
             Err(_) => {
                 let why = format!("monitor timed out after {limit} and was ended");
-                Ok(failed(TIMED_OUT, &said.into_text(), &why))
+                Ok((failed(TIMED_OUT, &raw::text_of(&said.into_bytes()), &why), None))
             }
         }
     }
@@ -121,6 +132,14 @@ fn finding(status: ExitStatus, output: String) -> Finding {
             let exit = u8::try_from(number).unwrap_or(u8::MAX);
             failed(exit, &output, &format!("monitor {}", program::ending(status)))
         }
+    }
+}
+
+fn left_behind(left: Left) -> Option<&'static str> {
+    match left {
+        Left::Nobody => None,
+        Left::Killed => Some("what it left running was killed"),
+        Left::OutOfReach => Some("what it left running has left its process group, and stays"),
     }
 }
 
@@ -156,7 +175,7 @@ fn why(finding: &Finding, host: &str) -> String {
     let edges = |c: char| c.is_whitespace() || c == ':' || c == ',';
     let about = |line: &&str| line.split(edges).any(|word| word == host);
     match finding.output.lines().skip(1).find(about) {
-        Some(line) => evidence::line(line.as_bytes()),
+        Some(line) => evidence::line(&raw::bytes_of(line)),
         None => format!("named by the monitor, exit status {}", finding.exit),
     }
 }
@@ -198,7 +217,7 @@ mod tests {
     }
 
     async fn run(programs: &Programs, limit: Duration) -> Result<Finding, String> {
-        programs.run(&["true".to_owned()], &[], limit).await
+        programs.run(&["true".to_owned()], &[], limit).await.map(|(finding, _)| finding)
     }
 
     #[tokio::test]

@@ -39,7 +39,7 @@ use tokio::time::Instant;
 
 use super::miss::{Miss, Progress};
 use super::{FOREVER, Prober};
-use crate::model::{Finding, MonitorCall, MonitorKind, NativeMonitor, Outcome};
+use crate::model::{Finding, HostResult, MonitorCall, MonitorKind, NativeMonitor, Outcome};
 use external::Programs;
 use native::Machine;
 pub use plan::{Mistake, NAMES, Plan, native_name};
@@ -51,15 +51,6 @@ const HOSTS: usize = 512;
 /// executed.
 const NOT_RUN: u8 = 1;
 
-/// What became of one host.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HostResult {
-    pub host: String,
-    /// [`Outcome::Local`] where the director could not ask; the finding counts it as failed, as
-    /// mon's monitors would.
-    pub outcome: Outcome,
-}
-
 /// What a monitor found.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Found {
@@ -70,6 +61,8 @@ pub struct Found {
     /// Why nobody was asked, where that was the director's own trouble: who heeds the finding for
     /// a server must not hold it against it.
     pub trouble: Option<String>,
+    /// What its program left behind, for its owner; see [`external`].
+    pub left: Option<&'static str>,
 }
 
 impl Found {
@@ -83,10 +76,10 @@ impl Found {
             match &host.outcome {
                 Outcome::Pass => {}
                 Outcome::Local(why) => trouble = trouble.or_else(|| Some(why.clone())),
-                Outcome::Fail(_) => return Found { finding, hosts, trouble: None },
+                Outcome::Fail(_) => return Found { finding, hosts, trouble: None, left: None },
             }
         }
-        Found { finding, hosts, trouble }
+        Found { finding, hosts, trouble, left: None }
     }
 
     /// The director could not ask any of these, nor anybody else.
@@ -94,12 +87,12 @@ impl Found {
         let host =
             |host: &String| HostResult { host: host.clone(), outcome: Outcome::Local(why.clone()) };
         let hosts = hosts.iter().map(host).collect();
-        Found { finding: not_run(&why), hosts, trouble: Some(why) }
+        Found { finding: not_run(&why), hosts, trouble: Some(why), left: None }
     }
 
     /// What was written cannot be carried out, which is its owner's to mend.
     fn mistaken(why: &str) -> Found {
-        Found { finding: not_run(why), hosts: Vec::new(), trouble: None }
+        Found { finding: not_run(why), hosts: Vec::new(), trouble: None, left: None }
     }
 }
 
@@ -137,9 +130,9 @@ impl Monitors {
             MonitorKind::Program(argv) => {
                 let argv = [argv, told].concat();
                 match self.programs.run(&argv, environment, call.limit).await {
-                    Ok(finding) => {
+                    Ok((finding, left)) => {
                         let results = external::by_host(&finding, told);
-                        Found::of(finding, results)
+                        Found { left, ..Found::of(finding, results) }
                     }
                     Err(why) => Found::unasked(why, hosts),
                 }

@@ -11,8 +11,8 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::external::Programs;
 use super::plan::{Fping, Http, Ldap, Mysql, Password, Ping, Port, Talk, Task};
 use super::report::{Answer, finding};
-use super::{HostResult, dns, hosts, http, ldap, talk};
-use crate::model::{CheckSpec, Endpoint, Finding, Outcome, PingProbe, Probe, SqlProbe};
+use super::{dns, hosts, http, ldap, talk};
+use crate::model::{CheckSpec, Endpoint, Finding, HostResult, Outcome, PingProbe, Probe, SqlProbe};
 use crate::probe::miss::{Miss, Progress};
 use crate::probe::room::Held;
 use crate::probe::{Prober, Shared, connect, evidence, outcome, session};
@@ -111,7 +111,7 @@ impl Machine {
             let left = self.deadline.saturating_duration_since(Instant::now());
             let argv = ["traceroute", "-w", "3", "--", &answer.host].map(str::to_owned);
             let traced = programs.run(&argv, &[], left).await;
-            answer.said = traced.map_or_else(|why| format!("{why}\n"), |found| found.output);
+            answer.said = traced.map_or_else(|why| format!("{why}\n"), |(found, _)| found.output);
         }
     }
 }

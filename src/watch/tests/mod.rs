@@ -4,6 +4,7 @@ mod defects;
 mod dependencies;
 mod events;
 mod golden;
+mod hosts;
 mod orders;
 mod properties;
 mod schedule;

@@ -192,6 +192,25 @@ fn file_of_states_is_read_as_it_was_written() {
 }
 
 #[test]
+fn file_of_states_has_every_byte_of_what_was_said() {
+    let mut world = World::of(spec("g/s"));
+    let said = raw::text_of(b"caf\xe9\n\xff\n");
+    world.says("g/s", 1, &said);
+    world.until(10);
+    let text = world.watcher.opstatus_file();
+    assert!(text.contains("\tlast_summary=caf\\e9\t"), "{text}");
+    let mut next = World::of(spec("g/s"));
+    next.watcher.load_opstatus_file(&text, at(10));
+    assert_eq!(next.watcher.opstatus_file(), text);
+    assert_eq!(next.view("g/s").last_summary, raw::text_of(b"caf\xe9"));
+    // What people read is text.
+    let line = world.lines.iter().find(|line| line.starts_with("failure for g s")).unwrap();
+    assert!(line.ends_with(" caf\u{fffd}"), "{line}");
+    let shown = world.watcher.statuses(|_| std::time::SystemTime::UNIX_EPOCH);
+    assert_eq!(shown[0].summary.as_deref(), Some("caf\u{fffd}"));
+}
+
+#[test]
 fn file_of_states_by_mon_itself_is_read() {
     let text = "group=g\tservice=s\top_status=0\tfailure_count=4\talert_count=2\t\
                 last_success=1767220000\tfirst_success=\tconsec_failures=4\t\

@@ -16,8 +16,8 @@ use crate::config::yaml::print::{self, comment, line, scalar, time};
 use crate::config::yaml::{USUAL_ALERTS, USUAL_MONITORS};
 use crate::config::{Converted, Source};
 use crate::model::{
-    Dependency, Endpoint, Family, Joined, MonFile, Period, ServiceKey, ViewItem, WatchKey,
-    WatchSettings, WatchSpec, Watching,
+    Collapse, Dependency, Endpoint, Family, Joined, MonFile, Period, ServiceKey, ViewItem,
+    WatchKey, WatchSettings, WatchSpec, Watching,
 };
 
 /// Writes a `mon.cf` in the native dialect; one with mistakes yields them and no text. What is
@@ -154,6 +154,9 @@ fn settings(watching: &Watching) -> Vec<(&'static str, String)> {
         rows.extend(path.map(|path| (key, scalar(&path.to_string_lossy()))));
     }
     rows.extend(settings.historic_time.map(|value| ("historic_time", time(value))));
+    rows.extend(settings.collapse.map(|Collapse { within, more_than }| {
+        ("collapse", format!("{{within: {}, more_than: {more_than}}}", time(within)))
+    }));
     if !watching.views.is_empty() {
         let views: Vec<String> = watching
             .views

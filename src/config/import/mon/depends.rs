@@ -1,9 +1,11 @@
 //! Dependencies of services upon one another.
 
+use std::ops::Range;
+
 use super::draft::{Behaviour, File, ServiceDraft};
 use super::findings::{Findings, about};
 use super::lines::Piece;
-use crate::config::watch::expression;
+use crate::config::watch::{Flaw, GAP, expression};
 use crate::model::{Dependency, Depends, Expression, WatchKey};
 
 /// What a service depends on. `depend` is of one kind; of the other kinds their own lines count.
@@ -36,25 +38,56 @@ fn dependency(
     findings: &mut Findings,
 ) -> Option<Dependency> {
     let own = &draft.key.group;
-    match expression(line.text(), own) {
-        Ok(expression) => {
+    match joined(line.text(), own) {
+        Ok(Joined { expression, text, gap }) => {
+            if let Some(at) = gap {
+                let what = format!("{GAP}: && is taken");
+                findings.warning(&line.part(at), what).hint("mon never alerts for such a service");
+            }
             let mut names = Vec::new();
             collect(&expression, &mut names);
             for key in names {
                 known(key, line, draft, file, findings);
             }
             // As mon shows it to clients.
-            let written = line.text().replace("SELF:", &format!("{own}:"));
+            let written = text.replace("SELF:", &format!("{own}:"));
             Some(Dependency { written, expression })
         }
         Err(flaw) => {
             let mon = format!("invalid dependency '{}'", line.text());
-            let is_missing = flaw.what.starts_with("&& or ||");
-            let made = findings.error(&line.part(flaw.at), mon, flaw.what);
-            if is_missing {
-                made.hint("mon never alerts for such a service");
-            }
+            findings.error(&line.part(flaw.at), mon, flaw.what);
             None
+        }
+    }
+}
+
+/// An expression as it is read.
+struct Joined {
+    expression: Expression,
+    text: String,
+    /// Where the first `&&` was put in.
+    gap: Option<Range<usize>>,
+}
+
+/// Reads an expression in which nothing may stand between two services, as in the example that comes
+/// with mon: mon takes such a line, and fails whenever it looks at it. Both services are meant.
+fn joined(written: &str, own: &str) -> Result<Joined, Flaw> {
+    const AND: &str = "&& ";
+    let (mut text, mut gap, mut added) = (written.to_owned(), None, 0);
+    loop {
+        match expression(&text, own) {
+            Ok(expression) => return Ok(Joined { expression, text, gap }),
+            // Each adds a term, and of those there are not many.
+            Err(Flaw { at, what }) if what == GAP => {
+                text.insert_str(at.start, AND);
+                gap.get_or_insert(at);
+                added += AND.len();
+            }
+            // All that was put in is before it.
+            Err(Flaw { at, what }) => {
+                let at = at.start.saturating_sub(added)..at.end.saturating_sub(added);
+                return Err(Flaw { at, what });
+            }
         }
     }
 }

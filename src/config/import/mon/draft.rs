@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::lines::Piece;
-use crate::model::{AlertOn, Calendar, ExitRange, Throttle, WatchKey};
+use crate::model::{AlertOn, Calendar, Collapse, ExitRange, Throttle, WatchKey};
 
 /// A file, read but not resolved.
 #[derive(Default)]
@@ -41,6 +41,7 @@ pub(super) struct Globals {
     pub(super) historic_time: Option<Duration>,
     pub(super) client_timeout: Option<Duration>,
     pub(super) exclude: Option<Calendar>,
+    pub(super) collapse: Option<Collapse>,
     pub(super) behaviour: Behaviour,
     pub(super) memory: Duration,
     pub(super) unack_summary: bool,

@@ -5,12 +5,12 @@ use std::time::Duration;
 use super::draft::{Behaviour, Globals};
 use super::findings::{Findings, about};
 use super::lines::Piece;
-use crate::config::watch::{calendar, interval};
-use crate::model::Calendar;
+use crate::config::watch::{calendar, count, interval};
+use crate::model::{Calendar, Collapse};
 use crate::pattern::{Pattern, of_address};
 
-/// Every global there is.
-pub(super) const NAMES: [&str; 33] = [
+/// Every global there is: mon's, and `collapse`, which is ours.
+pub(super) const NAMES: [&str; 34] = [
     "alertdir",
     "authfile",
     "authtype",
@@ -18,6 +18,7 @@ pub(super) const NAMES: [&str; 33] = [
     "cfbasedir",
     "clientallow",
     "cltimeout",
+    "collapse",
     "dep_behavior",
     "dep_memory",
     "dep_recur_limit",
@@ -65,6 +66,7 @@ pub(super) fn global(name: &Piece, value: &Piece, globals: &mut Globals, finding
             globals.unack_summary = unack_summary(value, findings).unwrap_or_default();
         }
         "exclude_period" => globals.exclude = exclusion(value, findings),
+        "collapse" => globals.collapse = collapse(name, value, findings),
         "authtype" => auth_types(value, findings),
         "clientallow" => client_allow(value, findings),
         "serverport" | "trapport" => port(value, findings),
@@ -168,6 +170,28 @@ pub(super) fn period(what: &str, value: &Piece, findings: &mut Findings) -> Opti
 /// The times of an `exclude_period`.
 pub(super) fn exclusion(value: &Piece, findings: &mut Findings) -> Option<Calendar> {
     period("exclude_period", value, findings).and_then(Calendar::excluding)
+}
+
+/// `N TIME`, as after `alertafter`: more than so many calls of one kind within the time are one.
+fn collapse(name: &Piece, value: &Piece, findings: &mut Findings) -> Option<Collapse> {
+    let found = match &value.words()[..] {
+        [number, time] => {
+            count(number.text()).zip(interval(time.text()).filter(|time| !time.is_zero()))
+        }
+        _ => None,
+    };
+    match found {
+        Some(_) => {
+            let note = findings.note(name, "mon has no such variable and refuses the file");
+            note.hint("take it out before you go back");
+        }
+        None => {
+            let mon = format!("bad value '{}' for collapse", value.text());
+            let message = about("this is not a number of calls and a time:", value.text());
+            findings.error(value, mon, message).hint("write 5 30s");
+        }
+    }
+    found.map(|(more_than, within)| Collapse { within, more_than })
 }
 
 fn auth_types(value: &Piece, findings: &mut Findings) {

@@ -80,7 +80,7 @@ pub(super) fn watching(
     let downtime = || in_log("dtlogfile").unwrap_or_else(|| places.log.join("downtime.log"));
     let start = around.options.random_start.or(globals.random_start);
     WatchSettings {
-        collapse: None,
+        collapse: globals.collapse,
         max_processes: processes.filter(|count| *count > 0),
         history: history.min(MAX_HISTORY),
         random_start: start.filter(|time| !time.is_zero()),

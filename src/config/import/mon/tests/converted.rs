@@ -113,3 +113,10 @@ fn what_is_printed_is_read_back_as_the_same() {
     let port = "the port for clients and traps is opened by a mon.cf alone";
     assert_eq!(differences, ["remarks are not carried over", port], "{text}");
 }
+
+#[test]
+fn gathered_calls_stay_gathered() {
+    let (text, _, differences) = compared("collapse = 5 30s\nwatch a\nservice s\ntraptimeout 5m\n");
+    assert!(text.contains("#   collapse: {within: 30s, more_than: 5}\n"), "{text}");
+    assert!(differences.is_empty(), "{differences:?}");
+}

@@ -107,7 +107,7 @@ fn services_are_refused_in_mons_words() {
         (vec!["period", "period"], "period '' already defined for watch group g service s, line 6"),
         (vec!["period", "interval 5m"], "unknown syntax [interval 5m], line 6"),
         (vec!["depend nosuch:x"], "unknown service 'nosuch:x' in dependency, line 5"),
-        (vec!["depend g:s g:s"], "invalid dependency 'g:s g:s', line 5"),
+        (vec!["depend g:s g:s )"], "invalid dependency 'g:s g:s )', line 5"),
     ] {
         assert_eq!(service_line(&lines), format!("cf error: {said}"), "{lines:?}");
     }
@@ -180,4 +180,22 @@ fn every_mistake_is_told_with_its_place_and_a_remedy() {
 fn a_later_part_of_a_period_is_looked_at_whatever_the_time() {
     let said = service_line(&["period hr {0-23}, hr {99}"]);
     assert!(said.starts_with("cf error: malformed period"), "{said}");
+}
+
+/// Debian's example.cf has `depend routers:ping serversbd2:ping`.
+#[test]
+fn services_side_by_side_in_a_dependency_are_both_meant_and_that_is_told() {
+    let text = "watch a\nservice x\ntraptimeout 1h\nservice y\ntraptimeout 1h\n\
+                service z\ntraptimeout 1h\ndepend SELF:x a:y !a:x\n";
+    let parsed = parse(text);
+    assert_eq!(parsed.first_error, None);
+    let told = parsed.diagnostics.iter().find(|d| d.message.contains("&& is taken")).unwrap();
+    assert_eq!((told.severity, &text[told.place.span.clone()]), (Severity::Warning, "a:y"));
+    let spec = &parsed.file.watching.services[&WatchKey::new("a", "z")];
+    let dependency = spec.depends.alerts.as_ref().unwrap();
+    assert_eq!(dependency.written, "a:x && a:y && !a:x");
+    let (text, at) = ("watch a\nservice x\ntraptimeout 1h\ndepend a:x a:x nosuch\n", "nosuch");
+    let parsed = parse(text);
+    let error = parsed.diagnostics.iter().find(|d| d.severity == Severity::Error).unwrap();
+    assert_eq!(&text[error.place.span.clone()], at);
 }

@@ -96,3 +96,17 @@ fn a_program_that_is_not_run_for_one_of_ours_is_told_of_once() {
         ]
     );
 }
+
+#[test]
+fn a_file_that_gathers_calls_is_none_for_mon_any_more() {
+    let parsed = parse("collapse = 5 30s\nwatch a\nservice s\ntraptimeout 5m\n");
+    let collapse = parsed.file.watching.settings.collapse;
+    let meant = Collapse { within: Duration::from_secs(30), more_than: 5 };
+    assert_eq!((parsed.first_error, collapse), (None, Some(meant)));
+    let told = "mon has no such variable and refuses the file";
+    assert!(parsed.diagnostics.iter().any(|d| d.message == told), "{:?}", parsed.diagnostics);
+    for wrong in ["5", "30s 5", "5 30", "5 0s", "5 30s x"] {
+        let said = parse(&format!("collapse = {wrong}\n")).first_error;
+        assert_eq!(said, Some(format!("cf error: bad value '{wrong}' for collapse, line 1")));
+    }
+}
