@@ -223,8 +223,40 @@ fn k12_a_reals_own_url_leads_elsewhere() {
     let real = server(&[url]);
     assert_eq!(real.check_endpoint.to_string(), "10.0.0.99:81");
     let Probe::Http(probe) = &real.check.probe else { panic!("{real:?}") };
-    assert_eq!((probe.path.as_str(), probe.host.as_deref()), ("/x", Some("10.0.0.99")));
+    assert_eq!((probe.path.as_str(), probe.host.as_deref()), ("/x", Some("10.0.0.11")));
     assert_eq!(probe.login, Some(("me".into(), "pw".into())));
+}
+
+#[test]
+fn k12_the_host_of_a_reals_own_url_is_the_real_or_the_virtualhost() {
+    let host = |url: &str, more: &[&str]| {
+        let real = format!("real=10.0.0.11:80 gate 1 \"{url}\", \"up\"");
+        http(&[&[&*real], more].concat()).host
+    };
+    assert_eq!(host("http://web1:81/x", &[]).as_deref(), Some("10.0.0.11"));
+    assert_eq!(host("http://web1:81/x", &["virtualhost=v"]).as_deref(), Some("v"));
+    let https = ["service=https"];
+    assert_eq!(host("https://10.0.0.99/x", &https).as_deref(), Some("10.0.0.11"));
+    // A name is asked for in TLS as well.
+    assert_eq!(host("https://web1/x", &https).as_deref(), Some("web1"));
+    let six = "virtual6=[::1]:80\n\treal6=[fe80::1]:80 gate 1 \"http://[fe80::2]/x\", \"up\"\n";
+    let Probe::Http(probe) = &service(six).servers[0].check.probe else { panic!() };
+    assert_eq!(probe.host.as_deref(), Some("[fe80::1]"));
+}
+
+#[test]
+fn k12_a_proxy_is_asked_for_the_whole_url_whose_port_the_host_has() {
+    let asked = |real: &str| {
+        let proxy = ["service=http_proxy", "request=\"http://www.x.y:81/a\"", "virtualhost=v"];
+        let probe = http(&[&[real], &proxy[..]].concat());
+        (probe.path, probe.host)
+    };
+    assert_eq!(asked("real=web1:3128 masq"), ("http://www.x.y:81/a".into(), None));
+    let own = asked("real=10.0.0.11:3128 masq 1 \"http://u:p@b:82/y\", \"up\"");
+    assert_eq!(own, ("http://b:82/y".into(), None));
+    // Its own words that are no URL are a page of the proxy itself.
+    let page = asked("real=10.0.0.11:3128 masq 1 \"page\", \"up\"");
+    assert_eq!(page, ("http://10.0.0.11:3128/page".into(), None));
 }
 
 #[test]
