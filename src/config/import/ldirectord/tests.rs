@@ -129,13 +129,58 @@ fn k01_numbers_are_read_with_whatever_surrounds_them() {
     assert_eq!((check.timeout, check.fall), (Duration::from_secs(3), 2));
     assert_eq!(warnings(&text), ["2x: read as 2, as ldirectord does"]);
     assert_eq!(
-        errors("checkinterval=0\nchecktimeout=x\nfailurecount=99999999999\n"),
-        [
-            "0: 0 is too small",
-            "x: a number of at least 1 is needed",
-            "99999999999: too large: at most 65535"
-        ]
+        errors("checkinterval=0\nchecktimeout=x\n"),
+        ["0: 0 is too small", "x: a number of at least 1 is needed"]
     );
+}
+
+#[test]
+fn k01_numbers_too_large_to_count_to_are_the_most_there_is() {
+    for count in ["99999", "99999999999"] {
+        let text = members(&[REAL, &format!("failurecount={count}")]);
+        assert_eq!(service(&text).servers[0].check.fall, u16::MAX);
+        assert_eq!(warnings(&text), [format!("{count}: taken for 65535, which is the most")]);
+    }
+    let text = format!("checkinterval=9999999\nchecktimeout=9999999\n{}", members(&[REAL]));
+    let check = service(&text).servers.remove(0).check;
+    let month = Duration::from_secs(31 * 24 * 3600);
+    assert_eq!((check.interval, check.timeout), (month, month));
+    // ipvsadm refuses this to ldirectord, which has no such service then.
+    let persistent = members(&[REAL, "persistent=9999999"]);
+    assert_eq!(errors(&persistent), ["9999999: too large: at most 2678400"]);
+}
+
+#[test]
+fn k01_addresses_may_be_short() {
+    let text = "virtual=127.1:80\n\treal=10.1->10.0.3:80 masq\n\tfallback=10.1.256 masq\n";
+    let service = service(text);
+    assert_eq!(service.key.to_string(), "127.0.0.1:80/tcp");
+    let servers: Vec<_> = service.servers.iter().map(|s| s.endpoint.to_string()).collect();
+    assert_eq!(servers, ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]);
+    assert_eq!(service.fallback.unwrap().endpoint.to_string(), "10.1.1.0:80");
+    assert_eq!(warnings(text)[0], "127.1: read as 127.0.0.1, as ldirectord does");
+    // Octal, too large, and more likely half an address than the whole of one.
+    for host in ["192.168.010.1", "10.08", "256.1", "10.1.65536", "10.", "12"] {
+        let said = format!("{host}: {host} has no IPv4 address");
+        assert_eq!(errors(&members(&[&format!("real={host}:80 masq")])), [said]);
+    }
+}
+
+#[test]
+fn a_netmask_without_persistent_need_not_be_one() {
+    for mask in ["255.0.255.0", "0.0.0.999"] {
+        let text = members(&[REAL, &format!("netmask={mask}")]);
+        assert_eq!(warnings(&text), [format!("{mask}: netmask has no effect without persistent")]);
+        assert_eq!(service(&text).settings.persistence, None);
+    }
+    let said = "24: a netmask is written 255.255.255.0, its ones first";
+    assert_eq!(errors(&members(&[REAL, "netmask=24"])), [said]);
+}
+
+#[test]
+fn httpmethod_may_stand_in_quotes() {
+    assert_eq!(http(&[REAL, "httpmethod=\"HEAD\""]).method, "HEAD");
+    assert_eq!(http(&[REAL, "httpmethod=\"get\""]).method, "GET");
 }
 
 #[test]
@@ -385,7 +430,10 @@ fn traps_of_ldirectord_are_errors() {
         ("checkport=70000", "70000: checkport must be a number from 1 to 65535"),
         ("quiescent=Yes", "Yes: must be yes or no"),
         ("protocol=fwm", "fwm: the protocol of an address is tcp, udp or sctp"),
-        ("netmask=255.0.255.0", "255.0.255.0: a netmask is written 255.255.255.0, its ones first"),
+        (
+            "persistent=5\n\tnetmask=255.0.255.0",
+            "255.0.255.0: a netmask is written 255.255.255.0, its ones first",
+        ),
         ("schedflags=sh-ports", "sh-ports: unknown scheduler flag"),
         ("service=htpp", "htpp: unknown service"),
         ("autoreload=yes", "autoreload: unknown directive autoreload"),
