@@ -332,7 +332,8 @@ const SCHEDULERS: &[&str] = &[
 
 fn scheduler_flags(value: Piece<'_>, report: &mut Report) -> SchedulerFlags {
     let mut flags = SchedulerFlags::NONE;
-    for word in value.text.split(',') {
+    // Quotes are the shell's, which ldirectord hands them to.
+    for word in maybe_quoted(value).text.split(',') {
         flags = flags.with(match word {
             "sh-fallback" | "mh-fallback" | "flag-1" => SchedulerFlags::FALLBACK,
             "sh-port" | "mh-port" | "flag-2" => SchedulerFlags::PORT,

@@ -178,6 +178,14 @@ fn a_netmask_without_persistent_need_not_be_one() {
 }
 
 #[test]
+fn schedflags_may_stand_in_quotes() {
+    let text = members(&[REAL, "scheduler=sh", "schedflags=\"sh-port,sh-fallback\""]);
+    assert_eq!(service(&text).settings.scheduler_flags.bits(), 3);
+    let open = members(&[REAL, "schedflags=\"sh-port"]);
+    assert_eq!(errors(&open), ["\"sh-port: unknown scheduler flag"]);
+}
+
+#[test]
 fn httpmethod_may_stand_in_quotes() {
     assert_eq!(http(&[REAL, "httpmethod=\"HEAD\""]).method, "HEAD");
     assert_eq!(http(&[REAL, "httpmethod=\"get\""]).method, "GET");
