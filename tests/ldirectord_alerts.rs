@@ -442,3 +442,28 @@ fn f28_asking_how_it_is_leaves_no_line_in_the_log() {
     assert_eq!(place.text(LOG), before);
     place.good(&["www", "stop"]);
 }
+
+#[test]
+fn a_reload_that_changes_who_gets_mail_and_nothing_else_says_so() {
+    let place = Place::new();
+    let text = |to: &str| {
+        format!(
+            "emailalert = {to}@x.example\nemailalertstatus = stopping\nvirtual = 7\n\
+             \treal = 127.0.0.1 gate\n\tchecktype = on\n"
+        )
+    };
+    place.write("etc/ha.d/www", &text("a"));
+    place.good(&["www", "start"]);
+    let reload = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_directord"));
+        let runtime = place.path("run/directord/ldirectord.www");
+        let output = command.arg("reload").arg("--runtime-dir").arg(runtime).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert_eq!(reload(), "reloaded: no service differs\n");
+    place.write("etc/ha.d/www", &text("b"));
+    let said = reload();
+    assert!(said.starts_with("~ ") && said.contains("7: alerts\n"), "{said}");
+    assert!(said.ends_with("\nreloaded: no service differs, alerts of 1 changed\n"), "{said}");
+    assert_eq!(reload(), "reloaded: no service differs\n");
+}

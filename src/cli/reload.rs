@@ -7,7 +7,8 @@ use super::exit::{self, Failure};
 use super::output::{Out, Paint, harmless};
 use crate::model::{FileState, NameList, ReloadReport};
 
-/// Have the running directord read its files again, wait, and say what changed.
+/// Have the running directord read its files again, wait, and say what changed: services, by their
+/// names those of which somebody else is told (alerts), what is watched besides, and settings.
 ///
 /// Each file stands for itself: one with mistakes keeps its last good version in force, the
 /// others are taken. A reload that would remove too many services (remove_limit, 20 % unless the
@@ -58,10 +59,11 @@ fn status(report: &ReloadReport) -> u8 {
 }
 
 fn print(out: &mut impl Write, report: &ReloadReport, paint: Paint) -> io::Result<()> {
-    let ReloadReport { added, changed, removed, .. } = report;
+    let ReloadReport { added, changed, removed, alerts, .. } = report;
     for (sign, list) in [("+", added), ("~", changed), ("-", removed)] {
-        print_names(out, sign, list)?;
+        print_names(out, sign, list, "")?;
     }
+    print_names(out, "~", alerts, ": alerts")?;
     for file in &report.rejected {
         let in_force = match file.state {
             FileState::LastGood => "its last good version stays in force",
@@ -79,24 +81,35 @@ fn print(out: &mut impl Write, report: &ReloadReport, paint: Paint) -> io::Resul
             writeln!(out, "go ahead with: directord reload --confirm")
         }
         None if !report.applied => writeln!(out, "{}", paint.bad("nothing was applied")),
-        None if added.count + changed.count + removed.count == 0 => {
-            writeln!(out, "reloaded: no service differs")
-        }
-        None => writeln!(
-            out,
-            "reloaded: {} added, {} changed, {} removed",
-            added.count, changed.count, removed.count
-        ),
+        None => writeln!(out, "reloaded: {}", differences(report)),
     }
 }
 
-fn print_names(out: &mut impl Write, sign: &str, list: &NameList) -> io::Result<()> {
+fn differences(report: &ReloadReport) -> String {
+    let ReloadReport { added, changed, removed, alerts, .. } = report;
+    let mut words = match added.count + changed.count + removed.count {
+        0 => "no service differs".to_owned(),
+        _ => format!("{} added, {} changed, {} removed", added.count, changed.count, removed.count),
+    };
+    if alerts.count > 0 {
+        words.push_str(&format!(", alerts of {} changed", alerts.count));
+    }
+    for (differs, what) in [(report.watching, "watching"), (report.settings, "settings")] {
+        if differs {
+            words.push_str(&format!(", {what} changed"));
+        }
+    }
+    words
+}
+
+/// `what` is said behind each name.
+fn print_names(out: &mut impl Write, sign: &str, list: &NameList, what: &str) -> io::Result<()> {
     for name in &list.names {
-        writeln!(out, "{sign} {}", harmless(name))?;
+        writeln!(out, "{sign} {}{what}", harmless(name))?;
     }
     match list.count.saturating_sub(list.names.len()) {
         0 => Ok(()),
-        more => writeln!(out, "{sign} and {more} more"),
+        more => writeln!(out, "{sign} and {more} more{what}"),
     }
 }
 
@@ -118,6 +131,9 @@ mod tests {
             added: (1..=22).map(|n| format!("192.0.2.{n}:80/tcp")).collect(),
             changed: NameList::default(),
             removed: ["198.51.100.1:53/udp"].into_iter().collect(),
+            alerts: ["198.51.100.2:53/udp"].into_iter().collect(),
+            watching: false,
+            settings: true,
             rejected: vec![RejectedFile {
                 path: "/etc/directord/conf.d/www.yaml".into(),
                 state: FileState::LastGood,
@@ -132,12 +148,29 @@ mod tests {
         + 192.0.2.20:80/tcp
         + and 2 more
         - 198.51.100.1:53/udp
+        ~ 198.51.100.2:53/udp: alerts
         not taken: /etc/directord/conf.d/www.yaml: its last good version stays in force
           error: unknown key "shceduler"
            --> www.yaml:2:1
-        reloaded: 22 added, 0 changed, 1 removed
+        reloaded: 22 added, 0 changed, 1 removed, alerts of 1 changed, settings changed
         "#);
         assert_eq!(status(&report), exit::MISTAKES);
+    }
+
+    #[test]
+    fn a_reload_of_alerts_alone_says_so() {
+        let report = ReloadReport {
+            applied: true,
+            alerts: ["192.0.2.1:80/tcp"].into_iter().collect(),
+            watching: true,
+            ..ReloadReport::default()
+        };
+        insta::assert_snapshot!(printed(&report), @"
+        ~ 192.0.2.1:80/tcp: alerts
+        reloaded: no service differs, alerts of 1 changed, watching changed
+        ");
+        let nothing = ReloadReport { applied: true, ..ReloadReport::default() };
+        assert_eq!(printed(&nothing), "reloaded: no service differs\n");
     }
 
     #[test]

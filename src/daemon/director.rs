@@ -365,6 +365,8 @@ impl Director {
                 report.added = change.added.iter().collect();
                 report.changed = change.changed.iter().collect();
                 report.removed = change.removed.iter().collect();
+                report.alerts = change.alerts.iter().collect();
+                (report.watching, report.settings) = (change.watching, change.settings);
                 let rejected = super::is_any_rejected(&self.files);
                 self.engine.spare_unclaimed(rejected);
                 self.vips.spare_unclaimed(rejected);
@@ -378,7 +380,7 @@ impl Director {
                     let _ = self.maintenance.send(maintenance::wanted(&desired));
                 }
                 self.desk.handle_config(&desired, reset, now);
-                let changed = !change.is_empty();
+                let changed = change.is_of_services() || change.settings;
                 self.telling.policy.handle_config(&desired, &change.removed, changed, now);
                 if changed {
                     for event in relied_on::ensure(&desired, self.table) {

@@ -280,12 +280,16 @@ impl Engine {
         }
         // What the first configuration did not ask for is no news any more to a later one.
         self.memory.checks.clear();
-        if change.is_of_services() {
+        // The first configuration has nothing to differ from but the defaults.
+        if change.is_of_services() || (begun && !change.is_empty()) {
             self.events.push_back(Event::ConfigApplied {
                 added: change.added.len(),
                 changed: change.changed.len(),
                 removed: change.removed.len(),
                 services: self.services.len(),
+                alerts: change.alerts.len(),
+                watching: begun && change.watching,
+                settings: begun && change.settings,
             });
         }
         self.turn(now);

@@ -176,6 +176,12 @@ pub enum Event {
         changed: usize,
         removed: usize,
         services: usize,
+        /// Services as they were, of which somebody else is told, or otherwise.
+        alerts: usize,
+        /// Whether what is watched besides real servers differs, or who is told of it.
+        watching: bool,
+        /// Whether settings of the director differ.
+        settings: bool,
     },
     /// A reload waits for the operator's word.
     ReloadHeld {
@@ -494,11 +500,30 @@ impl fmt::Display for Event {
                 f,
                 "table ready services={services} destinations={destinations} writes={writes}"
             ),
-            Event::ConfigApplied { added, changed, removed, services } => write!(
-                f,
-                "configuration applied services={services} added={added} changed={changed} \
-                 removed={removed}"
-            ),
+            Event::ConfigApplied {
+                added,
+                changed,
+                removed,
+                services,
+                alerts,
+                watching,
+                settings,
+            } => {
+                write!(
+                    f,
+                    "configuration applied services={services} added={added} changed={changed} \
+                     removed={removed}"
+                )?;
+                if *alerts > 0 {
+                    write!(f, " alerts={alerts}")?;
+                }
+                for (differs, what) in [(watching, "watching"), (settings, "settings")] {
+                    if *differs {
+                        write!(f, " {what}=changed")?;
+                    }
+                }
+                Ok(())
+            }
             Event::ReloadHeld { removed, services, limit_percent } => write!(
                 f,
                 "reload held removes={removed} services={services} limit={limit_percent}% \
@@ -655,6 +680,29 @@ mod tests {
             event.to_string(),
             "real server down service=192.0.2.10:443/tcp server=10.0.0.7:443 check=http fall=3/3 \
              reason=\"receive: not found: \\\"a\\nb\\\"\""
+        );
+    }
+
+    #[test]
+    fn what_a_new_configuration_changes_besides_services_is_said_where_it_does() {
+        let applied = |alerts, watching, settings| {
+            let (added, changed, removed, services) = (1, 2, 3, 4);
+            let event = Event::ConfigApplied {
+                added,
+                changed,
+                removed,
+                services,
+                alerts,
+                watching,
+                settings,
+            };
+            event.to_string()
+        };
+        let line = "configuration applied services=4 added=1 changed=2 removed=3";
+        assert_eq!(applied(0, false, false), line);
+        assert_eq!(
+            applied(5, true, true),
+            format!("{line} alerts=5 watching=changed settings=changed")
         );
     }
 }

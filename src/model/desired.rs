@@ -1,6 +1,6 @@
 //! What the configuration asks for, as one value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -38,27 +38,54 @@ pub struct Change {
     pub added: Vec<ServiceKey>,
     pub changed: Vec<ServiceKey>,
     pub removed: Vec<ServiceKey>,
+    /// Services as they were, of which somebody else is told, or otherwise.
+    pub alerts: Vec<ServiceKey>,
+    /// Whether what is watched besides real servers differs, or who is told of it.
+    pub watching: bool,
     /// Whether the daemon's settings differ.
     pub settings: bool,
 }
 
 impl Change {
-    /// The way from one configuration to the next: one walk along both.
+    /// The way from one configuration to the next: a walk along both.
     pub fn between(before: &Desired, after: &Desired) -> Change {
-        let mut change =
-            Change { settings: before.settings != after.settings, ..Change::default() };
-        let mut old = before.services.iter().peekable();
-        for (key, spec) in &after.services {
-            while let Some((gone, _)) = old.next_if(|(other, _)| *other < key) {
-                change.removed.push(*gone);
-            }
-            match old.next_if(|(other, _)| *other == key) {
-                None => change.added.push(*key),
-                Some((_, other)) if Arc::ptr_eq(other, spec) || other == spec => {}
-                Some(_) => change.changed.push(*key),
+        let mut keys: BTreeSet<ServiceKey> = differing(&before.services, &after.services);
+        keys.extend(differing(&before.alerts, &after.alerts));
+        keys.extend(differing(&before.watches, &after.watches));
+        let mut paths = differing(&before.mon, &after.mon);
+        paths.extend(differing(&before.watched, &after.watched));
+        Change::at(&keys, &paths, before, after)
+    }
+
+    /// The same, where nothing can differ but these services and what these files watch.
+    pub fn at(
+        keys: &BTreeSet<ServiceKey>,
+        paths: &BTreeSet<Arc<PathBuf>>,
+        before: &Desired,
+        after: &Desired,
+    ) -> Change {
+        let watching = |path: &Arc<PathBuf>| {
+            !is_same(before.mon.get(path), after.mon.get(path))
+                || !is_same(before.watched.get(path), after.watched.get(path))
+        };
+        let mut change = Change {
+            watching: paths.iter().any(watching),
+            settings: before.settings != after.settings,
+            ..Change::default()
+        };
+        for key in keys {
+            match (before.services.get(key), after.services.get(key)) {
+                (None, None) => {}
+                (None, Some(_)) => change.added.push(*key),
+                (Some(_), None) => change.removed.push(*key),
+                (old, new) if !is_same(old, new) => change.changed.push(*key),
+                _ => {
+                    let is_told_alike = is_same(before.alerts.get(key), after.alerts.get(key))
+                        && is_same(before.watches.get(key), after.watches.get(key));
+                    change.alerts.extend((!is_told_alike).then_some(*key));
+                }
             }
         }
-        change.removed.extend(old.map(|(gone, _)| *gone));
         change
     }
 
@@ -86,13 +113,46 @@ impl Change {
     }
 }
 
+/// Whether two are equal; most often they are one piece of memory.
+fn is_same<T: PartialEq>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
+        (one, other) => one.is_none() && other.is_none(),
+    }
+}
+
+/// The keys under which two maps differ: one walk along both.
+fn differing<K: Ord + Clone, T: PartialEq>(
+    before: &BTreeMap<K, Arc<T>>,
+    after: &BTreeMap<K, Arc<T>>,
+) -> BTreeSet<K> {
+    let mut keys = BTreeSet::new();
+    let mut old = before.iter().peekable();
+    for (key, new) in after {
+        while let Some((gone, _)) = old.next_if(|(other, _)| *other < key) {
+            keys.insert(gone.clone());
+        }
+        let same = old.next_if(|(other, _)| *other == key).map(|(_, same)| same);
+        if !is_same(same, Some(new)) {
+            keys.insert(key.clone());
+        }
+    }
+    keys.extend(old.map(|(gone, _)| gone.clone()));
+    keys
+}
+
 /// `2 added, 1 changed, 0 removed`.
 impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Change { added, changed, removed, settings } = self;
+        let Change { added, changed, removed, alerts, watching, settings } = self;
         write!(f, "{} added, {} changed, {} removed", added.len(), changed.len(), removed.len())?;
-        if *settings {
-            f.write_str(", settings changed")?;
+        if !alerts.is_empty() {
+            write!(f, ", alerts of {} changed", alerts.len())?;
+        }
+        for (differs, what) in [(watching, "watching"), (settings, "settings")] {
+            if *differs {
+                write!(f, ", {what} changed")?;
+            }
         }
         Ok(())
     }

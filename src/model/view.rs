@@ -226,6 +226,15 @@ pub struct ReloadReport {
     pub changed: NameList,
     /// Services that are gone.
     pub removed: NameList,
+    /// Services as they were, of which somebody else is told, or otherwise.
+    #[serde(default)]
+    pub alerts: NameList,
+    /// Whether what is watched besides real servers differs, or who is told of it.
+    #[serde(default)]
+    pub watching: bool,
+    /// Whether settings of the director differ.
+    #[serde(default)]
+    pub settings: bool,
     /// Files whose newest text is not in force.
     pub rejected: Vec<RejectedFile>,
     /// Why it waits for the operator's word, if it does.

@@ -95,17 +95,37 @@ async fn f19_every_recipient_of_a_list_gets_the_mail() {
     let to = ["a@x.example", "b@y.example", "root@lvs1.example"];
     assert_eq!(taken["to"], serde_json::json!(to));
     assert_eq!(taken["hello"], "lvs1.example");
+    assert_eq!(taken["options"], serde_json::json!([]));
     assert!(taken["from"].as_str().unwrap().ends_with("@lvs1.example"));
     let text = taken["text"].as_str().unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     assert!(head.contains("\r\nTo: a@x.example, b@y.example, root@lvs1.example\r\n"), "{head}");
     assert!(head.contains("From: \"LVS Director\" <lvs@x.example>\r\n"), "{head}");
-    assert!(head.contains("Subject: [=?utf-8?"), "{head}");
+    assert!(head.contains("Subject: =?utf-8?b?W0zDpGRlbl0=?= Deleted real server: "), "{head}");
     assert!(head.contains("\r\nDate: "), "{head}");
     // A line of one dot is a line, not the end.
     // A long one is not folded, nor encoded.
     let expected = format!("ldirectord host: lvs1\r\nLog-Message: {LINE}\r\n.\r\nend");
     assert_eq!(body.trim_end(), expected);
+    assert_eq!(told.try_iter().count(), 0);
+}
+
+#[tokio::test]
+async fn a_mail_beyond_ascii_goes_as_it_is_to_a_server_that_takes_it() {
+    if !is_there() {
+        return;
+    }
+    let mut server = Server::start();
+    let (mut courier, told) = courier();
+    let text = "Service name: Läden\n";
+    courier
+        .deliver(Delivery::Mail(Mail { body: text.into(), ..mail(&["a@x.example"], server.port) }));
+    courier.farewell(PATIENCE).await;
+    let taken = server.mail();
+    assert_eq!(taken["options"], serde_json::json!(["BODY=8BITMIME"]));
+    let (head, body) = taken["text"].as_str().unwrap().split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("\r\nContent-Type: text/plain; charset=utf-8\r\n"), "{head}");
+    assert_eq!(body.trim_end(), text.trim_end());
     assert_eq!(told.try_iter().count(), 0);
 }
 

@@ -20,6 +20,7 @@ class Handler:
         mail = {
             "hello": session.host_name,
             "from": envelope.mail_from,
+            "options": envelope.mail_options,
             "to": envelope.rcpt_tos,
             "text": envelope.content.decode(),
         }

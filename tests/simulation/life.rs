@@ -1,5 +1,6 @@
 //! One story each: what a director owes its users.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use directord::event::Event;
@@ -54,6 +55,28 @@ fn reload_of_the_same_configuration_touches_nothing() {
     let before = world.kernel.counters().writes;
     let changes = world.load(desired((1..=50).map(|n| service(n, &[n, 100]))));
     assert_eq!(changes, Default::default());
+    world.run(Duration::from_millis(50));
+    assert_eq!(world.kernel.counters().writes, before);
+}
+
+#[test]
+fn reload_of_who_is_told_or_of_settings_alone_is_a_line_and_touches_nothing() {
+    let services = || desired([service(1, &[1]), service(2, &[2])]);
+    let mut world = running([service(1, &[1]), service(2, &[2])]);
+    let before = world.kernel.counters().writes;
+    world.take_lines();
+    let mut told = services();
+    told.alerts.insert(vip(1), Arc::new(Alerts { comment: Some("a".into()), ..Alerts::default() }));
+    let changes = world.load(told.clone());
+    assert_eq!(changes, Change { alerts: vec![vip(1)], ..Change::default() });
+    assert_eq!(world.load(told.clone()), Change::default());
+    told.settings.remove_limit = 7;
+    assert!(world.load(told).settings);
+    let line = "configuration applied services=2 added=0 changed=0 removed=0";
+    assert_eq!(
+        world.take_lines(),
+        [format!("{line} alerts=1"), format!("{line} settings=changed")]
+    );
     world.run(Duration::from_millis(50));
     assert_eq!(world.kernel.counters().writes, before);
 }

@@ -6,11 +6,11 @@
 
 use std::time::Duration;
 
-use lettre::message::header::ContentTransferEncoding;
+use lettre::message::header::{ContentTransferEncoding, ContentType, MIME_VERSION_1_0};
 use lettre::message::{Body, Mailbox};
 use lettre::transport::smtp::client::AsyncSmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail as MailFrom, Rcpt};
-use lettre::transport::smtp::extension::ClientId;
+use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::{Address, Message};
 
 use super::program::Programs;
@@ -53,7 +53,12 @@ fn message(mail: &Mail, sender: &Address, recipients: &[Address]) -> Result<Vec<
     for to in recipients {
         builder = builder.to(Mailbox::new(None, to.clone()));
     }
-    let message = builder.subject(&mail.subject).body(body(&mail.body));
+    let body = body(&mail.body);
+    if body.encoding() != ContentTransferEncoding::SevenBit {
+        // Without these a reader takes the text for ASCII, and an encoding for the text.
+        builder = builder.header(MIME_VERSION_1_0).header(ContentType::TEXT_PLAIN);
+    }
+    let message = builder.subject(&mail.subject).body(body);
     Ok(message.map_err(|error| error.to_string())?.formatted())
 }
 
@@ -64,10 +69,14 @@ const MAX_LINE: usize = 998;
 /// characters beyond which lettre would encode it, and scripts that read ldirectord's mails know
 /// of no encoding.
 fn body(text: &str) -> Body {
-    let fits = |line: &str| line.is_ascii() && line.len() <= MAX_LINE && !line.contains('\0');
+    let fits = |line: &str| line.len() <= MAX_LINE && !line.contains('\0');
     if text.lines().all(fits) {
         let lines: String = text.lines().map(|line| format!("{line}\r\n")).collect();
-        Body::dangerous_pre_encoded(lines.into_bytes(), ContentTransferEncoding::SevenBit)
+        let encoding = match text.is_ascii() {
+            true => ContentTransferEncoding::SevenBit,
+            false => ContentTransferEncoding::EightBit,
+        };
+        Body::dangerous_pre_encoded(lines.into_bytes(), encoding)
     } else {
         Body::new(text.to_owned())
     }
@@ -87,7 +96,11 @@ async fn by_smtp(
     let relay = Relay::open(host, *port, CONNECT_LIMIT).await.map_err(|e| at_server(&e))?;
     let connection = AsyncSmtpConnection::connect_with_transport(Box::new(relay), &hello);
     let mut connection = connection.await.map_err(|error| at_server(&error))?;
-    connection.command(MailFrom::new(Some(sender), Vec::new())).await.map_err(said)?;
+    // A server that does not offer it is given the text all the same, as by ldirectord.
+    let is_offered = connection.server_info().supports_feature(Extension::EightBitMime);
+    let eight_bit = MailParameter::Body(MailBodyParameter::EightBitMime);
+    let options = Vec::from_iter((is_offered && !message.is_ascii()).then_some(eight_bit));
+    connection.command(MailFrom::new(Some(sender), options)).await.map_err(said)?;
     let mut refused = Vec::new();
     for to in recipients {
         if let Err(error) = connection.command(Rcpt::new(to.clone(), Vec::new())).await {
@@ -147,4 +160,53 @@ fn words(error: &dyn std::error::Error) -> String {
         source = error.source();
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Head and body of a mail.
+    fn written(subject: &str, body: &str) -> (String, String) {
+        let mail = Mail {
+            to: vec!["a@x.example".into()],
+            from: Some("J\u{f6}rg <lvs@x.example>".into()),
+            server: None,
+            subject: subject.into(),
+            body: body.into(),
+        };
+        let sender = address("root", "lvs1").unwrap();
+        let text = message(&mail, &sender, &[address("a@x.example", "lvs1").unwrap()]).unwrap();
+        let text = String::from_utf8(text).unwrap();
+        let (head, body) = text.split_once("\r\n\r\n").unwrap();
+        (head.to_owned(), body.to_owned())
+    }
+
+    #[test]
+    fn a_text_beyond_ascii_is_left_as_it_is_and_says_what_it_is() {
+        let (head, body) = written("[L\u{e4}den] up", "Service name: L\u{e4}den\nend\n");
+        assert_eq!(body, "Service name: L\u{e4}den\r\nend\r\n");
+        for line in [
+            "MIME-Version: 1.0",
+            "Content-Type: text/plain; charset=utf-8",
+            "Content-Transfer-Encoding: 8bit",
+        ] {
+            assert!(head.lines().any(|found| found == line), "{line}: {head}");
+        }
+        assert!(head.is_ascii() && head.contains("Subject: =?utf-8?"), "{head}");
+    }
+
+    #[test]
+    fn a_text_that_must_be_encoded_says_so() {
+        let (head, body) = written("s", &"x".repeat(MAX_LINE + 1));
+        assert!(head.contains("MIME-Version: 1.0"), "{head}");
+        assert!(head.contains("Content-Transfer-Encoding: quoted-printable"), "{head}");
+        assert!(body.lines().all(|line| line.len() <= 76), "{body}");
+    }
+
+    #[test]
+    fn a_plain_mail_has_no_head_that_ldirectords_has_not() {
+        let (head, _) = written("s", "b\n");
+        assert!(!head.contains("MIME-Version") && !head.contains("Content-Type"), "{head}");
+    }
 }

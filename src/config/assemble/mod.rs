@@ -331,14 +331,6 @@ fn same_path(one: &Arc<PathBuf>, other: &Arc<PathBuf>) -> bool {
 fn between(before: &Desired, after: &Desired, replaced: &[(&Entry, Option<&Version>)]) -> Change {
     let versions = replaced.iter().flat_map(|(entry, new)| [entry.in_force.as_deref(), *new]);
     let keys: BTreeSet<ServiceKey> = versions.flatten().flat_map(Version::keys).collect();
-    let mut change = Change { settings: before.settings != after.settings, ..Change::default() };
-    for key in keys {
-        match (before.services.get(&key), after.services.get(&key)) {
-            (None, Some(_)) => change.added.push(key),
-            (Some(_), None) => change.removed.push(key),
-            (Some(old), Some(new)) if old != new => change.changed.push(key),
-            _ => {}
-        }
-    }
-    change
+    let paths = replaced.iter().map(|(entry, _)| entry.path.clone()).collect();
+    Change::at(&keys, &paths, before, after)
 }

@@ -698,3 +698,61 @@ fn a_change_concerns_what_a_service_was_and_what_it_is() {
         assert_eq!(change.concerns(&before, &after, is_sh), concerns, "{change:?}");
     }
 }
+
+/// What a file of this name changes with its second text.
+fn change_of(name: &str, first: &str, second: &str) -> Change {
+    let mut store = Store::new(History::new());
+    let before = take(&mut store, &[(name, first)]);
+    let update = take(&mut store, &[(name, second)]);
+    let mistakes = before.reports.iter().chain(&update.reports).filter(|report| report.is_error());
+    assert_eq!(mistakes.count(), 0, "{second}");
+    change(&update).clone()
+}
+
+#[test]
+fn a_change_of_who_is_told_is_a_change_of_no_service_and_is_told() {
+    let cf = |to: &str| {
+        let real = "\treal=10.0.0.7:80 gate\n\tservice=http\n";
+        let own = "\temailalert=c@x.example\n";
+        format!("emailalert={to}\nvirtual=1\n{real}virtual=2\n{real}{own}")
+    };
+    let change = change_of("a.cf", &cf("a@x.example"), &cf("b@x.example"));
+    assert_eq!(change, Change { alerts: vec![key(1)], ..Change::default() });
+    assert_eq!(change.to_string(), "0 added, 0 changed, 0 removed, alerts of 1 changed");
+    // Nobody is told any more.
+    let none = change_of("a.cf", &cf("a@x.example"), &cf("a@x.example\nemailalertstatus=none"));
+    assert_eq!(none.alerts, [key(1), key(2)]);
+    assert!(
+        change_of("a.cf", &cf("a@x.example"), &format!("# x\n{}", cf("a@x.example"))).is_empty()
+    );
+
+    let yaml = |alert: &str| {
+        format!(
+            "fwmark: 1\nreal: [10.0.0.7:80]\ncheck: connect\n\
+             alerts: [{{alert: {alert}}}]\n"
+        )
+    };
+    let change = change_of("a.yaml", &yaml("file.alert a"), &yaml("file.alert b"));
+    assert_eq!(change, Change { alerts: vec![key(1)], ..Change::default() });
+}
+
+#[test]
+fn a_service_that_changed_is_not_named_for_its_alerts_as_well() {
+    let cf = |to: &str| format!("virtual=1\n\treal={to}:80 gate\n\temailalert={to}@x.example\n");
+    let change = change_of("a.cf", &cf("10.0.0.1"), &cf("10.0.0.2"));
+    assert_eq!(change, Change { changed: vec![key(1)], ..Change::default() });
+}
+
+#[test]
+fn a_change_of_what_is_watched_is_told() {
+    let mon = |to: &str| {
+        let alert = format!("\t\t\talert mail.alert {to}\n");
+        format!(
+            "hostgroup web 10.0.0.7\nwatch web\n\tservice http\n\t\tinterval 1m\n\
+             \t\tmonitor http.monitor\n\t\tperiod wd {{Sun-Sat}}\n{alert}"
+        )
+    };
+    let change = change_of("mon.cf", &mon("a"), &mon("b"));
+    assert_eq!(change, Change { watching: true, ..Change::default() });
+    assert_eq!(change.to_string(), "0 added, 0 changed, 0 removed, watching changed");
+}

@@ -1,6 +1,6 @@
 //! Addresses: of services, of fallbacks, of hosts in general.
 
-use std::net::Ipv6Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::draft::{FallbackDraft, VirtualAddress};
 use super::lines::Piece;
@@ -128,4 +128,28 @@ pub(super) fn is_host(host: Piece<'_>, ipv6: bool) -> bool {
             !host.text.is_empty() && host.text.bytes().all(name)
         }
     }
+}
+
+/// An IPv4 address of two or three numbers, whose last stands for all bytes that are left.
+///
+/// One number alone, or a zero before another digit, which makes a number octal, is a slip.
+pub(super) fn short_ipv4(text: &str) -> Option<Ipv4Addr> {
+    let plain = |word: &str| is_digits(word) && (word == "0" || !word.starts_with('0'));
+    let words: Vec<&str> = text.split('.').collect();
+    if !(2..=3).contains(&words.len()) || !words.iter().copied().all(plain) {
+        return None;
+    }
+    let (last, first) = words.split_last()?;
+    let mut bytes = [0; 4];
+    for (byte, word) in bytes.iter_mut().zip(first) {
+        *byte = word.parse().ok()?;
+    }
+    let rest: u32 = last.parse().ok()?;
+    let bits = 8 * (4 - first.len());
+    (rest >> bits == 0).then(|| Ipv4Addr::from(u32::from_be_bytes(bytes) | rest))
+}
+
+/// Four numbers, whatever their size.
+pub(super) fn is_dotted_quad(text: &str) -> bool {
+    text.split('.').count() == 4 && text.split('.').all(is_digits)
 }

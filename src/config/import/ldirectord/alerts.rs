@@ -165,13 +165,20 @@ fn is_address(text: &str) -> bool {
     whole.parse::<lettre::Address>().is_ok()
 }
 
+/// Ten years, in seconds: whoever waits longer is never reminded.
+const MAX_REMIND: u64 = 10 * 365 * 86_400;
+
 fn seconds(value: Piece<'_>, report: &mut Report) -> Option<u64> {
-    let digits = value.text.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.text.len());
-    let seconds = value.text[..digits].parse().ok().filter(|n| *n <= 10 * 365 * 86_400);
-    if seconds.is_none() {
+    let length = value.text.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.text.len());
+    if length == 0 {
         report.error(value.span(), "emailalertfreq must be a number of seconds");
+        return None;
     }
-    seconds
+    let seconds = value.text[..length].parse().unwrap_or(u64::MAX);
+    if seconds > MAX_REMIND {
+        report.warning(value.span(), format!("taken for {MAX_REMIND}, which is the most"));
+    }
+    Some(seconds.min(MAX_REMIND))
 }
 
 fn stages(value: Piece<'_>, report: &mut Report) -> Option<Stages> {

@@ -158,7 +158,8 @@ impl Plan {
                 {
                     endpoint = other;
                 }
-                self.negotiate(url.as_ref(), real, resolver.report)
+                let at = Endpoint::new(address, self.check_port(written));
+                self.negotiate(url.as_ref(), real, at, resolver.report)
             }
         };
         // Between connects there is no need for connects, and nothing between nothings.
@@ -191,22 +192,51 @@ impl Plan {
         }
     }
 
-    /// What a real is asked; what cannot be asked is always down, as with ldirectord.
-    fn negotiate(&self, url: Option<&Url<'_>>, real: &RealDraft<'_>, report: &mut Report) -> Probe {
+    /// What the real at this endpoint is asked; what cannot be asked is always down, as with
+    /// ldirectord.
+    fn negotiate(
+        &self,
+        url: Option<&Url<'_>>,
+        real: &RealDraft<'_>,
+        at: Endpoint,
+        report: &mut Report,
+    ) -> Probe {
         let asked = self.words.asked(real.pair);
-        let probe = match (self.words.speech, url) {
-            (_, Some(url)) => Ok(self.words.http(Some(url), None, asked.receive)),
-            (Speech::Oracle, None) => {
+        let probe = match (self.words.speech, url, real.pair) {
+            (_, Some(url), _) => Ok(self.words.http(Some((url, at.address)), None, asked.receive)),
+            (Speech::HttpProxy, None, Some((request, _))) => {
+                self.own_page(request, at, asked.receive, report)
+            }
+            (Speech::Oracle, None, _) => {
                 let program = "an Oracle server is asked by a program of directord's: oracle.check";
                 report.note(self.place.clone(), program).hint("it needs sqlplus");
                 self.words.oracle(asked).map(|(argv, input)| self.external(argv, Some(input)))
             }
-            (_, None) => self.words.probe(asked),
+            _ => self.words.probe(asked),
         };
         probe.unwrap_or_else(|missing| {
             report.warning(self.place.clone(), format!("{missing}: always down"));
             Probe::Off
         })
+    }
+
+    /// What a proxy's own pair asks of it: a URL, or else a page of the proxy's.
+    fn own_page(
+        &self,
+        request: Piece<'_>,
+        at: Endpoint,
+        receive: Option<String>,
+        report: &mut Report,
+    ) -> Result<Probe, &'static str> {
+        let written = request.value();
+        if Url::parse(&written, "http").is_some() {
+            return self.words.http_proxy(written, receive);
+        }
+        let url = format!("http://{at}/{}", written.strip_prefix('/').unwrap_or(&written));
+        report
+            .warning(request.span(), format!("the proxy is asked for {url}"))
+            .hint("write the whole URL: http://HOST/PAGE");
+        self.words.http_proxy(url, receive)
     }
 
     /// Where a real's own full URL leads.

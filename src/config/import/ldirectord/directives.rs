@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::draft::{APPLICATIONS, CheckType, Draft, Globals, Shared};
 use super::lines::{Piece, Statement};
 use super::report::Report;
-use super::values::{MAX_SECONDS, is_digits, maybe_quoted, number, quoted, yes_no};
+use super::values::{MAX_SECONDS, is_digits, maybe_quoted, number, number_to, quoted, yes_no};
 use super::{address, real};
 use super::{alerts, catalogue};
 use crate::config::nearest::nearest;
@@ -63,7 +63,7 @@ pub(super) fn global<'t>(
     }
     match name.text {
         "timeout" => {
-            globals.timeout = number(value, MAX_SECONDS, report);
+            globals.timeout = number_to(MAX_SECONDS, value, report);
             report
                 .warning(name.span(), "timeout sets both checktimeout and negotiatetimeout")
                 .hint("ldirectord refuses it; write the two instead");
@@ -99,18 +99,18 @@ pub(super) fn global<'t>(
 /// What head and block have in common; whether `name` is part of it.
 fn shared<'t>(name: &str, value: Piece<'t>, to: &mut Shared<'t>, report: &mut Report) -> bool {
     match name {
-        "checktimeout" => to.checktimeout = number(value, MAX_SECONDS, report),
-        "negotiatetimeout" => to.negotiatetimeout = number(value, MAX_SECONDS, report),
+        "checktimeout" => to.checktimeout = number_to(MAX_SECONDS, value, report),
+        "negotiatetimeout" => to.negotiatetimeout = number_to(MAX_SECONDS, value, report),
         "checkinterval" => {
-            to.checkinterval = number(value, MAX_SECONDS, report).map(|n| (n, value.span()));
+            to.checkinterval = number_to(MAX_SECONDS, value, report).map(|n| (n, value.span()));
         }
         "checkcount" => {
-            to.checkcount = number(value, u32::MAX, report);
+            to.checkcount = number(value, report);
             report
                 .warning(value.span(), "checkcount is deprecated: it only counts pings")
                 .hint("failurecount says how many checks must fail");
         }
-        "failurecount" => to.failurecount = number(value, MAX_FAILURES, report),
+        "failurecount" => to.failurecount = number_to(MAX_FAILURES, value, report),
         "quiescent" => to.quiescent = yes_no(value, report),
         "cleanstop" => to.cleanstop = yes_no(value, report),
         "fallback" => to.fallback = address::fallback(value, false, report),
@@ -156,7 +156,7 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
         "checkport" => draft.checkport = check_port(value, report),
         "request" => draft.request = quoted(value, report),
         "receive" => draft.receive = quoted(value, report),
-        "httpmethod" => match value.text.to_ascii_uppercase().as_str() {
+        "httpmethod" => match maybe_quoted(value).text.to_ascii_uppercase().as_str() {
             "GET" => draft.head_method = None,
             "HEAD" => draft.head_method = Some(value.span()),
             _ => {
@@ -177,7 +177,7 @@ pub(super) fn member<'t>(statement: &Statement<'t>, draft: &mut Draft<'t>, repor
         "checkcommand" => draft.checkcommand = Some(maybe_quoted(value)),
         "scheduler" => draft.scheduler = scheduler(value, report),
         "schedflags" => draft.scheduler_flags = scheduler_flags(value, report),
-        "persistent" => draft.persistent = number(value, Persistence::MAX_TIMEOUT, report),
+        "persistent" => draft.persistent = persistent(value, report),
         "netmask" => draft.netmask = Some(value),
         "protocol" => draft.protocol = Some(maybe_quoted(value)),
         "ops" => draft.one_packet = yes_no(value, report).filter(|on| *on).map(|_| value.span()),
@@ -273,6 +273,17 @@ fn application(
     Some((found?, value.span()))
 }
 
+/// Of more there would be no service: ipvsadm refuses it to ldirectord.
+fn persistent(value: Piece<'_>, report: &mut Report) -> Option<u32> {
+    let seconds = number(value, report)?;
+    if seconds > Persistence::MAX_TIMEOUT {
+        let message = format!("too large: at most {}", Persistence::MAX_TIMEOUT);
+        report.error(value.span(), message);
+        return None;
+    }
+    Some(seconds)
+}
+
 fn check_port(value: Piece<'_>, report: &mut Report) -> Option<u16> {
     let text = maybe_quoted(value).text;
     let port = text.parse::<u16>().ok().filter(|p| *p != 0 && is_digits(text));
@@ -321,7 +332,8 @@ const SCHEDULERS: &[&str] = &[
 
 fn scheduler_flags(value: Piece<'_>, report: &mut Report) -> SchedulerFlags {
     let mut flags = SchedulerFlags::NONE;
-    for word in value.text.split(',') {
+    // Quotes are the shell's, which ldirectord hands them to.
+    for word in maybe_quoted(value).text.split(',') {
         flags = flags.with(match word {
             "sh-fallback" | "mh-fallback" | "flag-1" => SchedulerFlags::FALLBACK,
             "sh-port" | "mh-port" | "flag-2" => SchedulerFlags::PORT,

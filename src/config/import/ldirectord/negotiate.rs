@@ -1,5 +1,7 @@
 //! What a negotiate check asks, for each `service`.
 
+use std::net::IpAddr;
+
 use super::draft::{Draft, Speech};
 use super::lines::Piece;
 use super::report::Report;
@@ -83,7 +85,7 @@ impl Words {
         Ok(match self.speech {
             Speech::None => Probe::On,
             Speech::Http | Speech::Https => self.http(None, request.as_deref(), receive),
-            Speech::HttpProxy => return self.http_proxy(request, receive),
+            Speech::HttpProxy => return self.http_proxy(request.unwrap_or_default(), receive),
             Speech::Ftp => self.ftp(request, receive),
             Speech::Smtp => Probe::Smtp,
             Speech::Pop => Probe::Pop(self.mailbox(None)),
@@ -125,22 +127,22 @@ impl Words {
         })
     }
 
-    /// `url`: the real's own, that leads elsewhere.
+    /// `url`: the real's own, that leads elsewhere, and the real's address.
     pub(super) fn http(
         &self,
-        url: Option<&Url<'_>>,
+        url: Option<(&Url<'_>, IpAddr)>,
         request: Option<&str>,
         receive: Option<String>,
     ) -> Probe {
-        let (path, url_host, login) = match url {
-            Some(url) => (request::path(url.path), Some(url.host.to_owned()), url.login()),
+        let (path, host, login) = match url {
+            Some((url, real)) => (request::path(url.path), self.host(url, real), url.login()),
             None => (request::path(request.unwrap_or("/")), None, None),
         };
         Probe::Http(Box::new(HttpProbe {
             tls: (self.speech == Speech::Https).then_some(UNVERIFIED),
             method: if self.head { "HEAD" } else { "GET" }.to_owned(),
             path,
-            host: self.host.clone().or(url_host),
+            host: self.host.clone().or(host),
             status: StatusRanges::default(),
             receive,
             body_limit: HttpProbe::DEFAULT_BODY_LIMIT,
@@ -149,19 +151,29 @@ impl Words {
         }))
     }
 
-    /// The whole URL is asked of the real, which is a proxy.
-    fn http_proxy(
+    /// The Host header where there is no virtualhost and a real's own URL leads elsewhere: the
+    /// real's address all the same, as with ldirectord. By TLS a name is kept: it is asked for
+    /// there too, and servers want the two alike.
+    fn host(&self, url: &Url<'_>, real: IpAddr) -> Option<String> {
+        Some(match real {
+            _ if self.speech == Speech::Https && url.is_named() => url.host.to_owned(),
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => format!("[{address}]"),
+        })
+    }
+
+    /// The whole URL is asked of the real, which is a proxy; its host and port are the Host header.
+    pub(super) fn http_proxy(
         &self,
-        request: Option<String>,
+        text: String,
         receive: Option<String>,
     ) -> Result<Probe, &'static str> {
-        let text = request.unwrap_or_default();
         let url = Url::parse(&text, "http").ok_or("http_proxy needs a full URL in request")?;
         Ok(Probe::Http(Box::new(HttpProbe {
             tls: None,
             method: if self.head { "HEAD" } else { "GET" }.to_owned(),
             path: format!("http://{}{}", url.authority(), request::path(url.path)),
-            host: Some(url.host.to_owned()),
+            host: None,
             status: StatusRanges::default(),
             receive,
             body_limit: HttpProbe::DEFAULT_BODY_LIMIT,

@@ -1,6 +1,7 @@
 //! What an HTTP check asks for: paths, and URLs that lead elsewhere.
 
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 
 use super::values::is_digits;
 
@@ -39,6 +40,11 @@ impl<'t> Url<'t> {
             Some(port) => format!("{}:{port}", self.host),
             None => self.host.to_owned(),
         }
+    }
+
+    /// Whether the host is a name, no address.
+    pub(super) fn is_named(&self) -> bool {
+        !self.host.starts_with('[') && self.host.parse::<Ipv4Addr>().is_err()
     }
 
     /// The user and the password.

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::File;
+use super::address;
 use super::alerts;
 use super::check::{self, Plan};
 use super::draft::{Draft, FallbackDraft, Globals, RealDraft, VirtualAddress};
@@ -171,17 +172,29 @@ impl Resolver<'_> {
     /// The address of a host: itself, or the resolver's first of this family.
     pub(super) fn host(&mut self, host: Piece<'_>, family: Family) -> Option<IpAddr> {
         let bare = host.text.trim_start_matches('[').trim_end_matches(']');
+        let is_number = bare.bytes().all(|b| b.is_ascii_digit() || b == b'.');
         let found = match bare.parse::<IpAddr>() {
             Ok(address) => Some(address).filter(|address| Family::of(*address) == family),
-            // 10.0.0.256 and 10.1 are names to a resolver, and the latter even an address.
-            Err(_) if bare.bytes().all(|b| b.is_ascii_digit() || b == b'.') => None,
+            Err(_) if is_number && family == Family::Ipv4 => self.short_address(host),
+            // 10.0.0.256 is a name to a resolver.
+            Err(_) if is_number => None,
             Err(_) => self.names.host(bare, family).first().copied(),
         };
         if found.is_none() {
             let kind = if family == Family::Ipv6 { "IPv6" } else { "IPv4" };
-            self.report.error(host.span(), format!("{bare} has no {kind} address"));
+            let made = self.report.error(host.span(), format!("{bare} has no {kind} address"));
+            if is_number && family == Family::Ipv4 {
+                made.hint("write four numbers from 0 to 255, without zeros before them");
+            }
         }
         found
+    }
+
+    /// `127.1` is an address to a resolver, and was one to ldirectord.
+    fn short_address(&mut self, host: Piece<'_>) -> Option<IpAddr> {
+        let address = address::short_ipv4(host.text)?;
+        self.report.warning(host.span(), format!("read as {address}, as ldirectord does"));
+        Some(address.into())
     }
 
     /// A port by number or by name; of any protocol when that is not known.
@@ -219,14 +232,16 @@ impl Resolver<'_> {
     }
 
     fn persistence(&mut self, draft: &Draft<'_>) -> Option<Persistence> {
-        let netmask = match draft.netmask {
-            Some(word) => self.netmask(word, draft.family()),
-            None => None,
-        };
+        let family = draft.family();
         if let (Some(word), None) = (draft.netmask, draft.persistent) {
             self.report.warning(word.span(), "netmask has no effect without persistent");
+            // So it need not be one, if it looks like one.
+            if family == Family::Ipv4 && address::is_dotted_quad(word.text) {
+                return None;
+            }
         }
-        let netmask = netmask.unwrap_or(Netmask::host(draft.family()));
+        let netmask = draft.netmask.and_then(|word| self.netmask(word, family));
+        let netmask = netmask.unwrap_or(Netmask::host(family));
         draft.persistent.map(|timeout| Persistence { timeout, netmask })
     }
 

@@ -129,13 +129,66 @@ fn k01_numbers_are_read_with_whatever_surrounds_them() {
     assert_eq!((check.timeout, check.fall), (Duration::from_secs(3), 2));
     assert_eq!(warnings(&text), ["2x: read as 2, as ldirectord does"]);
     assert_eq!(
-        errors("checkinterval=0\nchecktimeout=x\nfailurecount=99999999999\n"),
-        [
-            "0: 0 is too small",
-            "x: a number of at least 1 is needed",
-            "99999999999: too large: at most 65535"
-        ]
+        errors("checkinterval=0\nchecktimeout=x\n"),
+        ["0: 0 is too small", "x: a number of at least 1 is needed"]
     );
+}
+
+#[test]
+fn k01_numbers_too_large_to_count_to_are_the_most_there_is() {
+    for count in ["99999", "99999999999"] {
+        let text = members(&[REAL, &format!("failurecount={count}")]);
+        assert_eq!(service(&text).servers[0].check.fall, u16::MAX);
+        assert_eq!(warnings(&text), [format!("{count}: taken for 65535, which is the most")]);
+    }
+    let text = format!("checkinterval=9999999\nchecktimeout=9999999\n{}", members(&[REAL]));
+    let check = service(&text).servers.remove(0).check;
+    let month = Duration::from_secs(31 * 24 * 3600);
+    assert_eq!((check.interval, check.timeout), (month, month));
+    // ipvsadm refuses this to ldirectord, which has no such service then.
+    let persistent = members(&[REAL, "persistent=9999999"]);
+    assert_eq!(errors(&persistent), ["9999999: too large: at most 2678400"]);
+}
+
+#[test]
+fn k01_addresses_may_be_short() {
+    let text = "virtual=127.1:80\n\treal=10.1->10.0.3:80 masq\n\tfallback=10.1.256 masq\n";
+    let service = service(text);
+    assert_eq!(service.key.to_string(), "127.0.0.1:80/tcp");
+    let servers: Vec<_> = service.servers.iter().map(|s| s.endpoint.to_string()).collect();
+    assert_eq!(servers, ["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]);
+    assert_eq!(service.fallback.unwrap().endpoint.to_string(), "10.1.1.0:80");
+    assert_eq!(warnings(text)[0], "127.1: read as 127.0.0.1, as ldirectord does");
+    // Octal, too large, and more likely half an address than the whole of one.
+    for host in ["192.168.010.1", "10.08", "256.1", "10.1.65536", "10.", "12"] {
+        let said = format!("{host}: {host} has no IPv4 address");
+        assert_eq!(errors(&members(&[&format!("real={host}:80 masq")])), [said]);
+    }
+}
+
+#[test]
+fn a_netmask_without_persistent_need_not_be_one() {
+    for mask in ["255.0.255.0", "0.0.0.999"] {
+        let text = members(&[REAL, &format!("netmask={mask}")]);
+        assert_eq!(warnings(&text), [format!("{mask}: netmask has no effect without persistent")]);
+        assert_eq!(service(&text).settings.persistence, None);
+    }
+    let said = "24: a netmask is written 255.255.255.0, its ones first";
+    assert_eq!(errors(&members(&[REAL, "netmask=24"])), [said]);
+}
+
+#[test]
+fn schedflags_may_stand_in_quotes() {
+    let text = members(&[REAL, "scheduler=sh", "schedflags=\"sh-port,sh-fallback\""]);
+    assert_eq!(service(&text).settings.scheduler_flags.bits(), 3);
+    let open = members(&[REAL, "schedflags=\"sh-port"]);
+    assert_eq!(errors(&open), ["\"sh-port: unknown scheduler flag"]);
+}
+
+#[test]
+fn httpmethod_may_stand_in_quotes() {
+    assert_eq!(http(&[REAL, "httpmethod=\"HEAD\""]).method, "HEAD");
+    assert_eq!(http(&[REAL, "httpmethod=\"get\""]).method, "GET");
 }
 
 #[test]
@@ -223,8 +276,40 @@ fn k12_a_reals_own_url_leads_elsewhere() {
     let real = server(&[url]);
     assert_eq!(real.check_endpoint.to_string(), "10.0.0.99:81");
     let Probe::Http(probe) = &real.check.probe else { panic!("{real:?}") };
-    assert_eq!((probe.path.as_str(), probe.host.as_deref()), ("/x", Some("10.0.0.99")));
+    assert_eq!((probe.path.as_str(), probe.host.as_deref()), ("/x", Some("10.0.0.11")));
     assert_eq!(probe.login, Some(("me".into(), "pw".into())));
+}
+
+#[test]
+fn k12_the_host_of_a_reals_own_url_is_the_real_or_the_virtualhost() {
+    let host = |url: &str, more: &[&str]| {
+        let real = format!("real=10.0.0.11:80 gate 1 \"{url}\", \"up\"");
+        http(&[&[&*real], more].concat()).host
+    };
+    assert_eq!(host("http://web1:81/x", &[]).as_deref(), Some("10.0.0.11"));
+    assert_eq!(host("http://web1:81/x", &["virtualhost=v"]).as_deref(), Some("v"));
+    let https = ["service=https"];
+    assert_eq!(host("https://10.0.0.99/x", &https).as_deref(), Some("10.0.0.11"));
+    // A name is asked for in TLS as well.
+    assert_eq!(host("https://web1/x", &https).as_deref(), Some("web1"));
+    let six = "virtual6=[::1]:80\n\treal6=[fe80::1]:80 gate 1 \"http://[fe80::2]/x\", \"up\"\n";
+    let Probe::Http(probe) = &service(six).servers[0].check.probe else { panic!() };
+    assert_eq!(probe.host.as_deref(), Some("[fe80::1]"));
+}
+
+#[test]
+fn k12_a_proxy_is_asked_for_the_whole_url_whose_port_the_host_has() {
+    let asked = |real: &str| {
+        let proxy = ["service=http_proxy", "request=\"http://www.x.y:81/a\"", "virtualhost=v"];
+        let probe = http(&[&[real], &proxy[..]].concat());
+        (probe.path, probe.host)
+    };
+    assert_eq!(asked("real=web1:3128 masq"), ("http://www.x.y:81/a".into(), None));
+    let own = asked("real=10.0.0.11:3128 masq 1 \"http://u:p@b:82/y\", \"up\"");
+    assert_eq!(own, ("http://b:82/y".into(), None));
+    // Its own words that are no URL are a page of the proxy itself.
+    let page = asked("real=10.0.0.11:3128 masq 1 \"page\", \"up\"");
+    assert_eq!(page, ("http://10.0.0.11:3128/page".into(), None));
 }
 
 #[test]
@@ -353,7 +438,10 @@ fn traps_of_ldirectord_are_errors() {
         ("checkport=70000", "70000: checkport must be a number from 1 to 65535"),
         ("quiescent=Yes", "Yes: must be yes or no"),
         ("protocol=fwm", "fwm: the protocol of an address is tcp, udp or sctp"),
-        ("netmask=255.0.255.0", "255.0.255.0: a netmask is written 255.255.255.0, its ones first"),
+        (
+            "persistent=5\n\tnetmask=255.0.255.0",
+            "255.0.255.0: a netmask is written 255.255.255.0, its ones first",
+        ),
         ("schedflags=sh-ports", "sh-ports: unknown scheduler flag"),
         ("service=htpp", "htpp: unknown service"),
         ("autoreload=yes", "autoreload: unknown directive autoreload"),

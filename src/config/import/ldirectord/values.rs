@@ -6,36 +6,39 @@ use super::report::Report;
 /// 31 days, in seconds: longer waits are slips of the finger.
 pub(super) const MAX_SECONDS: u32 = 31 * 24 * 3600;
 
-/// The first run of digits anywhere in the value, whatever surrounds it; 1 to `max`.
+/// The first run of digits anywhere in the value, whatever surrounds it; at least 1. What nobody
+/// counts up to is `u32::MAX`.
 ///
 /// Warns where something else than a unit of seconds is left over: `500ms` is 500 here.
-pub(super) fn number(value: Piece<'_>, max: u32, report: &mut Report) -> Option<u32> {
+pub(super) fn number(value: Piece<'_>, report: &mut Report) -> Option<u32> {
     let text = value.text;
     let start = text.find(|c: char| c.is_ascii_digit()).unwrap_or(text.len());
     let length = text[start..].find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len() - start);
     let digits = &text[start..start + length];
     let rest = text[start + length..].trim_matches(BLANK);
-    match digits.parse::<u32>() {
-        _ if digits.is_empty() => {
-            report.error(value.span(), "a number of at least 1 is needed");
-            None
-        }
-        Ok(0) => {
-            report.error(value.span(), "0 is too small").hint("write a number of at least 1");
-            None
-        }
-        Ok(number) if number <= max => {
-            let unit = ["", "s", "sec", "secs", "second", "seconds"].contains(&rest);
-            if start > 0 || !unit {
-                report.warning(value.span(), format!("read as {number}, as ldirectord does"));
-            }
-            Some(number)
-        }
-        _ => {
-            report.error(value.span(), format!("too large: at most {max}"));
-            None
-        }
+    if digits.is_empty() {
+        report.error(value.span(), "a number of at least 1 is needed");
+        return None;
     }
+    let number = digits.parse().unwrap_or(u32::MAX);
+    if number == 0 {
+        report.error(value.span(), "0 is too small").hint("write a number of at least 1");
+        return None;
+    }
+    let unit = ["", "s", "sec", "secs", "second", "seconds"].contains(&rest);
+    if start > 0 || !unit {
+        report.warning(value.span(), format!("read as {number}, as ldirectord does"));
+    }
+    Some(number)
+}
+
+/// The same; a larger one than `most` is taken for it, with a warning.
+pub(super) fn number_to(most: u32, value: Piece<'_>, report: &mut Report) -> Option<u32> {
+    let number = number(value, report)?;
+    if number > most {
+        report.warning(value.span(), format!("taken for {most}, which is the most"));
+    }
+    Some(number.min(most))
 }
 
 /// Exactly `yes` or `no`.

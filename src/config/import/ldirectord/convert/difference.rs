@@ -44,6 +44,8 @@ pub(super) fn between(ours: &VirtualService, printed: &VirtualService) -> Vec<St
     for (one, other) in servers.iter().zip(&printed.servers) {
         found.extend(between_servers(one, other, named));
     }
+    // What holds for one server mostly holds for the next.
+    found.dedup();
     found
 }
 

@@ -147,7 +147,9 @@ impl Item<'_> {
 /// The hosts of a service as its lines have them; a range's servers have numbers only.
 fn spelling(draft: &Draft<'_>, widths: &[usize], file: &File<'_>) -> Spelling {
     let name = |host: Piece<'_>| {
-        let named = !host.text.starts_with('[') && host.text.parse::<std::net::IpAddr>().is_err();
+        // An address in brackets, or of numbers alone, is written out.
+        let is_number = host.text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+        let named = !host.text.starts_with('[') && !is_number;
         named.then(|| host.text.to_owned())
     };
     let service = match draft.address {

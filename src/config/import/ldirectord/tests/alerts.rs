@@ -176,3 +176,14 @@ fn a_remark_alone_tells_nobody() {
     let told = alerts("emailalert=root\n", &["comment = for people"]).unwrap();
     assert_eq!(told.comment.as_deref(), Some("for people"));
 }
+
+#[test]
+fn a_reminder_in_more_than_ten_years_is_one_in_ten() {
+    let text = members(&[REAL, "emailalert=root", "emailalertfreq=99999999999999999999"]);
+    let said = warnings(&text);
+    assert!(
+        said.iter().any(|said| said.ends_with("taken for 315360000, which is the most")),
+        "{said:?}"
+    );
+    assert_eq!(errors(&members(&[REAL, "emailalertfreq=soon"])).len(), 1);
+}
