@@ -17,7 +17,7 @@ pub enum Presence {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wish {
     pub presence: Presence,
-    /// As every service says that has the address: two that differ are a mistake of their files.
+    /// As the first service says that has the address.
     pub announce: Announce,
 }
 

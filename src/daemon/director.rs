@@ -99,7 +99,7 @@ pub struct Stop {
 }
 
 impl Director {
-    /// Turns until stopped.
+    /// Turns until stopped. Returns until when what is left to be written may take.
     ///
     /// `waiting` are requests that came before there was anybody to answer them.
     pub async fn run(
@@ -107,7 +107,7 @@ impl Director {
         waiting: Vec<api::Request>,
         inputs: &mut UnboundedReceiver<Input>,
         requests: &mut Receiver<api::Request>,
-    ) {
+    ) -> Instant {
         let mut watchdog = service_manager::watchdog_interval().map(tokio::time::interval);
         let mut burst = Vec::with_capacity(BURST);
         self.carry_out();
@@ -144,7 +144,8 @@ impl Director {
                 tokio::task::yield_now().await;
             }
         }
-        let Some(stop) = self.stopping.take() else { return };
+        let end = Instant::now() + LAST_NOTES;
+        let Some(stop) = self.stopping.take() else { return end };
         for reply in stop.replies {
             let _ = reply.send(());
         }
@@ -155,7 +156,8 @@ impl Director {
             self.prober.farewell(left),
             self.desk.farewell(LAST_NOTES),
         );
-        self.desk.keep_unmade(unmade, LAST_NOTES).await;
+        self.desk.keep_unmade(unmade, end.saturating_duration_since(Instant::now())).await;
+        end
     }
 
     fn is_over(&self) -> bool {
@@ -681,7 +683,7 @@ mod tests {
         };
         tokio::select! {
             told = is_ready => assert_eq!(told, Ok(())),
-            () = director.run(Vec::new(), &mut from_inputs, &mut from_requests) => {
+            _ = director.run(Vec::new(), &mut from_inputs, &mut from_requests) => {
                 panic!("nobody asked for a stop");
             }
             () = tokio::time::sleep(Duration::from_secs(60)) => panic!("nobody was told"),

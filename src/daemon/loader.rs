@@ -213,10 +213,10 @@ pub fn start(
     (jobs, kept)
 }
 
-/// Waits until there is a copy of all that is in force, but no longer than this; whether there is.
-/// A load under way is not waited for: its files may be on a disk that hangs.
+/// Waits until all that is in force has its copy, or it was told why not, but no longer than this;
+/// whether that is so. A load under way is not waited for: its files may be on a disk that hangs.
 pub async fn settled(mut kept: watch::Receiver<bool>, limit: Duration) -> bool {
-    // Whatever could not be written was told; a thread that is gone writes nothing more.
+    // A thread that is gone writes nothing more.
     tokio::time::timeout(limit, kept.wait_for(|is_kept| *is_kept)).await.is_ok()
 }
 

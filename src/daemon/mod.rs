@@ -42,7 +42,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc;
 use std::thread;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc::{Receiver, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
@@ -368,19 +368,26 @@ async fn serve(
         upgrading: None,
     };
     director.vips.spare_unclaimed(is_any_rejected(&director.files));
-    director.run(waiting, &mut from_inputs, &mut from_requests).await;
+    let end = director.run(waiting, &mut from_inputs, &mut from_requests).await;
     let upgrading = director.upgrading.take();
 
     drop(director);
     // Their queues are closed and short; what an heir must know is worth a wait.
-    let (noted, kept) =
-        tokio::join!(scribe::settled(scribe, LAST_NOTES), loader::settled(is_kept, LAST_NOTES));
+    let left = end.saturating_duration_since(Instant::now());
+    let (noted, kept) = tokio::join!(scribe::settled(scribe, left), loader::settled(is_kept, left));
     if !(noted && kept) {
         tracing::warn!("the disk hangs: what a restart must know was not noted to its end");
     }
-    // Whoever wanted us to end while the last was written.
-    let mut rest = std::iter::from_fn(|| from_inputs.try_recv().ok());
-    let ends = rest.any(|input| matches!(input, Input::Terminate(_)));
+    let mut ends = false;
+    while let Ok(input) = from_inputs.try_recv() {
+        match input {
+            // Whoever wanted us to end while the last was written.
+            Input::Terminate(_) => ends = true,
+            // What could not be.
+            Input::Told(event) => telling::tell(&event),
+            _ => {}
+        }
+    }
     Ok(upgrading.map(|upgrading| Upgrading { is_to_end: upgrading.is_to_end || ends }))
 }
 

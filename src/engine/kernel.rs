@@ -20,8 +20,9 @@ pub(super) const READ_CHUNK: usize = 256;
 /// each.
 pub(super) const READ_BACK_LIMIT: usize = 512;
 
-/// A survey may cost this share of one processor.
-const SURVEY_SHARE: u32 = 120;
+/// A survey may cost this share of one processor. With the reads of the rotation and the comparing,
+/// which are not counted in it, a look is to cost less than a hundredth.
+const SURVEY_SHARE: u32 = 150;
 /// However cheap a survey is, and however dear: drift is to be found within ten seconds.
 const SURVEY_INTERVAL: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(9));
 

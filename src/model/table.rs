@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 use foldhash::quality::FixedState;
 
-use super::{Destination, Endpoint, Family, KernelName, Protocol, ServiceKey, ServiceSettings};
+use super::{Destination, Endpoint, KernelName, Protocol, ServiceKey, ServiceSettings};
 
 /// An IPVS table: target, observed and fake are all this type, so `==` is the question.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
@@ -118,22 +118,6 @@ impl From<&ServiceKey> for SurveyKey {
             }
             ServiceKey::Fwmark { mark, .. } => SurveyKey::Fwmark(mark),
         }
-    }
-}
-
-impl SurveyKey {
-    /// The service keys this may stand for.
-    pub fn service_keys(self) -> impl Iterator<Item = ServiceKey> {
-        let (first, second) = match self {
-            SurveyKey::Address(protocol, Endpoint { address, port }) => {
-                (ServiceKey::Address { protocol, address, port }, None)
-            }
-            SurveyKey::Fwmark(mark) => (
-                ServiceKey::Fwmark { mark, family: Family::Ipv4 },
-                Some(ServiceKey::Fwmark { mark, family: Family::Ipv6 }),
-            ),
-        };
-        std::iter::once(first).chain(second)
     }
 }
 

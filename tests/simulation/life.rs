@@ -270,6 +270,52 @@ fn drift_is_found_repaired_and_told_within_ten_seconds() {
     assert_eq!(world.snapshot().kernel.drift_repaired, 3);
 }
 
+/// What is expected of a listing is kept from look to look, and must not outlive our own writes. Of
+/// 200 services the rotation, which would find it as well, takes 13 looks.
+#[test]
+fn a_row_that_we_removed_and_somebody_put_back_is_found_by_the_next_looks() {
+    let mut world = running((1..=200).map(|n| service(n, &[n])));
+    world.run(5 * SECOND);
+    let row = world.kernel.table().services[&vip(150)].destinations.clone();
+    world.moods.insert(at(150), Mood::Refusing);
+    world.run(3 * SECOND);
+    assert_eq!(rows(&world.kernel.table(), 150), "");
+    world.kernel.table_mut(|table| {
+        table.services.get_mut(&vip(150)).unwrap().destinations = row;
+    });
+    world.run(3 * SECOND);
+    assert_eq!(rows(&world.kernel.table(), 150), "");
+}
+
+/// A listing shows the two services of a mark as one.
+#[test]
+fn drift_of_a_mark_is_found_by_the_next_looks_whoever_has_its_other_service() {
+    let marked = |family| {
+        let mut service = service(7, &[7]);
+        service.key = ServiceKey::Fwmark { mark: 7, family };
+        service
+    };
+    let (four, six) = (marked(Family::Ipv4), marked(Family::Ipv6));
+    for is_ours in [true, false] {
+        let kernel = Fake::new();
+        if !is_ours {
+            kernel.table_mut(|table| {
+                table.services.insert(six.key, Entry::empty(six.settings));
+            });
+        }
+        let mut world = World::new(kernel);
+        let both = [four.clone()].into_iter().chain(is_ours.then(|| six.clone()));
+        world.load(desired((10..=200).map(|n| service(n, &[n])).chain(both)));
+        world.run(5 * SECOND);
+        let right = world.kernel.table();
+        world.kernel.table_mut(|table| {
+            table.services.get_mut(&four.key).unwrap().destinations.remove(&at(7));
+        });
+        world.run(3 * SECOND);
+        assert_eq!(world.kernel.table(), right, "{is_ours}");
+    }
+}
+
 #[test]
 fn drift_a_survey_does_not_show_is_found_by_the_rotation() {
     let mut world = running((1..=20).map(|n| service(n, &[n])));

@@ -52,6 +52,22 @@ impl Places {
         }
     }
 
+    fn runs(&self) -> bool {
+        matches!(self.state(), State::Running { .. })
+    }
+
+    /// Waits for a director that another start brings up.
+    fn until_other_runs(&self) -> io::Result<Started> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match until_running(None, &self.client())? {
+                // It has its pid file, and cannot be asked yet.
+                Started::Ended(_) if self.runs() && Instant::now() < end => sleep(LOOK),
+                other => return Ok(other),
+            }
+        }
+    }
+
     /// What keeps the one that runs from its work, if something does.
     pub(super) fn ailment(&self) -> Option<String> {
         monitor::ailment(&self.client(), STATUS_PATIENCE)
@@ -87,7 +103,7 @@ impl Places {
             let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
         }
         let end = Instant::now() + PATIENCE;
-        while matches!(self.state(), State::Running { .. }) || pid.is_some_and(is_alive) {
+        while self.runs() || pid.is_some_and(is_alive) {
             if Instant::now() > end {
                 return Err(format!("it does not end within {} s", PATIENCE.as_secs()));
             }
@@ -117,13 +133,13 @@ impl Places {
         log: Option<&Path>,
     ) -> Result<Vec<String>, (u8, String)> {
         let failed = |error: io::Error| (status::FAILED, format!("start: {error}"));
-        let _turn = self.claim().map_err(failed)?;
-        if matches!(self.state(), State::Running { .. }) {
-            // Another start was quicker: what it brought up is what was asked for.
-            return Ok(until_settled(&self.client()));
-        }
         let mut child = spawn(programme, config, log).map_err(failed)?;
-        match until_running(Some(&mut child), &self.client()).map_err(failed)? {
+        let mut started = until_running(Some(&mut child), &self.client()).map_err(failed)?;
+        if matches!(started, Started::Ended(Some(_))) && self.runs() {
+            // Another start was quicker: what it brings up is what was asked for.
+            started = self.until_other_runs().map_err(failed)?;
+        }
+        match started {
             Started::Running => Ok(until_settled(&self.client())),
             Started::Ended(code) => Err((code.unwrap_or(status::FAILED), last_words(&mut child))),
             Started::Late => {

@@ -19,8 +19,8 @@
 //! their way; `start` returns once the services are in the kernel, or says why they are not;
 //! `stop` returns when the daemon is gone; `restart` leaves the table as it is in between; and
 //! two files of one name are two directors; of two starts at one moment both are 0, and one
-//! director runs. A line in the log for each invocation is written by the one that becomes the
-//! daemon only.
+//! director runs. A line in the log for each invocation is written by
+//! the one that becomes the daemon only.
 
 mod arguments;
 mod instance;
@@ -28,7 +28,7 @@ mod places;
 
 use std::ffi::OsString;
 use std::fmt::Display;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -121,7 +121,7 @@ fn act(asked: &Asked, programme: &Path, root: &Root) -> u8 {
         complain(format_args!("Config file {} not found", written.display()));
         return status::FAILED;
     }
-    let start = || start(asked, &places, programme, root);
+    let start = || start(asked, places.clone(), programme, root);
     match (asked.action, runs) {
         (Action::Status, _) => tell_status(&places, state),
         (Action::Stop, _) => done(places.stop(false).map_err(|why| (status::FAILED, why))),
@@ -141,18 +141,19 @@ fn act(asked: &Asked, programme: &Path, root: &Root) -> u8 {
     }
 }
 
-fn start(asked: &Asked, places: &Places, programme: &Path, root: &Root) -> u8 {
+fn start(asked: &Asked, places: Places, programme: &Path, root: &Root) -> u8 {
     if let Some(pid) = places.stranger() {
         let why = format!("another ldirectord is running with pid {pid}: stop that one first");
         return done(Err((status::FAILED, why)));
     }
     let Some(head) = valid(&places.config) else { return status::CONFIG };
+    let places = match claimed(asked, places, root) {
+        Ok(places) => places,
+        Err(error) => return done(Err((status::FAILED, format!("start: {error}")))),
+    };
     if asked.debug || head.supervised {
-        if let Err(error) = places.claim() {
-            return done(Err((status::FAILED, format!("start: {error}"))));
-        }
         let log = if asked.debug { None } else { Some(Sink::Output) };
-        return serve_here(asked, places, None, persona(asked, programme, log), root);
+        return serve_here(asked, &places, None, persona(asked, programme, log), root);
     }
     let log = match &head.log {
         Some(LogPlace::File(file)) => Some(file.to_path_buf()),
@@ -169,6 +170,15 @@ fn start(asked: &Asked, places: &Places, programme: &Path, root: &Root) -> u8 {
         }
         Err(why) => done(Err(why)),
     }
+}
+
+fn claimed(asked: &Asked, places: Places, root: &Root) -> io::Result<Places> {
+    if places.claim()? {
+        return Ok(places);
+    }
+    // They are another file's, which had none a moment ago.
+    let places = places::find(asked.config.as_deref(), root);
+    places.claim().map(|_| places)
 }
 
 /// The daemon itself, called by [`Places::start`].

@@ -1,13 +1,11 @@
 //! Where things are: the configuration file, the pid file, the daemon's folders.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::thread::sleep;
-use std::time::Instant;
+use std::process;
 
-use crate::cli::started::{LOOK, PATIENCE};
 use crate::daemon::disk;
 
 /// The top of the file system; another one in tests.
@@ -128,39 +126,27 @@ fn claim(runtime_dir: &Path) -> Option<PathBuf> {
     Some(PathBuf::from(std::ffi::OsString::from_vec(bytes)))
 }
 
-/// The lock of a folder, once nobody else has it.
-fn turn(folder: &Path) -> io::Result<File> {
-    let folder = File::open(folder)?;
-    let end = Instant::now() + PATIENCE;
-    loop {
-        match folder.try_lock() {
-            Ok(()) => return Ok(folder),
-            Err(TryLockError::WouldBlock) if Instant::now() < end => sleep(LOOK),
-            Err(TryLockError::WouldBlock) => {
-                let seconds = PATIENCE.as_secs();
-                return Err(io::Error::other(format!(
-                    "another start is under way for {seconds} s"
-                )));
-            }
-            Err(TryLockError::Error(error)) => return Err(error),
-        }
-    }
-}
-
 impl Places {
-    /// Makes the folders, and writes down that they are for this configuration. Starts take turns:
-    /// one that comes while this value lives waits here, for [`PATIENCE`] at most.
-    pub(super) fn claim(&self) -> io::Result<File> {
+    /// Makes the folders, and writes down that they are for this configuration. Returns whether they
+    /// are: a director of another file of this name may take them in the same moment, and where
+    /// ours are is then to be found anew.
+    pub(super) fn claim(&self) -> io::Result<bool> {
         use std::os::unix::ffi::OsStrExt;
         let words = |error: disk::DiskError| io::Error::other(error.to_string());
         disk::make_folder(&self.runtime_dir, 0o755).map_err(words)?;
         if let Some(folder) = self.pid_file.parent() {
             disk::make_folder(folder, 0o755).map_err(words)?;
         }
-        let turn = turn(&self.runtime_dir)?;
-        let config = self.config.as_os_str().as_bytes();
-        disk::replace(&self.runtime_dir.join(CLAIM), config, false).map_err(words)?;
-        Ok(turn)
+        // Whole before it has its name, which only the first can give.
+        let (path, whole) = (self.runtime_dir.join(CLAIM), format!("{CLAIM}.{}", process::id()));
+        let whole = self.runtime_dir.join(whole);
+        disk::replace(&whole, self.config.as_os_str().as_bytes(), false).map_err(words)?;
+        let named = fs::hard_link(&whole, &path);
+        let _ = fs::remove_file(&whole);
+        match named {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(claim(&self.runtime_dir).is_some_and(|config| config == self.config)),
+        }
     }
 }
 
@@ -214,8 +200,14 @@ mod tests {
         write(&b);
         let first = find(Some(&a), &root);
         assert_eq!(first.runtime_dir, top.path().join("run/directord/ldirectord.www.cf"));
-        first.claim().unwrap();
+        // Before either has said whose the folder is.
+        let too_slow = find(Some(&b), &root);
+        assert!(first.claim().unwrap());
+        assert!(first.claim().unwrap());
+        assert_eq!(too_slow.runtime_dir, first.runtime_dir);
+        assert!(!too_slow.claim().unwrap());
         let second = find(Some(&b), &root);
+        assert!(second.claim().unwrap());
         assert_ne!(second.runtime_dir, first.runtime_dir);
         assert_ne!(second.state_dir, first.state_dir);
         assert_eq!(find(Some(&a), &root), first);

@@ -1,14 +1,13 @@
-//! Which version of each file: no two may claim one service, or announce one address differently.
+//! Which version of each file: no two may claim one service.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::entry::{Conflict, Entry, Version, error};
-use super::inspect;
-use crate::config::{Lines, Place};
-use crate::model::{Announce, ServiceKey, VipKey};
+use crate::config::Place;
+use crate::model::ServiceKey;
 
-/// The version of each entry to put in force, in the same order. Where claims of files collide,
+/// The version of each entry to put in force, in the same order. Where files claim one service,
 /// those with a claim they did not have before give way; among several of those, the later in
 /// order. Giving way is noted in the entry.
 ///
@@ -16,7 +15,7 @@ use crate::model::{Announce, ServiceKey, VipKey};
 /// third file; so it goes on until nobody has to give way. Every round takes a version from some
 /// file, and a file has two at most.
 ///
-/// `agreed`: no claims of the versions in force collide, which is so once there was an
+/// `agreed`: no two of the versions in force claim one service, which is so once there was an
 /// update; before, they come from an earlier run and may be of different times.
 pub(super) fn choose(entries: &mut [Entry], agreed: bool) -> Vec<Option<Arc<Version>>> {
     let mut chosen: Vec<Option<Arc<Version>>> = entries.iter().map(Entry::best).collect();
@@ -25,10 +24,10 @@ pub(super) fn choose(entries: &mut [Entry], agreed: bool) -> Vec<Option<Arc<Vers
         if losers.is_empty() {
             return chosen;
         }
-        for Loser { at, clash, to } in losers {
+        for Loser { at, key, to } in losers {
             let (Some(version), Some(winner)) = (chosen[at].take(), &chosen[to]) else { continue };
             if entries[at].is_newest(&version) {
-                let conflict = conflict(&version, winner, &clash, &entries[at], &entries[to]);
+                let conflict = conflict(&version, winner, &key, &entries[at], &entries[to]);
                 let older = entries[at].in_force.clone();
                 chosen[at] = older.filter(|older| !Arc::ptr_eq(older, &version));
                 entries[at].conflict = Some(conflict);
@@ -37,19 +36,11 @@ pub(super) fn choose(entries: &mut [Entry], agreed: bool) -> Vec<Option<Arc<Vers
     }
 }
 
-/// The entry at `at` wants what the one at `to` keeps.
+/// The entry at `at` wants a service that the one at `to` keeps.
 struct Loser {
     at: usize,
-    clash: Clash,
+    key: ServiceKey,
     to: usize,
-}
-
-/// What two files cannot both have.
-enum Clash {
-    /// A service.
-    Service(ServiceKey),
-    /// Their own way of announcing this address.
-    Announce(VipKey),
 }
 
 fn losers(entries: &[Entry], chosen: &[Option<Arc<Version>>], agreed: bool) -> Vec<Loser> {
@@ -63,60 +54,25 @@ fn losers(entries: &[Entry], chosen: &[Option<Arc<Version>>], agreed: bool) -> V
     // is to be compared, not all. Its claims are few, so that looking them up by order costs less
     // than hashing 10,000 keys.
     let claims: BTreeSet<ServiceKey> = claiming.iter().flat_map(|(_, v)| v.keys()).collect();
-    let vips: BTreeSet<&VipKey> =
-        claiming.iter().flat_map(|(_, v)| v.vips()).map(|vip| &vip.key).collect();
-    let contested = |version: &Version| {
-        !agreed
-            || version.keys().any(|key| claims.contains(&key))
-            || version.vips().any(|vip| vips.contains(&vip.key))
-    };
+    let contested = |version: &Version| !agreed || version.keys().any(|key| claims.contains(&key));
     let settled = settled.into_iter().filter(|(_, version)| contested(version));
-    let mut owners = Owners::default();
+    let mut owners: HashMap<ServiceKey, usize> = HashMap::new();
     let mut losers = Vec::new();
     for (at, version) in settled.chain(claiming) {
-        match owners.clash(version) {
-            Some((clash, to)) => losers.push(Loser { at, clash, to }),
-            None => owners.add(at, version),
+        let taken = version.keys().find_map(|key| Some((key, *owners.get(&key)?)));
+        match taken {
+            Some((key, to)) => losers.push(Loser { at, key, to }),
+            None => owners.extend(version.keys().map(|key| (key, at))),
         }
     }
     losers
-}
-
-/// Who has what, by the places of their entries.
-#[derive(Default)]
-struct Owners<'a> {
-    services: HashMap<ServiceKey, usize>,
-    /// Several may have an address: the first of them.
-    vips: HashMap<&'a VipKey, (Announce, usize)>,
-}
-
-impl<'a> Owners<'a> {
-    fn clash(&self, version: &Version) -> Option<(Clash, usize)> {
-        let service = |key| Some((Clash::Service(key), *self.services.get(&key)?));
-        version.keys().find_map(service).or_else(|| {
-            version.vips().find_map(|vip| {
-                let (announce, to) = self.vips.get(&vip.key)?;
-                (*announce != vip.announce).then(|| (Clash::Announce(vip.key.clone()), *to))
-            })
-        })
-    }
-
-    fn add(&mut self, at: usize, version: &'a Version) {
-        self.services.extend(version.keys().map(|key| (key, at)));
-        for vip in version.vips() {
-            self.vips.entry(&vip.key).or_insert((vip.announce, at));
-        }
-    }
 }
 
 fn claims_nothing_new(entry: &Entry, version: &Arc<Version>) -> bool {
     entry.in_force.as_ref().is_some_and(|in_force| {
         Arc::ptr_eq(in_force, version) || {
             let before: HashSet<ServiceKey> = in_force.keys().collect();
-            let told = |version| Version::vips(version).map(|vip| (&vip.key, vip.announce));
-            let announced: HashSet<_> = told(in_force).collect();
             version.keys().all(|key| before.contains(&key))
-                && told(version).all(|vip| announced.contains(&vip))
         }
     })
 }
@@ -124,34 +80,19 @@ fn claims_nothing_new(entry: &Entry, version: &Arc<Version>) -> bool {
 fn conflict(
     loser: &Version,
     winner: &Version,
-    clash: &Clash,
+    key: &ServiceKey,
     loser_entry: &Entry,
     winner_entry: &Entry,
 ) -> Conflict {
     let place_in = |version: &Version, entry: &Entry| {
-        let place = match clash {
-            Clash::Service(key) => version.place_of(key),
-            Clash::Announce(key) => version.place_of_vip(key),
-        };
-        place.cloned().unwrap_or(Place { file: entry.path.clone(), span: 0..0 })
+        let start = Place { file: entry.path.clone(), span: 0..0 };
+        version.place_of(key).cloned().unwrap_or(start)
     };
-    let there = place_in(winner, winner_entry);
-    let line = Lines::of(&winner.text).line(there.span.start);
-    let other = format!("{}:{line}", winner_entry.path.display());
-    let (message, hint, label) = match clash {
-        Clash::Service(key) => (
-            format!("{key} is already declared in {other}"),
-            "one virtual service belongs to one file",
-            "declared here",
-        ),
-        Clash::Announce(key) => (
-            format!("{key} is announced in another way in {other}"),
-            inspect::ANNOUNCE_ALIKE,
-            "announced here",
-        ),
-    };
+    let other = &winner_entry.path;
+    let line = winner.line_of(key);
+    let message = format!("{key} is already declared in {}:{line}", other.display());
+    let hint = "one virtual service belongs to one file";
     let mut diagnostic = error(place_in(loser, loser_entry), message, Some(hint));
-    diagnostic.related.push((there, label.to_owned()));
-    let other = Some((winner_entry.path.clone(), winner.text.clone()));
-    Conflict { diagnostic, other }
+    diagnostic.related.push((place_in(winner, winner_entry), "declared here".to_owned()));
+    Conflict { diagnostic, other: Some((other.clone(), winner.text.clone())) }
 }

@@ -11,8 +11,8 @@ use crate::config::{
     Declared, Defaults, Diagnostic, Dialect, FileRead, MonMeans, Names, Place, Severity, Source,
 };
 use crate::model::{
-    CheckSpec, Family, FileState, FileView, Head, MonFile, Protocol, ServiceKey, Settings, Vip,
-    VipKey, VirtualService, Watching,
+    CheckSpec, Family, FileState, FileView, Head, MonFile, Protocol, ServiceKey, Settings,
+    VirtualService, Watching,
 };
 
 /// A text without mistakes, and what it says.
@@ -34,20 +34,15 @@ impl Version {
         self.services.iter().map(|declared| declared.service.key)
     }
 
-    /// The addresses its services want to be on this host.
-    pub fn vips(&self) -> impl Iterator<Item = &Vip> {
-        self.services.iter().flat_map(|declared| &declared.service.vips)
+    /// In which line, from 1.
+    pub fn line_of(&self, key: &ServiceKey) -> u32 {
+        let at = self.services.iter().position(|declared| declared.service.key == *key);
+        at.and_then(|at| self.lines.get(at).copied()).unwrap_or(1)
     }
 
     /// Where the file claims this service.
     pub fn place_of(&self, key: &ServiceKey) -> Option<&Place> {
         self.services.iter().find(|d| d.service.key == *key).map(|d| &d.place)
-    }
-
-    /// Where the file wants this address.
-    pub fn place_of_vip(&self, key: &VipKey) -> Option<&Place> {
-        let wants = |declared: &&Declared| declared.service.vips.iter().any(|vip| vip.key == *key);
-        self.services.iter().find(wants).map(Declared::vip_place)
     }
 }
 
@@ -396,7 +391,6 @@ fn read(
     let mut parsed = parse(source, defaults, names);
     if !parsed.has_errors() {
         parsed.diagnostics.extend(inspect::duplicates(&parsed.services));
-        parsed.diagnostics.extend(inspect::disagreements(&parsed.services));
     }
     if parsed.has_errors() {
         return Err(parsed.diagnostics);

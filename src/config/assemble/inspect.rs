@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::entry::{Version, error};
-use crate::config::{Declared, Diagnostic};
+use crate::config::{Declared, Diagnostic, Severity};
 
 /// A text that parses and yet is not what its owner meant.
 pub(super) struct Problem {
@@ -99,8 +99,10 @@ pub(super) fn duplicates(services: &[Declared]) -> Vec<Diagnostic> {
     found
 }
 
-/// One error for each service that announces an address otherwise than one before it in the file.
-pub(super) fn disagreements(services: &[Declared]) -> Vec<Diagnostic> {
+/// One warning for each service that announces an address otherwise than one before it. No mistake: that would take a file's services away for what another file says.
+pub(super) fn disagreements<'a>(
+    services: impl Iterator<Item = &'a Declared>,
+) -> Vec<(&'a Declared, Diagnostic)> {
     let mut first = HashMap::new();
     let mut found = Vec::new();
     for declared in services {
@@ -109,17 +111,16 @@ pub(super) fn disagreements(services: &[Declared]) -> Vec<Diagnostic> {
             if announce == vip.announce {
                 continue;
             }
-            let message = format!("{} is announced in another way", vip.key);
-            let mut twice = error(declared.vip_place().clone(), message, Some(ANNOUNCE_ALIKE));
+            let message = format!("services differ in how {} is announced", vip.key);
+            let hint = "services that share an address write the same announce";
+            let mut twice = error(declared.vip_place().clone(), message, Some(hint));
+            twice.severity = Severity::Warning;
             twice.related.push((other.vip_place().clone(), "announced here".to_owned()));
-            found.push(twice);
+            found.push((declared, twice));
         }
     }
     found
 }
-
-/// What to do where services announce one address in two ways.
-pub(super) const ANNOUNCE_ALIKE: &str = "services that share an address write the same announce";
 
 /// The line of each service, from 1, in one walk over the text.
 pub(super) fn lines(text: &str, services: &[Declared]) -> Vec<u32> {

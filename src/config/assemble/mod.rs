@@ -318,7 +318,8 @@ impl Store {
 /// Every mistake in these files, with nothing remembered: for `directord check`.
 pub fn check(reading: &Reading, names: &dyn Names) -> (Arc<Desired>, Vec<Report>) {
     let mut store = Store::new(History::new());
-    let update = store.update(reading, names, Ask::default());
+    let mut update = store.update(reading, names, Ask::default());
+    update.reports.extend(report::disagreements(&store.entries));
     (store.in_force.unwrap_or_default(), update.reports)
 }
 

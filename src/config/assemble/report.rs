@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::entry::{Entry, Version, error_at_start};
-use crate::config::{Diagnostic, Lines, Severity, Unreadable, one_line, render};
+use super::inspect;
+use crate::config::{Declared, Diagnostic, Lines, Place, Severity, Unreadable, one_line, render};
 
 /// Something to tell about one file. Told when it is new, not at every reading.
 #[derive(Clone, PartialEq, Debug)]
@@ -103,6 +104,24 @@ pub(super) fn collect(
         };
         reports.extend(report);
     }
+}
+
+/// Where files that are in force disagree in what is no mistake of either.
+pub(super) fn disagreements(entries: &[Entry]) -> Vec<Report> {
+    let in_force = || entries.iter().filter_map(|entry| Some((entry, entry.in_force.as_ref()?)));
+    let declared = in_force().flat_map(|(_, version)| &version.services);
+    let texts: HashMap<_, _> = in_force().map(|(entry, v)| (&entry.path, &v.text)).collect();
+    let source = |place: &Place| Some((place.file.clone(), Arc::clone(texts.get(&place.file)?)));
+    let report = |(declared, diagnostic): (&Declared, Diagnostic)| {
+        let places = diagnostic.related.iter().map(|(place, _)| place);
+        Report {
+            file: declared.place.file.clone(),
+            kind: ReportKind::Remarks,
+            sources: places.chain([&diagnostic.place]).filter_map(source).collect(),
+            diagnostics: vec![diagnostic],
+        }
+    };
+    inspect::disagreements(declared).into_iter().map(report).collect()
 }
 
 fn rejected(

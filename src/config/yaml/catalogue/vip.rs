@@ -34,7 +34,7 @@ pub static VIP_ANNOUNCE: Key = Key::new(
     "announce",
     Kind::Mapping(&ANNOUNCE_KEYS),
     "how neighbours are told where the address is: gratuitous ARP, unsolicited neighbour \
-     advertisements",
+     advertisements; alike in all services that share the address",
 )
 .example("{count: 5, again: 5s, refresh: 1m}");
 
