@@ -10,9 +10,10 @@ judges_running() {
 # A resource script with its words and the action, as heartbeat calls it: argv by "::".
 call() { on lvs1 /etc/ha.d/resource.d/${1%%::*} $(words "$1") "$2"; }
 words() { case $1 in *::*) echo "${1#*::}" | sed 's/::/ /g' ;; esac; }
-# The processes of all directors.
+# The processes of all directors; one that had to be killed leaves its pid file behind.
 directors() {
-    on lvs1 sh -c 'cat /run/directord/directord.pid /run/directord/*/directord.pid 2>/dev/null; :'
+    on lvs1 sh -c 'for pid in $(cat /run/directord/directord.pid /run/directord/*/directord.pid \
+        2>/dev/null); do kill -0 "$pid" 2>/dev/null && echo "$pid"; done; :'
 }
 
 set_up() {
