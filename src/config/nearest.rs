@@ -11,6 +11,8 @@ pub(super) fn nearest<'w>(given: &str, known: impl Iterator<Item = &'w str>) -> 
     }
     let most = (given.len() / 3).max(1);
     known
+        // They are that far apart at least.
+        .filter(|word| word.len().abs_diff(given.len()) <= most)
         .map(|word| (distance(&given, word), word))
         .filter(|(distance, word)| *distance <= most && *distance < word.len())
         .min_by_key(|(distance, _)| *distance)
