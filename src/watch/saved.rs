@@ -121,6 +121,10 @@ impl Watcher {
         }
         let within = self.watching.settings.collapse.map(|collapse| collapse.within);
         self.storms.load(saved.storms, &self.services, within.unwrap_or_default(), now);
+        if !self.tells_of_servers() {
+            // An earlier run may have told of them.
+            self.forget_servers(now);
+        }
         self.arm_storms();
         self.settle_all(now);
     }
