@@ -25,7 +25,7 @@ pub struct WatchStatus {
     pub summary: Option<String>,
     /// By whom and with which words, `USER: COMMENT`.
     pub acknowledged: Option<String>,
-    /// Nobody is told of it: it, its group or all its hosts are disabled.
+    /// Nobody is told of it: it or its group is disabled, or nobody asked, since all its hosts are.
     pub disabled: bool,
     /// As its monitor last found them, in its order; empty where nothing is known of each.
     pub hosts: Vec<HostStatus>,

@@ -182,14 +182,14 @@ impl Watcher {
         let own = self.services.get(key).and_then(|service| service.spec.hosts.as_ref());
         self.disabled.watch(&key.group).is_some()
             || self.disabled.service(key).is_some()
-            || own.is_some_and(|hosts| hosts.iter().all(|host| self.disabled.host(host)))
+            || own.is_some_and(|hosts| hosts.iter().all(|host| self.disabled.host(host).is_some()))
     }
 
     /// Its own or those of the group, in the order of the file.
     fn enabled_hosts(&self, spec: &WatchSpec) -> Vec<String> {
         let of_group = self.watching.groups.get(&spec.key.group);
         let hosts = spec.hosts.as_ref().or(of_group).map_or(&[][..], |hosts| hosts);
-        hosts.iter().filter(|host| !self.disabled.host(host)).cloned().collect()
+        hosts.iter().filter(|host| self.disabled.host(host).is_none()).cloned().collect()
     }
 
     /// The timer of a service follows what is known of it.

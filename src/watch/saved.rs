@@ -116,7 +116,9 @@ impl Watcher {
                     Disabling::Service(WatchKey { group, service })
                 }
             };
-            let since = since.min(now);
+            // By a clock that was ahead: it lasts as long as somebody said.
+            let ahead = since.since(now);
+            let (since, until) = (since - ahead, until.map(|until| until - ahead));
             self.disable_silently(what, Disabled { since, user, reason, until }, now);
         }
         let within = self.watching.settings.collapse.map(|collapse| collapse.within);

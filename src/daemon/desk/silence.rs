@@ -34,7 +34,7 @@ impl Desk {
                 tracing::info!(target: crate::daemon::telling::TARGET,
                     "{name} is disabled by {user:?}: {reason:?}");
                 let lasts = seconds.map(Duration::from_secs);
-                WatchOrder::Disable { what: vec![what], user, reason, lasts }
+                WatchOrder::Disable { what: vec![what], user, reason, lasts, replaces: false }
             }
             AlertsCommand::Enable { .. } if !is_disabled => {
                 return drop(reply.send(Err(format!("{name} is not disabled"))));
