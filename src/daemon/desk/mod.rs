@@ -349,6 +349,7 @@ impl Desk {
     }
 
     fn carry_out(&mut self) {
+        let mut is_expired = false;
         while let Some(action) = self.watcher.poll_action() {
             match action {
                 WatchAction::Run(run) => self.run(*run),
@@ -365,6 +366,7 @@ impl Desk {
                     if matches!(event, WatchEvent::Failed { .. }) {
                         self.notes.mark(Instant::now());
                     }
+                    is_expired |= matches!(event, WatchEvent::Expired(_));
                     log(&event);
                 }
                 WatchAction::Recall(file) => notes::recall(file, self.inputs.clone()),
@@ -375,6 +377,9 @@ impl Desk {
                     self.due.extend(lines.map(to_file));
                 }
             }
+        }
+        if is_expired {
+            self.write_disabled();
         }
         if self.watcher.take_changed() {
             self.notes.mark(Instant::now());
@@ -474,11 +479,12 @@ mod tests {
     use std::path::Path;
 
     use tokio::sync::mpsc::unbounded_channel;
+    use tokio::sync::oneshot;
 
     use super::*;
     use crate::config::{self, Defaults, Dialect, Source};
     use crate::daemon::TableChoice;
-    use crate::model::{MonFile, WatchSpec};
+    use crate::model::{AlertsCommand, AlertsOf, MonFile, WatchSpec};
 
     #[tokio::test]
     async fn a_monitor_that_panics_does_not_hold_its_service_for_ever() {
@@ -550,5 +556,91 @@ mod tests {
             let calls: Vec<_> = made.iter().map(|lane| Delivery::Call(call(lane))).collect();
             assert_eq!(desk.deliveries(), calls);
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_enabled_by_its_time_is_no_longer_in_mons_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = desk(folder.path());
+        let now = desk.clock.now();
+        desk.handle_config(&desired(folder.path()), None, now);
+        let (user, reason) = ("ann".to_owned(), "new disk".to_owned());
+        let of = AlertsOf::Service { name: "g".to_owned(), server: None };
+        let command = AlertsCommand::Disable { of, user, reason, seconds: Some(60) };
+        desk.silence(command, oneshot::channel().0, now);
+        let written = async |wanted: &str| {
+            let path = folder.path().join("disabled");
+            while std::fs::read_to_string(&path).ok().as_deref() != Some(wanted) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let patience = Duration::from_secs(60);
+        tokio::time::timeout(patience, written("disable watch g\n")).await.unwrap();
+        desk.handle_timeout(now + Duration::from_secs(60));
+        tokio::time::timeout(patience, written("")).await.unwrap();
+    }
+
+    /// Who asks by the socket and not by the command line is bound by the same rules.
+    #[tokio::test]
+    async fn what_is_asked_of_alerts_is_bounded_carried_out_and_then_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inputs, mut from_inputs) = unbounded_channel();
+        let mut desk = Desk { inputs, ..desk(folder.path()) };
+        let now = desk.clock.now();
+        desk.handle_config(&desired(folder.path()), None, now);
+        let of = || AlertsOf::Host("10.0.0.9".to_owned());
+        let disable = |user: &str, reason: &str, seconds| {
+            let (user, reason) = (user.to_owned(), reason.to_owned());
+            AlertsCommand::Disable { of: of(), user, reason, seconds: Some(seconds) }
+        };
+        let long = "x".repeat(501);
+        for refused in [
+            disable("ann", "x", u64::MAX),
+            disable("ann", "x", 0),
+            disable("ann", &long, 1),
+            disable("ann", " ", 1),
+            disable(&long, "x", 1),
+        ] {
+            let (reply, mut answer) = oneshot::channel();
+            desk.silence(refused, reply, now);
+            assert!(answer.try_recv().is_ok_and(|answer| answer.is_err()));
+        }
+        let commands = [
+            disable("ann", "new disk", 60),
+            disable("bob", "newer disk", 600),
+            AlertsCommand::Enable { of: of() },
+        ];
+        let (mut replaced, mut told) = (Vec::new(), Vec::new());
+        for command in commands {
+            let (reply, mut answer) = oneshot::channel();
+            desk.silence(command, reply, now);
+            let report = loop {
+                desk.handle_timeout(now);
+                tokio::select! {
+                    report = &mut answer => break report.unwrap().unwrap(),
+                    Some(input) = from_inputs.recv() => match input {
+                        Input::Watched(news) => drop(desk.handle(news, now)),
+                        Input::Told(event) => told.push(event.to_string()),
+                        _ => {}
+                    },
+                    () = tokio::time::sleep(Duration::from_millis(5)) => {}
+                }
+            };
+            assert_eq!(report.affected.names, ["host 10.0.0.9"]);
+            replaced.extend(report.replaced.into_iter().map(|old| (old.user, old.reason)));
+        }
+        assert_eq!(replaced, [("ann".to_owned(), "new disk".to_owned())]);
+        while let Ok(input) = from_inputs.try_recv() {
+            if let Input::Told(event) = input {
+                told.push(event.to_string());
+            }
+        }
+        let lines = [
+            "alerts disabled what=\"host 10.0.0.9\" by=\"ann\" for=60s reason=\"new disk\"",
+            "alerts disabled what=\"host 10.0.0.9\" by=\"bob\" for=600s reason=\"newer disk\"",
+            "alerts enabled what=\"host 10.0.0.9\"",
+        ];
+        assert_eq!(told, lines);
+        assert!(desk.watcher.disabled().is_empty(), "the watch of that host alone as well");
     }
 }
