@@ -7,9 +7,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use directord::api::{Handle, Request, bind, serve, socket_path};
 use directord::model::{
-    Ailment, AlertsCommand, CheckView, CommandReport, KernelView, NameList, Phase, PlanLine,
-    PlanView, ReloadReport, Role, RoleReport, ServerView, ServiceView, Sign, Snapshot, Verdict,
-    Vitals,
+    Ailment, AlertsCommand, AlertsReport, CheckView, CommandReport, DisabledKind, DisabledStatus,
+    KernelView, NameList, Phase, PlanLine, PlanView, ReloadReport, Role, RoleReport, ServerView,
+    ServiceView, Sign, Snapshot, Verdict, Vitals,
 };
 use tempfile::TempDir;
 use tokio::sync::{mpsc, oneshot};
@@ -188,7 +188,16 @@ async fn answer(
             Request::Alerts(AlertsCommand::Disable { of, user, reason, seconds }, reply) => {
                 assert!(!user.is_empty());
                 let affected = NameList::from_iter([format!("{of:?} {reason:?} {seconds:?}")]);
-                drop(reply.send(Ok(CommandReport { affected })));
+                let replaced = DisabledStatus {
+                    kind: DisabledKind::Watch,
+                    name: "shop".into(),
+                    user: "ann".into(),
+                    reason: "new release".into(),
+                    since: SystemTime::now() - Duration::from_secs(90),
+                    until: None,
+                };
+                let replaced = if seconds.is_some() { vec![replaced] } else { Vec::new() };
+                drop(reply.send(Ok(AlertsReport { affected, replaced })));
             }
         }
     }
@@ -351,7 +360,11 @@ fn alerts_are_disabled_with_a_reason_and_a_time_and_enabled_again() {
     let disable = ["alerts", "disable", "shop", "--server", "10.0.0.9:80", "--reason", "new disk"];
     let (status, out, _) = daemon.ask(&[&disable[..], &["--for", "1h30m"]].concat());
     let asked = "Service { name: \"shop\", server: Some(\"10.0.0.9:80\") }";
-    assert_eq!((status, out), (0, format!("disabled {asked} \"new disk\" Some(5400)\n")));
+    let disabled = format!("disabled {asked} \"new disk\" Some(5400)\n");
+    let (done, replaced) = out.split_at(disabled.len());
+    assert_eq!((status, done), (0, &*disabled));
+    let before = "instead of: watch shop  by ann, 1m30s ago, until it is enabled: new release\n";
+    assert_eq!(replaced.replace("1m31s", "1m30s"), before);
     let (status, out, _) = daemon.ask(&["alerts", "disable", "--host", "www1", "--reason", "x"]);
     assert_eq!((status, out.as_str()), (0, "disabled Host(\"www1\") \"x\" None\n"));
     let (status, _, errors) = daemon.ask(&["alerts", "enable", "shop"]);

@@ -17,8 +17,8 @@ use tokio::time::timeout;
 
 use super::{Refusal, listener, socket_path};
 use crate::model::{
-    AlertsCommand, Command, CommandReport, PlanView, ReloadReport, Role, RoleReport, Snapshot,
-    Vitals,
+    AlertsCommand, AlertsReport, Command, CommandReport, PlanView, ReloadReport, Role, RoleReport,
+    Snapshot, Vitals,
 };
 
 /// For a connection to be accepted, and for the answer to a question.
@@ -123,7 +123,7 @@ impl Client {
     }
 
     /// Has people told of something again, or not.
-    pub fn alerts(&self, command: &AlertsCommand) -> Result<CommandReport, Error> {
+    pub fn alerts(&self, command: &AlertsCommand) -> Result<AlertsReport, Error> {
         let body = serde_json::to_vec(command).map_err(|error| self.broken(error))?;
         self.ask(SHORT, Method::POST, "/v1/alerts", body)
     }

@@ -13,7 +13,7 @@
 //! | `POST /v1/stop?keep=false` | `{}`, once the table is as `on_stop` asks |
 //! | `POST /v1/upgrade` | `{}`, once the program that is to go on has been found able to |
 //! | `POST /v1/command` with a [`Command`] | [`CommandReport`] |
-//! | `POST /v1/alerts` with an [`AlertsCommand`] | [`CommandReport`] |
+//! | `POST /v1/alerts` with an [`AlertsCommand`] | [`AlertsReport`] |
 //!
 //! Whatever is not answered with 200 carries `{"error": ..., "hint": ...}`. Only root and the
 //! user the daemon runs as are heard: the socket has mode 0600, and the kernel's word on who is
@@ -37,8 +37,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::model::{
-    AlertsCommand, Command, CommandReport, PlanView, ReloadReport, Role, RoleReport, Snapshot,
-    Vitals,
+    AlertsCommand, AlertsReport, Command, CommandReport, PlanView, ReloadReport, Role, RoleReport,
+    Snapshot, Vitals,
 };
 
 pub use client::{Client, Error};
@@ -81,7 +81,7 @@ pub enum Request {
     /// Answered with what it was done to, or why it was not done.
     Command(Command, oneshot::Sender<Result<CommandReport, String>>),
     /// The same, about who is told.
-    Alerts(AlertsCommand, oneshot::Sender<Result<CommandReport, String>>),
+    Alerts(AlertsCommand, oneshot::Sender<Result<AlertsReport, String>>),
 }
 
 impl Request {
@@ -95,7 +95,8 @@ impl Request {
             Request::Role { reply, .. } => reply.is_closed(),
             Request::Stop { reply, .. } => reply.is_closed(),
             Request::Upgrade(reply) => reply.is_closed(),
-            Request::Command(_, reply) | Request::Alerts(_, reply) => reply.is_closed(),
+            Request::Command(_, reply) => reply.is_closed(),
+            Request::Alerts(_, reply) => reply.is_closed(),
         }
     }
 }

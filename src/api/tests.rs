@@ -10,7 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinHandle, spawn_blocking};
 
 use super::*;
-use crate::model::{Ailment, AlertsOf, KernelView, NameList, Phase, PlanLine, Role, Sign};
+use crate::model::{
+    Ailment, AlertsOf, AlertsReport, KernelView, NameList, Phase, PlanLine, Role, Sign,
+};
 
 fn snapshot() -> Snapshot {
     Snapshot {
@@ -79,7 +81,7 @@ async fn obliging_loop(mut requests: mpsc::Receiver<Request>) {
             Request::Command(_, reply) => drop(reply.send(Err("no such server".into()))),
             Request::Alerts(AlertsCommand::Enable { of }, reply) => {
                 let affected = NameList::from_iter([format!("{of:?}")]);
-                drop(reply.send(Ok(CommandReport { affected })));
+                drop(reply.send(Ok(AlertsReport { affected, ..AlertsReport::default() })));
             }
             Request::Alerts(_, reply) => drop(reply.send(Err("no such watch".into()))),
         }

@@ -1,27 +1,25 @@
 //! `directord alerts`: the operator's word on who is told.
 
 use std::io::Write;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::Subcommand;
 use nix::unistd::{User, getuid};
 
 use super::args;
 use super::exit::{self, Failure};
-use super::output::{Out, harmless};
+use super::output::{Out, Paint, harmless};
+use super::status::word;
 use crate::config::duration;
-use crate::model::{AlertsCommand, AlertsOf};
-
-/// The longest time that can be given, in days.
-const LONGEST_D: u64 = 3650;
-/// Characters of a reason: what fits on a line of `status`, and then some.
-const LONGEST_REASON: usize = 500;
+use crate::model::{AlertsCommand, AlertsOf, AlertsReport};
 
 /// Have nobody told of something for a while, or of it again.
 ///
 /// Real servers are checked all the same, and the kernel's table follows. A group that is watched,
 /// and a host of one, is not asked while it is disabled, as with mon. Whoever was told of a failure
-/// before is told of its end afterwards. Holds across a restart; `directord status` shows it.
+/// before is told of its end afterwards. Holds across a restart; `directord status` shows it. What is
+/// disabled already is disabled anew: the new word holds, and the old one is named. It is this
+/// director's word alone: of two, say it to both.
 #[derive(clap::Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Args {
@@ -57,7 +55,7 @@ enum Action {
 #[group(required = true, multiple = true)]
 struct Which {
     /// A virtual service with `alerts` by its name or address, a group that is watched, or
-    /// GROUP/SERVICE, one watch of it.
+    /// GROUP/SERVICE, one watch of it. Of several with one name all are meant.
     #[arg(value_name = "SERVICE", conflicts_with = "host")]
     service: Option<String>,
     /// This real server of it only: 192.168.0.1:80.
@@ -75,7 +73,7 @@ Examples:
   directord alerts disable --host www1 --reason 'ticket 4711' --for 1d
   directord alerts enable shop
 
-Exit statuses: 0 done, 3 directord is not running, 5 there is no such thing, or it is so already.";
+Exit statuses: 0 done, 3 directord is not running, 5 there is no such thing, or it is\nnot disabled.";
 
 pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
     let (command, runtime, done) = match args.action {
@@ -88,8 +86,12 @@ pub fn run(args: Args, out: &mut Out) -> Result<u8, Failure> {
             (AlertsCommand::Enable { of: which.of() }, runtime, "enabled")
         }
     };
-    for name in runtime.client().alerts(&command)?.affected.names {
+    let AlertsReport { affected, replaced } = runtime.client().alerts(&command)?;
+    for name in affected.names {
         writeln!(out, "{done} {}", harmless(&name))?;
+    }
+    for status in replaced {
+        writeln!(out, "instead of: {}", word(&status, SystemTime::now(), Paint(false)))?;
     }
     Ok(exit::OK)
 }
@@ -109,25 +111,16 @@ impl Which {
 fn user() -> String {
     let sudo = std::env::var("SUDO_USER").ok().filter(|name| !name.is_empty());
     let own = || User::from_uid(getuid()).ok().flatten().map(|user| user.name);
-    sudo.or_else(own).unwrap_or_else(|| getuid().to_string())
+    let user = sudo.or_else(own).unwrap_or_else(|| getuid().to_string());
+    user.chars().take(AlertsCommand::LONGEST_USER).collect()
 }
 
 fn time(text: &str) -> Result<Duration, String> {
-    let longest = Duration::from_secs(LONGEST_D * 86_400);
-    match duration(text) {
-        Some(time) if time < Duration::from_secs(1) => Err("at least a second".to_owned()),
-        Some(time) if time > longest => Err(format!("at most {LONGEST_D}d")),
-        Some(time) => Ok(time),
-        None => Err("a number with its unit: 30m, 2h, 1d12h".to_owned()),
-    }
+    let time = duration(text).ok_or("a number with its unit: 30m, 2h, 1d12h")?;
+    AlertsCommand::check_time(time).map(|()| time)
 }
 
 fn reason(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("say why".to_owned()),
-        long if long.chars().count() > LONGEST_REASON => {
-            Err(format!("at most {LONGEST_REASON} characters"))
-        }
-        text => Ok(text.to_owned()),
-    }
+    let text = text.trim();
+    AlertsCommand::check_reason(text).map(|()| text.to_owned())
 }

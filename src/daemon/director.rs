@@ -185,7 +185,7 @@ impl Director {
                     let subjects = self.engine.subjects(check);
                     self.telling.policy.handle_outcome(subjects, &outcome, status);
                 }
-                if self.desk.hears_checks() && self.engine.tells_of_checks() {
+                if self.desk.hears_checks() {
                     self.desk.handle_outcome(self.engine.subjects(check), &outcome, now);
                 }
                 self.engine.handle_outcome(check, outcome, took, now);
@@ -285,6 +285,7 @@ impl Director {
                 self.roles.retain(|waiting| !waiting.is_closed());
                 self.roles.push(reply);
                 self.engine.handle_role(role, "request", now);
+                self.desk.handle_role(self.engine.role(), now);
             }
             api::Request::Stop { keep, reply } => self.stop("request", keep, Some(reply)),
             api::Request::Upgrade(reply) => self.upgrade(reply),

@@ -325,6 +325,7 @@ async fn serve(
     reports.iter().for_each(|report| telling.hear_report(report, clock.now()));
     let prober = Prober::new();
     let mut desk = Desk::new(options, clock, prober.clone(), seed(), inputs.clone());
+    desk.handle_role(engine.role(), clock.now());
     desk.handle_config(&desired, None, clock.now());
     let started = Event::Started {
         version: env!("CARGO_PKG_VERSION"),

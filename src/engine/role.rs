@@ -62,12 +62,6 @@ impl Engine {
         self.kernel.dirty.extend(self.kernel.owned.keys());
     }
 
-    /// Whether anybody is told by alerts what checks of real servers find. On standby that is the
-    /// other director's to do; the first results after a takeover tell what is wrong then.
-    pub fn tells_of_checks(&self) -> bool {
-        self.part.role == Role::Active
-    }
-
     /// What came of the role; `None` while the table is being written and read back, and when a
     /// stop has come in between.
     pub fn role_report(&self) -> Option<RoleReport> {

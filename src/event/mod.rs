@@ -115,6 +115,19 @@ pub enum Event {
         #[serde(serialize_with = "text")]
         server: Endpoint,
     },
+    /// Nobody is told of it, by an operator's word.
+    AlertsDisabled {
+        /// `watch shop`.
+        what: String,
+        user: String,
+        reason: String,
+        /// Without it, until somebody enables it.
+        seconds: Option<u64>,
+    },
+    /// It is told of again, by an operator's word.
+    AlertsEnabled {
+        what: String,
+    },
     /// Somebody changed the row of a server by hand, and it is let be.
     LetBe {
         #[serde(serialize_with = "text")]
@@ -464,6 +477,14 @@ impl fmt::Display for Event {
             Event::SoftFailuresReset { service, server } => {
                 write!(f, "real server failing no longer service={service} server={server}")
             }
+            Event::AlertsDisabled { what, user, reason, seconds } => {
+                write!(f, "alerts disabled what={} by={}", quoted(what), quoted(user))?;
+                if let Some(seconds) = seconds {
+                    write!(f, " for={seconds}s")?;
+                }
+                write!(f, " reason={}", quoted(reason))
+            }
+            Event::AlertsEnabled { what } => write!(f, "alerts enabled what={}", quoted(what)),
             Event::LetBe { service, server, weight: Some(weight) } => write!(
                 f,
                 "weight set by hand is kept service={service} server={server} weight={weight}"

@@ -75,7 +75,7 @@ pub use watch::{
     WatchSettings, WatchSpec, Watching,
 };
 pub use watch_status::{
-    AlertsCommand, AlertsOf, DisabledKind, DisabledStatus, HostStatus, WatchStatus,
+    AlertsCommand, AlertsOf, AlertsReport, DisabledKind, DisabledStatus, HostStatus, WatchStatus,
 };
 pub use watched::{
     Acknowledged, AlertNote, Disabled, Disabling, FailureNote, Finding, HostResult, OpStatus, Trap,

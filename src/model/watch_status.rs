@@ -1,12 +1,12 @@
 //! What `status` and the API show of what is watched, and what an operator may ask about it.
 
 use std::fmt;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
 use super::view::{rfc3339, rfc3339_or_none};
-use super::{Disabling, OpStatus};
+use super::{Disabling, NameList, OpStatus};
 
 /// A service that is watched, by a monitor or by traps. Real servers that somebody is told of stand
 /// with their virtual service instead.
@@ -25,7 +25,7 @@ pub struct WatchStatus {
     pub summary: Option<String>,
     /// By whom and with which words, `USER: COMMENT`.
     pub acknowledged: Option<String>,
-    /// Nobody is told of it: it, its group or all its hosts are disabled.
+    /// Nobody is told of it: it or its group is disabled, or nobody asked, since all its hosts are.
     pub disabled: bool,
     /// As its monitor last found them, in its order; empty where nothing is known of each.
     pub hosts: Vec<HostStatus>,
@@ -95,6 +95,55 @@ pub enum AlertsCommand {
     Disable { of: AlertsOf, user: String, reason: String, seconds: Option<u64> },
     /// Tell as ever.
     Enable { of: AlertsOf },
+}
+
+impl AlertsCommand {
+    /// For longer than ten years nothing is disabled with an end.
+    pub const LONGEST: Duration = Duration::from_secs(3650 * 86_400);
+    /// Characters of a reason: what fits on a line of `status`, and then some.
+    pub const LONGEST_REASON: usize = 500;
+    /// Characters of a user's name.
+    pub const LONGEST_USER: usize = 100;
+
+    /// Whether it keeps to these bounds; the error is what does not.
+    pub fn check(&self) -> Result<(), String> {
+        let AlertsCommand::Disable { user, reason, seconds, .. } = self else { return Ok(()) };
+        if user.chars().count() > AlertsCommand::LONGEST_USER {
+            return Err(format!("a user's name has at most {} characters", Self::LONGEST_USER));
+        }
+        AlertsCommand::check_reason(reason)?;
+        seconds.map_or(Ok(()), |seconds| AlertsCommand::check_time(Duration::from_secs(seconds)))
+    }
+
+    pub fn check_reason(reason: &str) -> Result<(), String> {
+        if reason.trim().is_empty() {
+            return Err("say why".to_owned());
+        }
+        match reason.chars().count() > AlertsCommand::LONGEST_REASON {
+            true => Err(format!("at most {} characters", AlertsCommand::LONGEST_REASON)),
+            false => Ok(()),
+        }
+    }
+
+    pub fn check_time(time: Duration) -> Result<(), String> {
+        if time < Duration::from_secs(1) {
+            return Err("at least a second".to_owned());
+        }
+        match time > AlertsCommand::LONGEST {
+            true => Err(format!("at most {}d", AlertsCommand::LONGEST.as_secs() / 86_400)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// What an [`AlertsCommand`] did.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct AlertsReport {
+    /// What it was done to, as `watch shop`.
+    pub affected: NameList,
+    /// What was disabled already, as it was: this holds in its place.
+    #[serde(default)]
+    pub replaced: Vec<DisabledStatus>,
 }
 
 /// Of what.

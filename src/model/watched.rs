@@ -133,6 +133,9 @@ pub enum WatchOrder {
         user: String,
         reason: String,
         lasts: Option<Duration>,
+        /// Whether a host that is disabled already is disabled anew, as all else is; mon says that
+        /// there is none of its name.
+        replaces: bool,
     },
     Enable {
         what: Vec<Disabling>,

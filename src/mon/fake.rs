@@ -99,7 +99,7 @@ impl Watcher {
                 }
                 service.acknowledged = Some(Acknowledged { at: now, user, comment });
             }
-            WatchOrder::Disable { what, user, reason, lasts } => {
+            WatchOrder::Disable { what, user, reason, lasts, .. } => {
                 self.hosts_exist(&what)?;
                 let until = lasts.map(|lasts| now + lasts);
                 let disabled = Disabled { since: now, user, reason, until };

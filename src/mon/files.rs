@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::Rules;
 use super::protocol::{Access, Allow, Credential, Mistake, Users};
+use crate::model::raw;
 
 /// A file of rules has a line for each command or user; ten thousand of them are below this.
 const MAX_FILE: u64 = 1 << 20;
@@ -86,7 +87,8 @@ pub(super) fn users(path: &Path) -> Result<(Users, Vec<Mistake>), LoadError> {
 }
 
 fn placed(path: &Path, mistakes: &[Mistake]) -> Vec<String> {
-    mistakes.iter().map(|mistake| format!("{}: {mistake}", path.display())).collect()
+    let told = mistakes.iter().map(|mistake| format!("{}: {mistake}", path.display()));
+    told.map(|line| raw::shown(&line).into_owned()).collect()
 }
 
 fn addresses(name: &str) -> Vec<IpAddr> {
@@ -103,5 +105,6 @@ fn read(path: &Path) -> Result<String, LoadError> {
         let text = format!("more than {MAX_FILE} bytes");
         return Err(lost(io::Error::new(io::ErrorKind::FileTooLarge, text)));
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    // As names and passwords of clients are: users of another encoding are who they are.
+    Ok(raw::text_of(&bytes))
 }

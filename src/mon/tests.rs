@@ -201,6 +201,28 @@ async fn users_log_in_with_the_password_of_the_file() {
     );
 }
 
+/// What is no UTF-8 in the file was replaced, and nobody of that name logged in.
+#[tokio::test]
+async fn a_user_of_another_encoding_logs_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("monusers.cf");
+    fs::write(&file, b"ren\xe9: abTmHOt9/alO.\n").unwrap();
+    fs::write(folder.path().join("auth.cf"), b"list: ren\xe9\n").unwrap();
+    let loaded = load(&RuleFiles {
+        auth_file: folder.path().join("auth.cf"),
+        user_file: Some(file),
+        auth_type: "userfile".to_owned(),
+        client_allow: String::new(),
+        idle: PATIENCE,
+    });
+    let rules = Rules { allow: Rules::default().allow, ..loaded.rules };
+    let (place, _change) = open(rules, Watcher::shop()).await;
+    let mut client = TcpStream::connect(place).await.unwrap();
+    client.write_all(b"login ren\xe9 caf\xe9\nlist state\nquit\n").await.unwrap();
+    let answer = "220 login accepted\nscheduler running\n220 list state completed\n220 quitting\n";
+    assert_eq!(rest(&mut client).await, answer);
+}
+
 #[tokio::test]
 async fn whoever_comes_from_here_is_trusted_where_that_is_asked_for() {
     let credentials = vec![Credential::TrustLocal];

@@ -147,18 +147,19 @@ impl Running {
     }
 
     /// Waits until the program has ended, but leaves it its number, by which its group can still be
-    /// told from any other.
+    /// told from any other; false where that could not be.
     #[expect(deprecated, reason = "its successor is unsafe to call; an OwnedFd is safe in either")]
-    async fn ended(&mut self) -> io::Result<()> {
+    async fn ended(&mut self) -> io::Result<bool> {
         let leader =
             self.leader().and_then(|leader| rustix::process::Pid::from_raw(leader.as_raw()));
         match leader.map(|leader| pidfd_open(leader, PidfdFlags::empty())) {
             Some(Ok(pidfd)) => {
                 let pidfd = AsyncFd::with_interest(pidfd, Interest::READABLE)?;
-                pidfd.readable().await.map(drop)
+                pidfd.readable().await.map(|_| true)
             }
-            // Kernels before 5.3 have none: its number is lost, and its group let be.
-            Some(Err(_)) | None => self.child.wait().await.map(drop),
+            // Kernels before 5.3 have none, or we no descriptor: its number is lost, and its group
+            // let be.
+            Some(Err(_)) | None => self.child.wait().await.map(|_| false),
         }
     }
 

@@ -30,6 +30,8 @@ pub(crate) enum Left {
     Killed,
     /// Some that have left its process group. Nobody knows which processes those are.
     OutOfReach,
+    /// Some, of its process group or not: that could not be told from others any more.
+    LetBe,
 }
 
 /// Our end of the one pipe into which a program says everything, and the beginning of what it
@@ -67,12 +69,14 @@ impl Said {
         &mut self,
         running: &mut Running,
     ) -> io::Result<(ExitStatus, Rest)> {
-        let Some(pipe) = self.open()? else { return Ok((running.child.wait().await?, Rest(None))) };
-        self.listen(&pipe, running.ended()).await?;
+        let Some(pipe) = self.open()? else {
+            return Ok((running.child.wait().await?, Rest::default()));
+        };
+        let is_let_be = !self.listen(&pipe, running.ended()).await?;
         let is_held = self.drain(&pipe);
         running.signal(Signal::SIGKILL);
         let status = running.child.wait().await?;
-        Ok((status, Rest(is_held.then_some(pipe))))
+        Ok((status, Rest { pipe: is_held.then_some(pipe), is_let_be }))
     }
 
     /// The pipe, at the first look.
@@ -143,12 +147,17 @@ impl Said {
 }
 
 /// The pipe of a program that has ended, where somebody held it still.
-pub(crate) struct Rest(Option<Receiver>);
+#[derive(Default)]
+pub(crate) struct Rest {
+    pipe: Option<Receiver>,
+    /// Whether its process group could not be killed.
+    is_let_be: bool,
+}
 
 impl Rest {
     /// Who that was; takes half a second where he stays.
     pub async fn left(self) -> Left {
-        let Some(pipe) = self.0 else { return Left::Nobody };
+        let Some(pipe) = self.pipe else { return Left::Nobody };
         let mut chunk = [0; CHUNK];
         // What is said meanwhile is nobody's.
         let closed = async {
@@ -161,7 +170,10 @@ impl Rest {
             }
         };
         match timeout(DYING, closed).await {
+            // Whoever it was has ended by himself.
+            Ok(()) if self.is_let_be => Left::Nobody,
             Ok(()) => Left::Killed,
+            Err(_) if self.is_let_be => Left::LetBe,
             Err(_) => Left::OutOfReach,
         }
     }
@@ -201,6 +213,21 @@ mod tests {
     async fn what_is_no_utf_8_is_kept_byte_for_byte() {
         let said = said("head -c 65536 /dev/zero | tr '\\0' '\\377'", 65_536).await;
         assert_eq!(said, [0xff; 65_536]);
+    }
+
+    /// As on a kernel that has no pidfds: nobody was killed, and nobody said to have left.
+    #[tokio::test]
+    async fn who_could_not_be_killed_is_said_to_be_let_be() {
+        let rest = || {
+            let (reader, writer) = io::pipe().unwrap();
+            let pipe = Receiver::from_owned_fd(reader.into()).unwrap();
+            (Rest { pipe: Some(pipe), is_let_be: true }, writer)
+        };
+        let (stays, _writer) = rest();
+        assert_eq!(stays.left().await, Left::LetBe);
+        let (goes, writer) = rest();
+        drop(writer);
+        assert_eq!(goes.left().await, Left::Nobody);
     }
 
     /// Nobody has to have read a full pipe for its end to be seen.

@@ -81,7 +81,7 @@ impl Watcher {
     }
 
     /// Untested again. Only what somebody was told is not forgotten.
-    fn anew(&mut self, old: Service, spec: &Arc<WatchSpec>, now: Time) -> Service {
+    pub(super) fn anew(&mut self, old: Service, spec: &Arc<WatchSpec>, now: Time) -> Service {
         self.abandon(old.running);
         let mut service = self.fresh(spec, now);
         // What a trap said ends by itself, and nobody is told of that: so it does now.

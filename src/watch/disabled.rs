@@ -14,8 +14,8 @@ pub(super) struct Disablements {
 }
 
 impl Disablements {
-    pub fn host(&self, host: &str) -> bool {
-        self.hosts.contains_key(host)
+    pub fn host(&self, host: &str) -> Option<&Disabled> {
+        self.hosts.get(host)
     }
 
     pub fn watch(&self, group: &str) -> Option<&Disabled> {
@@ -44,7 +44,7 @@ impl Disablements {
 
     pub fn contains(&self, what: &Disabling) -> bool {
         match what {
-            Disabling::Host(host) => self.host(host),
+            Disabling::Host(host) => self.host(host).is_some(),
             Disabling::Watch(group) => self.watch(group).is_some(),
             Disabling::Service(key) => self.service(key).is_some(),
         }

@@ -9,8 +9,8 @@ use super::Watcher;
 use super::saved::at;
 use crate::model::{HostResult, Outcome, Time, WatchKey};
 
-/// Characters of a detail that are kept.
-const DETAIL: usize = 300;
+/// Characters of a detail that are kept, and of what else is shown on one line.
+pub(super) const DETAIL: usize = 300;
 
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct HostState {
@@ -26,8 +26,12 @@ pub(super) struct HostState {
 
 impl Watcher {
     /// What a monitor of this service found of each host; what it says of none is known no more.
+    /// Where it says nothing of any (it ran out of time, or names no host) all is as it was found.
     pub fn handle_hosts(&mut self, key: &WatchKey, results: &[HostResult], now: Time) {
         let Some(service) = self.services.get_mut(key) else { return };
+        if results.is_empty() {
+            return;
+        }
         let found = follow(&service.status.hosts, results, now);
         let turns = |hosts: &[HostState]| hosts.iter().map(|host| host.since).collect::<Vec<_>>();
         self.changed |= turns(&found) != turns(&service.status.hosts);

@@ -20,6 +20,8 @@
 //! **Whoever was told of a failure is told of its end, once.** mon loses that where the end comes
 //! while the service is disabled, the scheduler stopped, the period over or the daemon restarted.
 //! Here it is owed (`period::Owed`) until it may be told, or the service fails again.
+//!
+//! Of real servers of virtual services only the active director tells (`role`).
 
 #![forbid(unsafe_code)]
 
@@ -35,6 +37,7 @@ mod occasion;
 mod orders;
 mod period;
 mod results;
+mod role;
 mod saved;
 mod schedule;
 mod service;
@@ -50,7 +53,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::model::{Time, WallTime, WatchKey, WatchSpec, Watching};
+use crate::model::{Role, Time, WallTime, WatchKey, WatchSpec, Watching};
 
 use beat::Random;
 use disabled::Disablements;
@@ -101,6 +104,7 @@ pub struct Watcher {
     /// What clocks on the wall show at a time.
     wall: Box<dyn Fn(Time) -> WallTime + Send>,
     random: Random,
+    role: Role,
     configured: bool,
     watching: Arc<Watching>,
     services: BTreeMap<WatchKey, Service>,
@@ -132,6 +136,7 @@ impl Watcher {
         Watcher {
             wall,
             random: Random::new(seed),
+            role: Role::Active,
             configured: false,
             histories: Histories::new(watching.settings.history),
             watching,
@@ -177,14 +182,14 @@ impl Watcher {
         let own = self.services.get(key).and_then(|service| service.spec.hosts.as_ref());
         self.disabled.watch(&key.group).is_some()
             || self.disabled.service(key).is_some()
-            || own.is_some_and(|hosts| hosts.iter().all(|host| self.disabled.host(host)))
+            || own.is_some_and(|hosts| hosts.iter().all(|host| self.disabled.host(host).is_some()))
     }
 
     /// Its own or those of the group, in the order of the file.
     fn enabled_hosts(&self, spec: &WatchSpec) -> Vec<String> {
         let of_group = self.watching.groups.get(&spec.key.group);
         let hosts = spec.hosts.as_ref().or(of_group).map_or(&[][..], |hosts| hosts);
-        hosts.iter().filter(|host| !self.disabled.host(host)).cloned().collect()
+        hosts.iter().filter(|host| self.disabled.host(host).is_none()).cloned().collect()
     }
 
     /// The timer of a service follows what is known of it.

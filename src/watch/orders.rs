@@ -21,9 +21,10 @@ impl Watcher {
             WatchOrder::Acknowledge { key, user, comment } => {
                 self.acknowledge(&key, Ack { at: now, user, comment }, now)
             }
-            WatchOrder::Disable { what, user, reason, lasts } => {
+            WatchOrder::Disable { what, user, reason, lasts, replaces } => {
                 let until = lasts.map(|lasts| now + lasts);
-                self.disable(what, &Disabled { since: now, user, reason, until }, now)
+                let disabled = Disabled { since: now, user, reason, until };
+                self.disable(what, &disabled, replaces, now)
             }
             WatchOrder::Enable { what } => self.enable(&what, now),
             WatchOrder::TestMonitor(key) => {
@@ -80,12 +81,13 @@ impl Watcher {
         &mut self,
         what: Vec<Disabling>,
         disabled: &Disabled,
+        replaces: bool,
         now: Time,
     ) -> Result<(), WatchRefusal> {
         self.refuse_unknown(&what)?;
         let hosts = what.iter().filter_map(|what| match what {
             Disabling::Host(host) if !self.exists(&Disabling::Host(host.clone())) => Some(host),
-            Disabling::Host(host) if self.disabled.host(host) => Some(host),
+            Disabling::Host(host) if !replaces && self.disabled.host(host).is_some() => Some(host),
             _ => None,
         });
         let hosts: Vec<_> = hosts.cloned().collect();
@@ -95,9 +97,12 @@ impl Watcher {
         for what in what {
             if let Disabling::Host(host) = &what {
                 // The watch of a group with no other host goes with it, or it would be said at
-                // each interval that there is none to ask.
+                // each interval that there is none to ask. Somebody's word about the watch itself
+                // holds on.
                 for group in self.groups_of_only(host) {
-                    self.disable_silently(Disabling::Watch(group), disabled.clone(), now);
+                    if self.disabled.watch(&group).is_none() || self.goes_with(&group, host) {
+                        self.disable_silently(Disabling::Watch(group), disabled.clone(), now);
+                    }
                 }
             }
             let again = self.disabled.contains(&what);
@@ -156,7 +161,9 @@ impl Watcher {
     fn enable_one(&mut self, what: &Disabling, now: Time) {
         if let Disabling::Host(host) = what {
             for group in self.groups_of_only(host) {
-                self.enable_one(&Disabling::Watch(group), now);
+                if self.goes_with(&group, host) {
+                    self.enable_one(&Disabling::Watch(group), now);
+                }
             }
         }
         self.disabled.remove(what);
@@ -165,6 +172,12 @@ impl Watcher {
             self.settle(&key, now);
             self.rearm(&key, now);
         }
+    }
+
+    /// Whether the group is disabled because this host is: by the same word, of one moment.
+    fn goes_with(&self, group: &str, host: &str) -> bool {
+        let of_group = self.disabled.watch(group);
+        of_group.is_some() && of_group == self.disabled.host(host)
     }
 
     /// Of hosts only the disabling is refused: mon enables any.

@@ -131,6 +131,9 @@ impl Watcher {
     }
 
     fn happen(&mut self, key: &WatchKey, result: Happened, now: Time) {
+        if self.services.get(key).is_none_or(|service| self.is_mute(&service.spec)) {
+            return;
+        }
         // For clients and monitors, who are told how dependencies were at the last result.
         self.look_at_dependency(key, Kind::Alerts, now);
         let Some(service) = self.services.get_mut(key) else { return };

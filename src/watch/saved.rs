@@ -116,11 +116,17 @@ impl Watcher {
                     Disabling::Service(WatchKey { group, service })
                 }
             };
-            let since = since.min(now);
+            // By a clock that was ahead: it lasts as long as somebody said.
+            let ahead = since.since(now);
+            let (since, until) = (since - ahead, until.map(|until| until - ahead));
             self.disable_silently(what, Disabled { since, user, reason, until }, now);
         }
         let within = self.watching.settings.collapse.map(|collapse| collapse.within);
         self.storms.load(saved.storms, &self.services, within.unwrap_or_default(), now);
+        if !self.tells_of_servers() {
+            // An earlier run may have told of them.
+            self.forget_servers(now);
+        }
         self.arm_storms();
         self.settle_all(now);
     }

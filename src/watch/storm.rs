@@ -148,6 +148,18 @@ impl Storms {
         }
     }
 
+    /// It leaves, and nobody is told of that. How many storms it was in, if none of them was told
+    /// of; none otherwise.
+    pub fn desert(&mut self, member: &Member) -> Option<usize> {
+        let calls = self.member_of.get(member).cloned().unwrap_or_default();
+        let mut untold = true;
+        for call in &calls {
+            untold &= self.storms.get(call).is_some_and(|storm| storm.most == 0);
+            self.leave(call, member);
+        }
+        (untold && !calls.is_empty()).then_some(calls.len())
+    }
+
     /// The next call that clears a storm nobody is in any more.
     pub fn pop_over(&mut self) -> Option<(AlertCall, Together)> {
         self.over.pop()

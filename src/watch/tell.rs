@@ -30,6 +30,9 @@ impl Watcher {
     /// Something happened, other than a recovery: tells whom it concerns, if they may be told.
     pub(super) fn tell(&mut self, telling: &Telling, now: Time) {
         let key = &telling.spec.key;
+        if self.is_mute(&telling.spec) {
+            return;
+        }
         if self.pause.is_stopped() {
             return self.log(WatchEvent::IgnoredStopped(key.clone()));
         }
@@ -269,7 +272,8 @@ impl Watcher {
 
     fn fails_aloud(&self, key: &WatchKey) -> bool {
         let fails = |service: &Service| service.status.opstatus == OpStatus::Fail;
-        self.services.get(key).is_some_and(fails) && !self.is_disabled(key)
+        let is_told = |service: &&Service| !self.is_mute(&service.spec) && !self.is_disabled(key);
+        self.services.get(key).filter(is_told).is_some_and(fails)
     }
 
     pub(super) fn forget_calm(&mut self, now: Time) {
@@ -367,7 +371,8 @@ impl Watcher {
 
     fn tell_ends(&mut self, key: &WatchKey, now: Time) {
         let Some(service) = self.services.get(key) else { return };
-        if self.pause.is_stopped() || self.is_disabled(key) || !service.owes() {
+        let untold = self.is_mute(&service.spec) || self.is_disabled(key);
+        if self.pause.is_stopped() || untold || !service.owes() {
             return;
         }
         let spec = service.spec.clone();
@@ -402,7 +407,8 @@ impl Watcher {
     /// When it is worth looking whether an end that is owed may be told; none while that waits
     /// for somebody's word.
     pub(super) fn debt_due(&self, service: &Service, now: Time) -> Option<Time> {
-        if !service.owes() || self.pause.is_stopped() || self.is_disabled(&service.spec.key) {
+        let untold = self.is_mute(&service.spec) || self.is_disabled(&service.spec.key);
+        if !service.owes() || self.pause.is_stopped() || untold {
             return None;
         }
         let wall = (self.wall)(now);

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::history::parse_alert_line;
-use super::hosts::HostState;
+use super::hosts::{DETAIL, HostState};
 use super::service::Service;
 use super::{RunId, Watcher};
 use crate::model::{
     Acknowledged, AlertNote, Disabled, DisabledKind, DisabledStatus, Disabling, FailureNote,
-    HostStatus, OpStatus, Time, WatchKey, WatchStatus, WatchView, Watching, raw,
+    HostStatus, OpStatus, Time, WatchKey, WatchSpec, WatchStatus, WatchView, Watching, raw,
 };
 
 /// Whether monitors are started.
@@ -99,11 +99,21 @@ impl Watcher {
             state: status.opstatus,
             since: since.map(wall),
             checked: status.last_check.map(wall),
-            summary: status.last_summary.as_deref().map(|text| raw::shown(text).into_owned()),
-            acknowledged: status.acknowledged.as_ref().map(|ack| raw::shown(&ack.text()).into()),
-            disabled: self.is_disabled(&service.spec.key),
+            summary: status.last_summary.as_deref().map(line),
+            acknowledged: status.acknowledged.as_ref().map(|ack| line(&ack.text())),
+            disabled: self.is_out(&service.spec),
             hosts: status.hosts.iter().map(host).collect(),
         }
+    }
+
+    /// Whether nobody is told of it by somebody's word, or nobody asked because all its hosts are
+    /// disabled.
+    fn is_out(&self, spec: &WatchSpec) -> bool {
+        let asks_hosts = spec.monitor.as_ref().is_some_and(|call| !call.without_hosts);
+        let has_hosts = || self.watching.groups.get(&spec.key.group).is_some_and(|h| !h.is_empty());
+        let is_idle =
+            || !spec.allow_empty_group && has_hosts() && self.enabled_hosts(spec).is_empty();
+        self.is_disabled(&spec.key) || asks_hosts && is_idle()
     }
 
     /// Of what nobody is told, by somebody's word: hosts first, then watches, then services.
@@ -111,8 +121,8 @@ impl Watcher {
         let status = |(what, why): (Disabling, Disabled)| DisabledStatus {
             kind: DisabledKind::of(&what),
             name: what.name(),
-            user: why.user,
-            reason: why.reason,
+            user: raw::shown(&why.user).into_owned(),
+            reason: raw::shown(&why.reason).into_owned(),
             since: wall(why.since),
             until: why.until.map(&wall),
         };
@@ -174,4 +184,9 @@ impl Watcher {
             running: service.running.is_some(),
         }
     }
+}
+
+/// For people, and no longer than a line of them.
+fn line(text: &str) -> String {
+    raw::shown(text).chars().take(DETAIL).collect()
 }

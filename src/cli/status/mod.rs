@@ -14,6 +14,7 @@ use super::args;
 use super::exit::{self, Failure};
 use super::output::Out;
 use select::Selection;
+pub(super) use watched::word;
 
 /// Show how the director, its services and their real servers are, and what is watched besides.
 ///

@@ -25,7 +25,8 @@ pub fn print(
     if !selection.disabled.is_empty() {
         writeln!(out, "\n{}", paint.strong("nobody is told of"))?;
     }
-    selection.disabled.iter().try_for_each(|status| disabled(out, status, now, paint))
+    let lines = selection.disabled.iter().map(|status| word(status, now, paint));
+    lines.into_iter().try_for_each(|line| writeln!(out, "  {line}"))
 }
 
 /// `www/http  FAIL 1 of 2  3m12s  www2`
@@ -88,28 +89,21 @@ fn hosts(
     Ok(())
 }
 
-/// `  watch shop  by ann, 12m00s ago, for 1h48m more: new release`
-fn disabled(
-    out: &mut impl Write,
-    status: &DisabledStatus,
-    now: SystemTime,
-    paint: Paint,
-) -> io::Result<()> {
+/// `watch shop  by ann, 12m00s ago, for 1h48m more: new release`
+pub fn word(status: &DisabledStatus, now: SystemTime, paint: Paint) -> String {
     let DisabledStatus { kind, name, user, reason, since, until } = status;
-    write!(out, "  {kind} {} ", paint.odd(harmless(name)))?;
-    if !user.is_empty() {
-        write!(out, " by {},", harmless(user))?;
-    }
-    write!(out, " {} ago", ago(now, *since))?;
-    match until {
-        Some(until) => {
-            let left = until.duration_since(now).unwrap_or_default();
-            write!(out, ", for {} more", span(left))?;
-        }
-        None => write!(out, ", until it is enabled")?,
-    }
-    match reason.is_empty() {
-        true => writeln!(out),
-        false => writeln!(out, ": {}", short(reason)),
-    }
+    let by = match user.is_empty() {
+        true => String::new(),
+        false => format!(" by {},", harmless(user)),
+    };
+    let end = match until {
+        Some(until) => format!("for {} more", span(until.duration_since(now).unwrap_or_default())),
+        None => "until it is enabled".to_owned(),
+    };
+    let why = match reason.is_empty() {
+        true => String::new(),
+        false => format!(": {}", short(reason)),
+    };
+    let (name, since) = (paint.odd(harmless(name)), ago(now, *since));
+    format!("{kind} {name} {by} {since} ago, {end}{why}")
 }

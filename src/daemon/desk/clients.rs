@@ -31,10 +31,8 @@ impl Desk {
         let disables = matches!(order, WatchOrder::Disable { .. } | WatchOrder::Enable { .. });
         let outlives = disables || matches!(order, WatchOrder::Acknowledge { .. });
         let done = self.watcher.handle_order(order, now);
-        // mon's own file as well, for those who read it, and for the way back.
-        if done.is_ok() && disables && self.has_mon {
-            let folder = self.watching.settings.folders.state.clone();
-            self.texts.write(folder, vec![("disabled", self.watcher.disabled_file())], None);
+        if done.is_ok() && disables {
+            self.write_disabled();
         }
         match done {
             Ok(()) if outlives => self.notes.promise(reply, Instant::now()),
@@ -42,6 +40,14 @@ impl Desk {
                 let _ = reply.send(done);
                 self.notes.mark(Instant::now());
             }
+        }
+    }
+
+    /// mon's own file as well, for those who read it, and for the way back.
+    pub(super) fn write_disabled(&self) {
+        if self.has_mon {
+            let folder = self.watching.settings.folders.state.clone();
+            self.texts.write(folder, vec![("disabled", self.watcher.disabled_file())], None);
         }
     }
 

@@ -10,18 +10,27 @@ use crate::model::{
 
 /// Whose results come from the checks of real servers.
 #[derive(Default)]
-pub struct Servers(BTreeMap<ServiceKey, Arc<ServiceWatch>>);
+pub struct Servers(BTreeMap<ServiceKey, Told>);
+
+/// A service of which somebody is told.
+struct Told {
+    /// What its name makes of it as a group, which others may be called as well.
+    tag: Arc<str>,
+    watch: Arc<ServiceWatch>,
+}
 
 impl Servers {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What the service of this address or mark is called as a group: `10.0.0.3:80/tcp`.
-    pub fn group(&self, service: &str) -> Option<Arc<str>> {
-        let mut services = self.0.iter();
-        let found = services.find(|(key, _)| key.to_string() == service);
-        found.map(|(_, watch)| watch.group.clone())
+    /// What the services of this name, address or mark (`10.0.0.3:80/tcp`) are called as groups.
+    pub fn groups<'a>(&'a self, service: &'a str) -> impl Iterator<Item = Arc<str>> + 'a {
+        let tag = ServiceWatch::group_of(service);
+        let is_meant = move |(key, told): &(&ServiceKey, &Told)| {
+            *told.tag == tag || key.to_string() == service
+        };
+        self.0.iter().filter(is_meant).map(|(_, told)| told.watch.group.clone())
     }
 
     /// The name of a service's real server as what is watched, by its place, and what a check of
@@ -33,7 +42,7 @@ impl Servers {
         server: usize,
         outcome: &Outcome,
     ) -> Option<(&WatchKey, Finding)> {
-        let spec = self.0.get(service)?.specs.get(server)?;
+        let spec = self.0.get(service)?.watch.specs.get(server)?;
         let finding = match outcome {
             Outcome::Pass => Finding { exit: 0, output: String::new() },
             Outcome::Fail(reason) => {
@@ -81,6 +90,7 @@ pub fn everything(desired: &Desired) -> Everything {
     }
     let (mut servers, mut untold) = (BTreeMap::new(), Vec::new());
     for (service, watch) in &desired.watches {
+        let tag = watch.group.clone();
         let watch = match all.groups.contains_key(&watch.group) {
             true => Arc::new(watch.told_apart(*service)),
             false => watch.clone(),
@@ -92,7 +102,7 @@ pub fn everything(desired: &Desired) -> Everything {
         }
         all.groups.insert(watch.group.clone(), watch.hosts.clone());
         all.services.extend(watch.specs.iter().map(|spec| (spec.key.clone(), spec.clone())));
-        servers.insert(*service, watch);
+        servers.insert(*service, Told { tag, watch });
     }
     Everything { watching: all, servers: Servers(servers), untold }
 }

@@ -21,7 +21,7 @@ mod texts;
 mod unmade;
 mod waiting;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime};
@@ -36,7 +36,7 @@ use super::director::Answer;
 use super::{Input, MonPersona, Options};
 use crate::alert::{Call, Delivery, Environment, Sink};
 use crate::model::{
-    Desired, DisabledStatus, Endpoint, Finding, Outcome, ServiceKey, Time, Trap, WallTime,
+    Desired, DisabledStatus, Endpoint, Finding, Outcome, Role, ServiceKey, Time, Trap, WallTime,
     WatchKey, WatchOrder, WatchStatus, Watching, raw,
 };
 use crate::mon::{self, protocol};
@@ -192,6 +192,7 @@ impl Desk {
             self.leaving.retain(|key, _| self.watching.services.contains_key(key));
             self.notes.mark(Instant::now());
         }
+        self.drop_others_calls();
         self.has_mon = !desired.mon.is_empty();
         self.inherit(now);
         self.waiting.follow(&self.watching);
@@ -203,9 +204,15 @@ impl Desk {
         self.carry_out();
     }
 
+    /// This director plays that part from now on: on standby another one tells of real servers.
+    pub fn handle_role(&mut self, role: Role, now: Time) {
+        self.watcher.handle_role(role, now);
+        self.carry_out();
+    }
+
     /// Whether anybody is told in mon's way of what checks of real servers find.
     pub fn hears_checks(&self) -> bool {
-        !self.servers.is_empty()
+        !self.servers.is_empty() && self.watcher.tells_of_servers()
     }
 
     /// A check came out like this, for these services and their servers by their places.
@@ -315,6 +322,21 @@ impl Desk {
         unmade::keep(self.unmade.clone(), calls, limit).await;
     }
 
+    /// What the run before left to be made of real servers is, on standby, the other director's to
+    /// tell, who knows better by now.
+    fn drop_others_calls(&mut self) {
+        if self.watcher.tells_of_servers() || self.due.is_empty() {
+            return;
+        }
+        let servers = self.watching.services.values().filter(|spec| spec.hosts.is_some());
+        let lanes: HashSet<String> = servers.map(|spec| lane_of(&spec.key)).collect();
+        let is_ours = |delivery: &Delivery| match delivery {
+            Delivery::Call(call) => !lanes.contains(&call.lane),
+            _ => true,
+        };
+        self.due.retain(is_ours);
+    }
+
     /// Once, not each time it runs.
     fn tell_left(&mut self, key: &WatchKey, left: Option<&'static str>) {
         let before = match left {
@@ -327,6 +349,7 @@ impl Desk {
     }
 
     fn carry_out(&mut self) {
+        let mut is_expired = false;
         while let Some(action) = self.watcher.poll_action() {
             match action {
                 WatchAction::Run(run) => self.run(*run),
@@ -343,6 +366,7 @@ impl Desk {
                     if matches!(event, WatchEvent::Failed { .. }) {
                         self.notes.mark(Instant::now());
                     }
+                    is_expired |= matches!(event, WatchEvent::Expired(_));
                     log(&event);
                 }
                 WatchAction::Recall(file) => notes::recall(file, self.inputs.clone()),
@@ -353,6 +377,9 @@ impl Desk {
                     self.due.extend(lines.map(to_file));
                 }
             }
+        }
+        if is_expired {
+            self.write_disabled();
         }
         if self.watcher.take_changed() {
             self.notes.mark(Instant::now());
@@ -397,11 +424,16 @@ impl Drop for Round {
     }
 }
 
+/// Calls of one lane are made one after the other.
+fn lane_of(key: &WatchKey) -> String {
+    format!("alerts of {key}")
+}
+
 fn call(job: AlertJob, runtime_dir: &str) -> Call {
     let AlertJob { lane, program, arguments, mut environment, input } = job;
     environment.push(("DIRECTORD_RUNTIME_DIR".to_owned(), runtime_dir.to_owned()));
     Call {
-        lane: format!("alerts of {lane}"),
+        lane: lane_of(&lane),
         argv: std::iter::once(program.display().to_string()).chain(arguments).collect(),
         environment: Environment::Added(environment),
         input: raw::bytes_of(&input).into_owned(),
@@ -444,9 +476,15 @@ fn wall(time: Time) -> WallTime {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use tokio::sync::mpsc::unbounded_channel;
+    use tokio::sync::oneshot;
 
     use super::*;
+    use crate::config::{self, Defaults, Dialect, Source};
+    use crate::daemon::TableChoice;
+    use crate::model::{AlertsCommand, AlertsOf, MonFile, WatchSpec};
 
     #[tokio::test]
     async fn a_monitor_that_panics_does_not_hold_its_service_for_ever() {
@@ -461,5 +499,148 @@ mod tests {
         };
         assert_eq!((run, found.finding.exit), (RunId(7), 1));
         assert!(found.trouble.is_some(), "our own trouble takes no server out");
+    }
+    fn desk(at: &Path) -> Desk {
+        let options = Options {
+            config: Vec::new(),
+            table: TableChoice::Memory,
+            runtime_dir: at.to_owned(),
+            state_dir: at.to_owned(),
+            pid_file: None,
+            role: None,
+            persona: None,
+            mon: None,
+            syslog: crate::daemon::SYSLOG.into(),
+        };
+        Desk::new(&options, Clock::start(), Prober::new(), 1, unbounded_channel().0)
+    }
+
+    /// A service with one real server, of which somebody is told, and a file of mon's that watches
+    /// `g/s` and keeps its state in this folder.
+    fn desired(folder: &Path) -> Desired {
+        let path = Arc::new("a.yaml".into());
+        let text = "{virtual: 10.0.0.3:80, name: shop, real: [10.0.0.1:80], alerts: [{alert: a}]}";
+        let source = Source { path, dialect: Dialect::Yaml, text: text.into() };
+        let parsed = config::parse(&source, &Defaults::default(), &crate::daemon::names(None));
+        let watches = parsed.services.iter();
+        let watches =
+            watches.filter_map(|told| Some((told.service.key, told.watch.clone()?))).collect();
+        let mut file = MonFile::default();
+        file.watching.settings.folders.state = folder.to_owned();
+        file.watching.groups.insert("g".into(), ["10.0.0.9".to_owned()].into());
+        let key = WatchKey::new("g", "s");
+        file.watching.services.insert(key.clone(), Arc::new(WatchSpec::bare(key)));
+        let mon = [(Arc::new("mon.cf".into()), Arc::new(file))].into();
+        Desired { watches, mon, ..Desired::default() }
+    }
+
+    #[tokio::test]
+    async fn on_standby_calls_that_the_run_before_left_are_made_but_for_real_servers() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = folder.path();
+        let call = |lane: &str| Call {
+            lane: lane.to_owned(),
+            argv: vec!["a".to_owned()],
+            environment: Environment::Added(Vec::new()),
+            input: Vec::new(),
+            limit: ALERT_LIMIT,
+            user: None,
+        };
+        let left = ["alerts of shop/10.0.0.1:80", "alerts of g/s"];
+        for (role, made) in [(Role::Standby, &left[1..]), (Role::Active, &left[..])] {
+            unmade::keep(at.join("unmade"), left.map(call).into(), ALERT_LIMIT).await;
+            let mut desk = desk(at);
+            let now = desk.clock.now();
+            desk.handle_role(role, now);
+            desk.handle_config(&desired(at), None, now);
+            let calls: Vec<_> = made.iter().map(|lane| Delivery::Call(call(lane))).collect();
+            assert_eq!(desk.deliveries(), calls);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_is_enabled_by_its_time_is_no_longer_in_mons_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = desk(folder.path());
+        let now = desk.clock.now();
+        desk.handle_config(&desired(folder.path()), None, now);
+        let (user, reason) = ("ann".to_owned(), "new disk".to_owned());
+        let of = AlertsOf::Service { name: "g".to_owned(), server: None };
+        let command = AlertsCommand::Disable { of, user, reason, seconds: Some(60) };
+        desk.silence(command, oneshot::channel().0, now);
+        let written = async |wanted: &str| {
+            let path = folder.path().join("disabled");
+            while std::fs::read_to_string(&path).ok().as_deref() != Some(wanted) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let patience = Duration::from_secs(60);
+        tokio::time::timeout(patience, written("disable watch g\n")).await.unwrap();
+        desk.handle_timeout(now + Duration::from_secs(60));
+        tokio::time::timeout(patience, written("")).await.unwrap();
+    }
+
+    /// Who asks by the socket and not by the command line is bound by the same rules.
+    #[tokio::test]
+    async fn what_is_asked_of_alerts_is_bounded_carried_out_and_then_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inputs, mut from_inputs) = unbounded_channel();
+        let mut desk = Desk { inputs, ..desk(folder.path()) };
+        let now = desk.clock.now();
+        desk.handle_config(&desired(folder.path()), None, now);
+        let of = || AlertsOf::Host("10.0.0.9".to_owned());
+        let disable = |user: &str, reason: &str, seconds| {
+            let (user, reason) = (user.to_owned(), reason.to_owned());
+            AlertsCommand::Disable { of: of(), user, reason, seconds: Some(seconds) }
+        };
+        let long = "x".repeat(501);
+        for refused in [
+            disable("ann", "x", u64::MAX),
+            disable("ann", "x", 0),
+            disable("ann", &long, 1),
+            disable("ann", " ", 1),
+            disable(&long, "x", 1),
+        ] {
+            let (reply, mut answer) = oneshot::channel();
+            desk.silence(refused, reply, now);
+            assert!(answer.try_recv().is_ok_and(|answer| answer.is_err()));
+        }
+        let commands = [
+            disable("ann", "new disk", 60),
+            disable("bob", "newer disk", 600),
+            AlertsCommand::Enable { of: of() },
+        ];
+        let (mut replaced, mut told) = (Vec::new(), Vec::new());
+        for command in commands {
+            let (reply, mut answer) = oneshot::channel();
+            desk.silence(command, reply, now);
+            let report = loop {
+                desk.handle_timeout(now);
+                tokio::select! {
+                    report = &mut answer => break report.unwrap().unwrap(),
+                    Some(input) = from_inputs.recv() => match input {
+                        Input::Watched(news) => drop(desk.handle(news, now)),
+                        Input::Told(event) => told.push(event.to_string()),
+                        _ => {}
+                    },
+                    () = tokio::time::sleep(Duration::from_millis(5)) => {}
+                }
+            };
+            assert_eq!(report.affected.names, ["host 10.0.0.9"]);
+            replaced.extend(report.replaced.into_iter().map(|old| (old.user, old.reason)));
+        }
+        assert_eq!(replaced, [("ann".to_owned(), "new disk".to_owned())]);
+        while let Ok(input) = from_inputs.try_recv() {
+            if let Input::Told(event) = input {
+                told.push(event.to_string());
+            }
+        }
+        let lines = [
+            "alerts disabled what=\"host 10.0.0.9\" by=\"ann\" for=60s reason=\"new disk\"",
+            "alerts disabled what=\"host 10.0.0.9\" by=\"bob\" for=600s reason=\"newer disk\"",
+            "alerts enabled what=\"host 10.0.0.9\"",
+        ];
+        assert_eq!(told, lines);
+        assert!(desk.watcher.disabled().is_empty(), "the watch of that host alone as well");
     }
 }

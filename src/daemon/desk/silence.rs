@@ -1,14 +1,18 @@
 //! The operator's word on who is told: of what nobody is, why and for how long.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use super::{Desk, Servers};
-use crate::daemon::scribe::CommandAnswer;
+use crate::daemon::Input;
+use crate::event::Event;
 use crate::model::{
-    AlertsCommand, AlertsOf, CommandReport, Disabling, ServiceWatch, Time, WatchKey, WatchOrder,
-    WatchRefusal, Watching,
+    AlertsCommand, AlertsOf, AlertsReport, DisabledKind, DisabledStatus, Disabling, ServiceWatch,
+    Time, WatchKey, WatchOrder, WatchRefusal, Watching,
 };
 
 impl Desk {
@@ -16,56 +20,89 @@ impl Desk {
     pub fn silence(
         &mut self,
         command: AlertsCommand,
-        reply: oneshot::Sender<CommandAnswer>,
+        reply: oneshot::Sender<Result<AlertsReport, String>>,
         now: Time,
     ) {
         let (AlertsCommand::Disable { of, .. } | AlertsCommand::Enable { of }) = &command;
-        let what = match found(&self.watching, &self.servers, of) {
+        let found = command.check().and_then(|()| found(&self.watching, &self.servers, of));
+        let mut what = match found {
             Ok(what) => what,
             Err(why) => return drop(reply.send(Err(why))),
         };
-        let is_disabled = self.watcher.disabled().iter().any(|(other, _)| *other == what);
-        let name = what.to_string();
+        let disables = matches!(command, AlertsCommand::Disable { .. });
+        if !disables {
+            let known = self.watcher.disabled();
+            let names: Vec<_> = what.iter().map(Disabling::to_string).collect();
+            what.retain(|what| known.iter().any(|(other, _)| other == what));
+            if what.is_empty() {
+                return drop(reply.send(Err(format!("{} is not disabled", names.join(", ")))));
+            }
+        }
+        let replaced = if disables { self.disabled_of(&what, now) } else { Vec::new() };
+        let events = what.iter().map(|what| event(&command, what.to_string())).collect();
+        let report =
+            AlertsReport { affected: what.iter().map(Disabling::to_string).collect(), replaced };
         let order = match command {
-            AlertsCommand::Disable { .. } if is_disabled && matches!(what, Disabling::Host(_)) => {
-                return drop(reply.send(Err(format!("{name} is disabled already"))));
-            }
             AlertsCommand::Disable { user, reason, seconds, .. } => {
-                tracing::info!(target: crate::daemon::telling::TARGET,
-                    "{name} is disabled by {user:?}: {reason:?}");
                 let lasts = seconds.map(Duration::from_secs);
-                WatchOrder::Disable { what: vec![what], user, reason, lasts }
+                WatchOrder::Disable { what, user, reason, lasts, replaces: true }
             }
-            AlertsCommand::Enable { .. } if !is_disabled => {
-                return drop(reply.send(Err(format!("{name} is not disabled"))));
-            }
-            AlertsCommand::Enable { .. } => WatchOrder::Enable { what: vec![what] },
+            AlertsCommand::Enable { .. } => WatchOrder::Enable { what },
         };
         let (noted, is_noted) = oneshot::channel();
         self.order(order, noted, now);
-        tokio::spawn(answer(name, is_noted, reply));
+        tokio::spawn(answer(report, events, is_noted, reply, self.inputs.clone()));
         self.waiting.look_around(|key| self.watcher.view(key, now));
         self.carry_out();
+    }
+
+    /// What of these is disabled, as it is shown.
+    fn disabled_of(&self, what: &[Disabling], now: Time) -> Vec<DisabledStatus> {
+        let meant = |status: &DisabledStatus| {
+            let is_it = |what: &Disabling| {
+                (DisabledKind::of(what), what.name()) == (status.kind, status.name.clone())
+            };
+            what.iter().any(is_it)
+        };
+        let (_, mut disabled) = self.statuses(SystemTime::now(), now);
+        disabled.retain(meant);
+        disabled
+    }
+}
+
+fn event(command: &AlertsCommand, what: String) -> Event {
+    match command {
+        AlertsCommand::Disable { user, reason, seconds, .. } => Event::AlertsDisabled {
+            what,
+            user: user.clone(),
+            reason: reason.clone(),
+            seconds: *seconds,
+        },
+        AlertsCommand::Enable { .. } => Event::AlertsEnabled { what },
     }
 }
 
 /// Nothing is answered where nobody says how it went: we are on our way out.
 async fn answer(
-    name: String,
+    report: AlertsReport,
+    events: Vec<Event>,
     is_noted: oneshot::Receiver<Result<(), WatchRefusal>>,
-    reply: oneshot::Sender<CommandAnswer>,
+    reply: oneshot::Sender<Result<AlertsReport, String>>,
+    inputs: UnboundedSender<Input>,
 ) {
     let Ok(done) = is_noted.await else { return };
-    let report = || CommandReport { affected: [name].iter().collect() };
-    let _ = reply.send(done.map(|()| report()).map_err(|why| why.to_string()));
+    if done.is_ok() {
+        events.into_iter().for_each(|event| drop(inputs.send(Input::Told(event))));
+    }
+    let _ = reply.send(done.map(|()| report).map_err(|why| why.to_string()));
 }
 
-/// What is meant, or why nothing can be.
-fn found(watching: &Watching, servers: &Servers, of: &AlertsOf) -> Result<Disabling, String> {
+/// What is meant, all of one name, or why nothing can be.
+fn found(watching: &Watching, servers: &Servers, of: &AlertsOf) -> Result<Vec<Disabling>, String> {
     let (name, server) = match of {
         AlertsOf::Host(host) => {
             let known = watching.groups.values().any(|hosts| hosts.contains(host));
-            let what = known.then(|| Disabling::Host(host.clone()));
+            let what = known.then(|| vec![Disabling::Host(host.clone())]);
             return what.ok_or_else(|| format!("no group has a host {host:?}"));
         }
         AlertsOf::Service { name, server } => (name, server),
@@ -74,37 +111,36 @@ fn found(watching: &Watching, servers: &Servers, of: &AlertsOf) -> Result<Disabl
         let first = watching.services.range(WatchKey::new(group, "")..).next();
         first.map(|(key, _)| key.group.clone()).filter(|other| **other == *group)
     };
-    let group = named(name)
-        .or_else(|| named(&ServiceWatch::group_of(name)))
-        .or_else(|| servers.group(name));
-    match (group, server) {
-        (Some(group), None) => Ok(Disabling::Watch(group)),
-        (Some(group), Some(server)) => {
-            let key = WatchKey::new(&group, server);
-            match watching.services.contains_key(&key) {
-                true => Ok(Disabling::Service(key)),
-                false => Err(format!("{group} has no {server:?}")),
-            }
-        }
-        (None, _) => {
-            let mut parts = name.match_indices('/').map(|(at, _)| name.split_at(at));
-            let key = |(group, rest): (&str, &str)| WatchKey::new(group, &rest[1..]);
-            let known = parts.find(|parts| watching.services.contains_key(&key(*parts)));
-            let what =
-                known.filter(|_| server.is_none()).map(|parts| Disabling::Service(key(parts)));
-            what.ok_or_else(|| format!("no watch and no service with alerts is called {name:?}"))
-        }
+    let tag = ServiceWatch::group_of(name);
+    let groups: BTreeSet<Arc<str>> =
+        named(name).into_iter().chain(named(&tag)).chain(servers.groups(name)).collect();
+    if !groups.is_empty() {
+        let Some(server) = server else {
+            return Ok(groups.into_iter().map(Disabling::Watch).collect());
+        };
+        let keys = groups.iter().map(|group| WatchKey::new(group, server));
+        let known = keys.filter(|key| watching.services.contains_key(key));
+        let what: Vec<_> = known.map(Disabling::Service).collect();
+        let names = || groups.iter().map(|group| &**group).collect::<Vec<_>>().join(", ");
+        return match what.is_empty() {
+            true => Err(format!("{} has no {server:?}", names())),
+            false => Ok(what),
+        };
     }
+    let mut parts = name.match_indices('/').map(|(at, _)| name.split_at(at));
+    let key = |(group, rest): (&str, &str)| WatchKey::new(group, &rest[1..]);
+    let known = parts.find(|parts| watching.services.contains_key(&key(*parts)));
+    let what = known.filter(|_| server.is_none()).map(|parts| Disabling::Service(key(parts)));
+    what.map(|what| vec![what])
+        .ok_or_else(|| format!("no watch and no service with alerts is called {name:?}"))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::config::{self, Defaults, Dialect, Source};
     use crate::daemon::desk::everything::{Everything, everything};
-    use crate::model::Desired;
+    use crate::model::{Desired, MonFile, WatchSpec};
 
     const FILE: &str = "\
 - {virtual: 10.0.0.3:53, name: front page, real: [192.168.0.1:53], alerts: [{alert: a}]}
@@ -113,20 +149,40 @@ mod tests {
 ";
 
     fn of(name: &str, server: Option<&str>) -> Result<String, String> {
+        of_file(FILE, None, name, server)
+    }
+
+    /// With a file of mon's that watches this group.
+    fn of_file(
+        text: &str,
+        mon: Option<&str>,
+        name: &str,
+        server: Option<&str>,
+    ) -> Result<String, String> {
         let path = Arc::new("a.yaml".into());
-        let source = Source { path, dialect: Dialect::Yaml, text: FILE.into() };
+        let source = Source { path, dialect: Dialect::Yaml, text: text.into() };
         let parsed = config::parse(&source, &Defaults::default(), &crate::daemon::names(None));
         let watches = parsed
             .services
             .iter()
             .filter_map(|declared| Some((declared.service.key, declared.watch.clone()?)));
-        let desired = Desired { watches: watches.collect(), ..Desired::default() };
+        let mut desired = Desired { watches: watches.collect(), ..Desired::default() };
+        if let Some(group) = mon {
+            let mut file = MonFile::default();
+            file.watching.groups.insert(group.into(), ["10.0.0.9".to_owned()].into());
+            let key = WatchKey::new(group, "ping");
+            file.watching.services.insert(key.clone(), Arc::new(WatchSpec::bare(key)));
+            desired.mon.insert(Arc::new("mon.cf".into()), Arc::new(file));
+        }
         let Everything { watching, servers, .. } = everything(&desired);
         let of = match name.strip_prefix("host ") {
             Some(host) => AlertsOf::Host(host.to_owned()),
             None => AlertsOf::Service { name: name.to_owned(), server: server.map(str::to_owned) },
         };
-        found(&watching, &servers, &of).map(|what| what.to_string())
+        let names = |what: Vec<Disabling>| {
+            what.iter().map(Disabling::to_string).collect::<Vec<_>>().join(", ")
+        };
+        found(&watching, &servers, &of).map(names)
     }
 
     #[test]
@@ -151,5 +207,21 @@ mod tests {
         let server = of("front_page", Some("192.168.0.2:53")).unwrap_err();
         assert_eq!(server, "front_page has no \"192.168.0.2:53\"");
         assert!(of("front_page/192.168.0.1:53", Some("x")).is_err(), "named twice");
+    }
+
+    /// Only the first of a name was.
+    #[test]
+    fn all_of_one_name_are_meant() {
+        let dns =
+            FILE.replace("10.0.0.3:53, protocol: udp", "10.0.0.3:53, name: dns, protocol: udp");
+        let dns = dns.replace("name: front page", "name: dns");
+        let of = |mon, name, server| of_file(&dns, mon, name, server).unwrap();
+        assert_eq!(of(None, "dns", None), "watch dns, watch dns-10.0.0.3:53-udp");
+        let both = "service dns/192.168.0.1:53, service dns-10.0.0.3:53-udp/192.168.0.1:53";
+        assert_eq!(of(None, "dns", Some("192.168.0.1:53")), both);
+        assert_eq!(of(None, "10.0.0.3:53/udp", None), "watch dns-10.0.0.3:53-udp");
+        let all = "watch dns, watch dns-10.0.0.3:53, watch dns-10.0.0.3:53-udp";
+        assert_eq!(of(Some("dns"), "dns", None), all);
+        assert_eq!(of(Some("dns"), "dns/ping", None), "service dns/ping");
     }
 }

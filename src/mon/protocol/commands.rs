@@ -130,7 +130,7 @@ pub fn disable(rest: &str, user: &str) -> Turn {
         return say("220 disable host completed");
     }
     let (user, reason) = (user.to_owned(), String::new());
-    order(WatchOrder::Disable { what, user, reason, lasts: None })
+    order(WatchOrder::Disable { what, user, reason, lasts: None, replaces: false })
 }
 
 pub fn enable(rest: &str) -> Turn {

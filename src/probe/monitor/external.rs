@@ -7,7 +7,8 @@
 //!
 //! What it leaves behind in its process group is killed at its end too. What has left the group
 //! (setsid(1), a daemon) nobody can tell from others: it lives on, is not waited for, and is told of
-//! while it holds the program's output.
+//! while it holds the program's output. Without a pidfd (kernels before 5.3, or no descriptor free)
+//! that is so of all it leaves.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -140,6 +141,7 @@ fn left_behind(left: Left) -> Option<&'static str> {
         Left::Nobody => None,
         Left::Killed => Some("what it left running was killed"),
         Left::OutOfReach => Some("what it left running has left its process group, and stays"),
+        Left::LetBe => Some("what it left running could not be told from others, and stays"),
     }
 }
 

@@ -72,7 +72,15 @@ fn a_disablement_is_shown_with_its_reason_until_its_time_is_over() {
     let what = vec![Disabling::Watch("g".into())];
     let (user, reason) = ("ann".to_owned(), "new disk".to_owned());
     world.until(10);
-    world.order(WatchOrder::Disable { what, user, reason, lasts: Some(seconds(7200)) }).unwrap();
+    world
+        .order(WatchOrder::Disable {
+            what,
+            user,
+            reason,
+            lasts: Some(seconds(7200)),
+            replaces: false,
+        })
+        .unwrap();
     world.restart(watching(vec![spec("g/s")]));
     let shown = world.watcher.disabled_statuses(wall);
     let wanted = DisabledStatus {
@@ -100,4 +108,63 @@ fn real_servers_are_shown_with_their_service_and_not_again() {
     let names: Vec<_> =
         world.watcher.statuses(wall).into_iter().map(|status| status.watch).collect();
     assert_eq!(names, ["g/s"]);
+}
+
+/// It was shown as told of, though nobody is asked.
+#[test]
+fn a_group_whose_hosts_are_all_disabled_is_shown_as_disabled() {
+    let told = || WatchSpec { monitor: None, ..spec("g/trap") };
+    let mut watched = watching(vec![spec("g/s"), told()]);
+    watched.groups.insert("g".into(), ["a", "b"].map(str::to_owned).into());
+    let mut world = World::new(watched);
+    let shown = |world: &World| {
+        world.watcher.statuses(wall).iter().map(|status| status.disabled).collect::<Vec<_>>()
+    };
+    world.disable(Disabling::Host("a".to_owned())).unwrap();
+    assert_eq!(shown(&world), [false, false]);
+    world.disable(Disabling::Host("b".to_owned())).unwrap();
+    assert_eq!(shown(&world), [true, false], "a trap is told of all the same");
+}
+
+#[test]
+fn a_monitor_that_says_nothing_of_any_host_leaves_all_as_they_were() {
+    let mut world = World::of(spec("g/s"));
+    world.finds(10, &[("a", fail("refused")), ("b", Outcome::Pass)]);
+    world.finds(20, &[]);
+    assert_eq!(world.hosts(), ["a down 10 refused", "b up 10 "]);
+}
+
+#[test]
+fn what_is_shown_is_text_of_the_length_of_a_line() {
+    let mut world = World::of(spec("g/s"));
+    let long = "x".repeat(1000);
+    world.says("g/s", 1, &format!("{long}\n"));
+    world.until(10);
+    let user = raw::text_of(b"rg\xe9");
+    let order = WatchOrder::Acknowledge { key: key("g/s"), user: user.clone(), comment: long };
+    world.order(order).unwrap();
+    let (what, reason) = (vec![Disabling::Watch("g".into())], String::new());
+    let order = WatchOrder::Disable { what, user, reason, lasts: None, replaces: false };
+    world.order(order).unwrap();
+    let status = world.watcher.statuses(wall).remove(0);
+    assert_eq!(status.summary, Some("x".repeat(300)));
+    assert_eq!(status.acknowledged, Some(format!("rg\u{fffd}: {}", "x".repeat(295))));
+    assert_eq!(world.watcher.disabled_statuses(wall)[0].user, "rg\u{fffd}");
+}
+
+/// It lasted as much longer as the clock was ahead.
+#[test]
+fn a_clock_that_was_ahead_does_not_stretch_a_disablement() {
+    let mut world = World::of(spec("g/s"));
+    world.until(5000);
+    let (user, reason) = ("ann".to_owned(), "new disk".to_owned());
+    let what = vec![Disabling::Watch("g".into())];
+    let lasts = Some(seconds(60));
+    world.order(WatchOrder::Disable { what, user, reason, lasts, replaces: false }).unwrap();
+    world.now = at(10);
+    world.restart(watching(vec![spec("g/s")]));
+    world.until(69);
+    assert!(!world.watcher.disabled().is_empty());
+    world.until(70);
+    assert!(world.watcher.disabled().is_empty());
 }

@@ -7,6 +7,7 @@ mod golden;
 mod hosts;
 mod orders;
 mod properties;
+mod role;
 mod schedule;
 mod state;
 mod storms;

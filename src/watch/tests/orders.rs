@@ -119,8 +119,13 @@ fn orders_about_what_is_not_there_are_refused_whole() {
     let period = "Q".to_owned();
     let test = WatchOrder::TestAlert { key: key("g/s"), on: AlertOn::Failure, exit: 1, period };
     let what = vec![Disabling::Service(key("g/s")), Disabling::Watch("x".into())];
-    let disable =
-        WatchOrder::Disable { what, user: String::new(), reason: String::new(), lasts: None };
+    let disable = WatchOrder::Disable {
+        what,
+        user: String::new(),
+        reason: String::new(),
+        lasts: None,
+        replaces: false,
+    };
     let interval = seconds(5);
     let table = [
         (WatchOrder::TestMonitor(key("x/s")), group()),
@@ -146,7 +151,15 @@ fn disablement_ends_by_itself() {
     let mut world = World::of(spec("g/s"));
     let what = vec![Disabling::Watch("g".into())];
     let (user, reason) = ("ann".to_owned(), "new disk".to_owned());
-    world.order(WatchOrder::Disable { what, user, reason, lasts: Some(seconds(35)) }).unwrap();
+    world
+        .order(WatchOrder::Disable {
+            what,
+            user,
+            reason,
+            lasts: Some(seconds(35)),
+            replaces: false,
+        })
+        .unwrap();
     assert_eq!(world.view("g/s").disabled.unwrap().until, Some(at(35)));
     world.until(45);
     assert_eq!(world.started(), [40.0]);
@@ -259,4 +272,49 @@ fn recovery_that_waits_is_logged_once() {
     }
     let ignored = world.lines.iter().filter(|line| *line == "ignoring alert for g,s");
     assert_eq!(ignored.count(), 1);
+}
+
+/// mon enables the watch with its only host, whoever disabled it and why.
+#[test]
+fn a_host_leaves_the_disablement_of_its_watch_as_somebody_made_it() {
+    let host = || Disabling::Host("g".to_owned());
+    let watch = || Disabling::Watch("g".into());
+    let disable = |world: &mut World, what, reason: &str, lasts: Option<u64>| {
+        let (user, reason, lasts) = ("ann".to_owned(), reason.to_owned(), lasts.map(seconds));
+        world
+            .order(WatchOrder::Disable { what: vec![what], user, reason, lasts, replaces: true })
+            .unwrap();
+    };
+    let disabled = |world: &World| {
+        let all = world.watcher.disabled().into_iter();
+        all.map(|(what, why)| format!("{what}: {}", why.reason)).collect::<Vec<_>>()
+    };
+    let mut world = World::of(spec("g/s"));
+    disable(&mut world, watch(), "release", Some(1000));
+    world.until(10);
+    disable(&mut world, host(), "disk", Some(20));
+    assert_eq!(disabled(&world), ["host g: disk", "watch g: release"]);
+    world.until(30);
+    assert_eq!(disabled(&world), ["watch g: release"], "the time of the host is over");
+    disable(&mut world, host(), "disk", None);
+    world.enable(host()).unwrap();
+    assert_eq!(disabled(&world), ["watch g: release"]);
+    world.enable(watch()).unwrap();
+
+    // What goes with the host is replaced with it, and ends with it, across a restart too.
+    world.until(40);
+    disable(&mut world, host(), "disk", None);
+    world.until(50);
+    disable(&mut world, host(), "another disk", Some(100));
+    assert_eq!(disabled(&world), ["host g: another disk", "watch g: another disk"]);
+    world.restart(watching(vec![spec("g/s")]));
+    world.until(60);
+    world.enable(host()).unwrap();
+    assert_eq!(disabled(&world), [""; 0]);
+
+    // And what mon's file says of both.
+    world.watcher.load_disabled_file("disable host g\ndisable watch g\n", world.now);
+    world.until(70);
+    world.enable(host()).unwrap();
+    assert_eq!(disabled(&world), [""; 0]);
 }

@@ -112,7 +112,15 @@ fn restart_takes_everything_up_that_was_saved() {
     world.order(WatchOrder::Acknowledge { key: key("g/s"), user, comment }).unwrap();
     let what = vec![Disabling::Host("g".to_owned())];
     let (user, reason) = ("ann".to_owned(), "r".to_owned());
-    world.order(WatchOrder::Disable { what, user, reason, lasts: Some(seconds(60)) }).unwrap();
+    world
+        .order(WatchOrder::Disable {
+            what,
+            user,
+            reason,
+            lasts: Some(seconds(60)),
+            replaces: false,
+        })
+        .unwrap();
     let mut next = restarted(&world, specs());
     let mut expected = world.view("g/s");
     // Timers start anew.
@@ -262,7 +270,15 @@ fn every_turn_of_a_status_is_worth_noting_whether_or_not_anybody_is_told() {
     assert!(!turns(&mut world, 0, 40), "it stays well");
     let (user, reason) = (String::new(), String::new());
     let what = vec![Disabling::Service(key("g/s"))];
-    world.order(WatchOrder::Disable { what, user, reason, lasts: Some(seconds(15)) }).unwrap();
+    world
+        .order(WatchOrder::Disable {
+            what,
+            user,
+            reason,
+            lasts: Some(seconds(15)),
+            replaces: false,
+        })
+        .unwrap();
     world.watcher.take_changed();
     assert!(turns(&mut world, 0, 60), "what was disabled is so no more");
 }

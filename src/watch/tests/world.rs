@@ -207,7 +207,13 @@ impl World {
 
     pub fn disable(&mut self, what: Disabling) -> Result<(), WatchRefusal> {
         let (user, reason) = ("ann".to_owned(), "because".to_owned());
-        self.order(WatchOrder::Disable { what: vec![what], user, reason, lasts: None })
+        self.order(WatchOrder::Disable {
+            what: vec![what],
+            user,
+            reason,
+            lasts: None,
+            replaces: false,
+        })
     }
 
     pub fn enable(&mut self, what: Disabling) -> Result<(), WatchRefusal> {

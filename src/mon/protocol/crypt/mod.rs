@@ -10,6 +10,8 @@ mod md5;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use sha_crypt::password_hash::PasswordVerifier;
 
+use crate::model::raw;
+
 /// How to make a hash, for messages.
 pub const REMEDY: &str = "make one with `openssl passwd -6`";
 
@@ -51,7 +53,8 @@ impl Scheme {
 
 /// Whether the hash was made of this password. A hash of no known kind is nobody's.
 pub fn verify(password: &str, hash: &str) -> bool {
-    let password = password.as_bytes();
+    let password = raw::bytes_of(password);
+    let password = &*password;
     let same = |made: Option<String>| {
         made.is_some_and(|made| verify_slices_are_equal(made.as_bytes(), hash.as_bytes()).is_ok())
     };
@@ -84,6 +87,22 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+
+    /// What is typed and what the file says may be of another encoding than ours.
+    #[test]
+    fn a_password_is_bytes_and_not_what_we_keep_of_them() {
+        let typed = raw::text_of(b"caf\xe9");
+        for hash in [
+            "abTmHOt9/alO.",
+            "$1$saltsalt$.skb4qjhPTNlUaJ0wfohO.",
+            "$6$rounds=1000$abc$5BTAEKT2auttbeyBo1j4CP0114BAZffm2J444.2B3Z5ZC07yacndzz1koqBw4fXh2toOVSl4ixO7wkF7PC/IH0",
+            "$2b$04$abcdefghijklmnopqrstuuIVcV7r.BF.Y3HDoPGvCPCm/5xORSH8a",
+            "$y$j75$abcdefgh./$cRB./ISDfZAcHVBCYcGkj66aNOCBbrr/u7qs7LuGf02",
+        ] {
+            assert!(verify(&typed, hash), "{hash}");
+            assert!(!verify("caf\u{e9}", hash) && !verify("caf\u{fffd}", hash), "{hash}");
+        }
+    }
 
     /// Made by Perl's crypt, and by openssl where Perl does not know the kind.
     const KNOWN: &[(&str, &str)] = &[
