@@ -19,8 +19,7 @@ test:
 kernel-test:
 	@tests/lab/test --kernel-only $(FILTER)
 
-# Two directors under heartbeat and Pacemaker. Not part of make test, for it takes some ten minutes;
-# .ci/run calls both.
+# Two directors under heartbeat and Pacemaker. Not part of make test, for it takes some ten minutes.
 # make test-ha STORY=name plays one: see tests/lab/ha.
 test-ha:
 	@tests/lab/test-ha $(STORY)
