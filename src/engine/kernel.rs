@@ -188,6 +188,11 @@ impl KernelSide {
         self.owned.get(key).and_then(|owned| owned.observed.record())
     }
 
+    /// Our services that exist, as far as is known, with their records.
+    pub fn present(&self) -> impl Iterator<Item = (&ServiceKey, &Entry)> {
+        self.owned.iter().filter_map(|(key, owned)| Some((key, owned.observed.record()?)))
+    }
+
     pub fn observed_mut(&mut self, key: &ServiceKey) -> Option<&mut Entry> {
         self.owned.get_mut(key).and_then(|owned| owned.observed.record_mut().as_mut())
     }

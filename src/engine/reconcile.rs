@@ -324,7 +324,7 @@ impl Engine {
         }
         self.ready = true;
         self.phase = Phase::Running;
-        let records = self.kernel.owned.values().filter_map(|owned| owned.observed.record());
+        let records = self.kernel.present().map(|(_, entry)| entry);
         self.events.push_back(Event::TableReady {
             services: self.services.len(),
             destinations: records.map(|entry| entry.destinations.len()).sum(),
@@ -334,9 +334,7 @@ impl Engine {
 
     fn finish(&mut self) {
         if !std::mem::replace(&mut self.finished, true) {
-            let left =
-                self.kernel.owned.iter().filter(|(_, owned)| owned.observed.record().is_some());
-            let left: Vec<_> = left.map(|(key, _)| *key).collect();
+            let left: Vec<_> = self.kernel.present().map(|(key, _)| *key).collect();
             self.events.push_back(Event::Stopped {
                 removed: self.kernel.owned.len() - left.len(),
                 kept: left.len(),

@@ -74,12 +74,7 @@ impl Engine {
         let sync = self.sync_trouble().map(str::to_owned);
         Some(RoleReport {
             role: self.part.role,
-            services: self
-                .kernel
-                .owned
-                .values()
-                .filter(|owned| owned.observed.record().is_some())
-                .count(),
+            services: self.kernel.present().count(),
             refused: refused.chain(sync).collect(),
             error: outage.map(|outage| outage.message.clone()),
         })

@@ -707,12 +707,11 @@ mod tests {
     #[test]
     fn what_a_new_configuration_changes_besides_services_is_said_where_it_does() {
         let applied = |alerts, watching, settings| {
-            let (added, changed, removed, services) = (1, 2, 3, 4);
             let event = Event::ConfigApplied {
-                added,
-                changed,
-                removed,
-                services,
+                added: 1,
+                changed: 2,
+                removed: 3,
+                services: 4,
                 alerts,
                 watching,
                 settings,

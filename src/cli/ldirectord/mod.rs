@@ -19,8 +19,8 @@
 //! their way; `start` returns once the services are in the kernel, or says why they are not;
 //! `stop` returns when the daemon is gone; `restart` leaves the table as it is in between; and
 //! two files of one name are two directors; of two starts at one moment both are 0, and one
-//! director runs. A line in the log for each invocation is written by
-//! the one that becomes the daemon only.
+//! director runs. A line in the log for each invocation is written by the one that becomes the
+//! daemon only.
 
 mod arguments;
 mod instance;

@@ -137,6 +137,9 @@ impl Places {
         if let Some(folder) = self.pid_file.parent() {
             disk::make_folder(folder, 0o755).map_err(words)?;
         }
+        if let Some(config) = claim(&self.runtime_dir) {
+            return Ok(config == self.config);
+        }
         // Whole before it has its name, which only the first can give.
         let (path, whole) = (self.runtime_dir.join(CLAIM), format!("{CLAIM}.{}", process::id()));
         let whole = self.runtime_dir.join(whole);

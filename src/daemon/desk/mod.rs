@@ -280,10 +280,7 @@ impl Desk {
     /// What is watched besides real servers, and of what nobody is told; `wall` is the clock on
     /// the wall now.
     pub fn statuses(&self, wall: SystemTime, now: Time) -> (Vec<WatchStatus>, Vec<DisabledStatus>) {
-        let at = |at: Time| {
-            let past = wall.checked_sub(now.since(at)).unwrap_or(SystemTime::UNIX_EPOCH);
-            past.checked_add(at.since(now)).unwrap_or(past)
-        };
+        let at = |at| on_the_wall(at, wall, now);
         (self.watcher.statuses(at), self.watcher.disabled_statuses(at))
     }
 
@@ -422,6 +419,12 @@ impl Drop for Round {
         let found = std::mem::replace(&mut self.found, none);
         let _ = self.inputs.send(Input::Watched(News::Found { run: self.run, found }));
     }
+}
+
+/// When that is or was, where the clock on the wall says this now.
+fn on_the_wall(at: Time, wall: SystemTime, now: Time) -> SystemTime {
+    let past = wall.checked_sub(now.since(at)).unwrap_or(SystemTime::UNIX_EPOCH);
+    past.checked_add(at.since(now)).unwrap_or(past)
 }
 
 /// Calls of one lane are made one after the other.

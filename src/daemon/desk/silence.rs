@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use super::{Desk, Servers};
+use super::{Desk, Servers, on_the_wall};
 use crate::daemon::Input;
 use crate::event::Event;
 use crate::model::{
@@ -58,14 +58,10 @@ impl Desk {
 
     /// What of these is disabled, as it is shown.
     fn disabled_of(&self, what: &[Disabling], now: Time) -> Vec<DisabledStatus> {
-        let meant = |status: &DisabledStatus| {
-            let is_it = |what: &Disabling| {
-                (DisabledKind::of(what), what.name()) == (status.kind, status.name.clone())
-            };
-            what.iter().any(is_it)
-        };
-        let (_, mut disabled) = self.statuses(SystemTime::now(), now);
-        disabled.retain(meant);
+        let meant: Vec<_> = what.iter().map(|w| (DisabledKind::of(w), w.name())).collect();
+        let wall = SystemTime::now();
+        let mut disabled = self.watcher.disabled_statuses(|at| on_the_wall(at, wall, now));
+        disabled.retain(|d| meant.iter().any(|(kind, name)| *kind == d.kind && *name == d.name));
         disabled
     }
 }
