@@ -110,9 +110,9 @@ impl Director {
     ) -> Instant {
         let mut watchdog = service_manager::watchdog_interval().map(tokio::time::interval);
         let mut burst = Vec::with_capacity(BURST);
-        self.carry_out();
+        self.carry_out(self.clock.now());
         waiting.into_iter().for_each(|request| self.answer(request));
-        self.carry_out();
+        self.carry_out(self.clock.now());
         while !self.is_over() {
             let deadline = self.deadline();
             tokio::select! {
@@ -121,12 +121,17 @@ impl Director {
                 () = until(deadline) => {}
                 () = tick(&mut watchdog) => self.tell_alive(),
             }
+            let mut now = self.clock.now();
             for input in burst.drain(..) {
-                self.take(input);
+                // Whatever else there is to take may take its time.
+                let is_quick = matches!(input, Input::Outcome { .. });
+                self.take(input, now);
+                if !is_quick {
+                    now = self.clock.now();
+                }
             }
-            let now = self.clock.now();
             if self.engine.poll_timeout().is_some_and(|at| at <= now) {
-                self.woken = Some(Instant::now());
+                self.woken = Some(self.clock.instant(now));
                 self.engine.handle_timeout(now);
             }
             if self.vips.poll_timeout().is_some_and(|at| at <= now) {
@@ -135,10 +140,10 @@ impl Director {
             if self.telling.policy.poll_timeout().is_some_and(|at| at <= now) {
                 self.telling.policy.handle_timeout(now);
             }
-            if self.desk.poll_timeout().is_some_and(|at| at <= Instant::now()) {
+            if self.desk.poll_timeout().is_some_and(|at| at <= self.clock.instant(now)) {
                 self.desk.handle_timeout(now);
             }
-            self.carry_out();
+            self.carry_out(now);
             if self.engine.poll_timeout().is_some_and(|at| at <= now) {
                 // More is due than was started: those under way come first.
                 tokio::task::yield_now().await;
@@ -177,8 +182,7 @@ impl Director {
         timeout.into_iter().chain(self.stopping.as_ref().map(|stop| stop.deadline)).min()
     }
 
-    fn take(&mut self, input: Input) {
-        let now = self.clock.now();
+    fn take(&mut self, input: Input, now: Time) {
         match input {
             Input::Outcome { check, outcome, status, took } => {
                 if self.telling.policy.has_monitors() {
@@ -291,7 +295,7 @@ impl Director {
             api::Request::Upgrade(reply) => self.upgrade(reply),
             api::Request::Command(command, reply) => {
                 let answer = self.engine.handle_command(&command, now);
-                self.carry_out();
+                self.carry_out(now);
                 self.answer_once_noted(Answered::Command(reply, answer));
             }
             api::Request::Alerts(command, reply) => self.desk.silence(command, reply, now),
@@ -468,21 +472,24 @@ impl Director {
     }
 
     /// Does what the engine asks, and tells what it says.
-    fn carry_out(&mut self) {
-        self.follow_with_vips();
+    fn carry_out(&mut self, now: Time) {
+        self.follow_with_vips(now);
+        // One look at the clock for all that begin here.
+        let mut began = None;
         while let Some(action) = self.engine.poll_action() {
             match action {
                 Action::Probe { check, endpoint, spec } => {
+                    let began = *began.get_or_insert_with(Instant::now);
                     if let Probe::Watched(keys) = &spec.probe {
-                        let answer = Answer::pending(check, self.inputs.clone());
+                        let answer = Answer::pending(check, began, self.inputs.clone());
                         self.desk.ask(keys, endpoint, answer);
                         continue;
                     }
                     let (prober, inputs) = (self.prober.clone(), self.inputs.clone());
                     tokio::spawn(async move {
-                        let mut answer = Answer::pending(check, inputs);
+                        let mut answer = Answer::pending(check, began, inputs);
                         (answer.outcome, answer.status) =
-                            prober.probe_for_status(endpoint, &spec).await;
+                            prober.probe_for_status(endpoint, &spec, began).await;
                     });
                 }
                 Action::Survey => self.ask_kernel(kernel::Job::Survey),
@@ -516,7 +523,6 @@ impl Director {
                 }
             }
         }
-        let now = self.clock.now();
         while let Some(event) = self.engine.poll_event() {
             self.telling.tell(&event, now);
         }
@@ -534,8 +540,7 @@ impl Director {
 
     /// Addresses follow their services. Before what the engine asks for: an address goes before its
     /// service does.
-    fn follow_with_vips(&mut self) {
-        let now = self.clock.now();
+    fn follow_with_vips(&mut self, now: Time) {
         if self.engine.poll_backings() {
             self.vips.follow(&self.engine, now);
         }
@@ -566,21 +571,21 @@ pub struct Answer {
     pub check: CheckId,
     pub outcome: Outcome,
     status: Option<u16>,
-    started: Instant,
+    began: Instant,
     inputs: UnboundedSender<Input>,
 }
 
 impl Answer {
-    pub fn pending(check: CheckId, inputs: UnboundedSender<Input>) -> Answer {
+    pub fn pending(check: CheckId, began: Instant, inputs: UnboundedSender<Input>) -> Answer {
         let outcome = Outcome::Local("the probe broke off: this is a bug of directord".into());
-        Answer { check, outcome, status: None, started: Instant::now(), inputs }
+        Answer { check, outcome, status: None, began, inputs }
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
         let outcome = std::mem::replace(&mut self.outcome, Outcome::Pass);
-        let (check, status, took) = (self.check, self.status, self.started.elapsed());
+        let (check, status, took) = (self.check, self.status, self.began.elapsed());
         let _ = self.inputs.send(Input::Outcome { check, outcome, status, took });
     }
 }
@@ -695,7 +700,7 @@ mod tests {
     async fn probe_that_panics_is_answered_as_our_own_trouble() {
         let (inputs, mut from_inputs) = tokio::sync::mpsc::unbounded_channel();
         let broken = tokio::spawn(async move {
-            let _answer = Answer::pending(CheckId::ANY, inputs);
+            let _answer = Answer::pending(CheckId::ANY, Instant::now(), inputs);
             panic!("as the test asks");
         });
         assert!(broken.await.is_err());

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use super::miss::{Miss, Phase, Progress, describe};
@@ -24,8 +25,13 @@ use crate::model::Endpoint;
 pub(super) async fn open(endpoint: Endpoint, progress: &Progress) -> Result<TcpStream, Miss> {
     progress.enter(Phase::Connect);
     let stream = start(endpoint)?;
-    // Writable is how the kernel says that the handshake is over, well or badly.
-    stream.writable().await.map_err(|error| local(&error))?;
+    // Writable is how the kernel says that the handshake is over, well or badly; and badly, that
+    // there is an error to be asked for.
+    let ready = stream.ready(Interest::WRITABLE | Interest::ERROR).await;
+    let ready = ready.map_err(|error| local(&error))?;
+    if !ready.is_error() && !ready.is_write_closed() {
+        return Ok(stream);
+    }
     match stream.take_error() {
         Ok(None) => Ok(stream),
         Ok(Some(error)) | Err(error) => Err(Miss::fail(Phase::Connect, &error)),

@@ -37,6 +37,7 @@ pub mod fuzz;
 mod hash;
 mod http;
 mod ldap;
+mod limits;
 mod lines;
 mod miss;
 pub mod monitor;
@@ -59,7 +60,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::timeout;
+use tokio::time::Instant;
 
 use crate::model::{CheckSpec, Endpoint, Outcome, Probe};
 use miss::{Miss, Progress};
@@ -84,6 +85,7 @@ struct Shared {
     tls: tls::Configs,
     ping: ping::Engine,
     slots: external::Slots,
+    limits: limits::Limits,
 }
 
 impl Prober {
@@ -97,17 +99,19 @@ impl Prober {
     /// To be called in a tokio runtime with time and I/O. Dropping the future ends the probe at
     /// once and leaves nothing behind.
     pub async fn probe(&self, endpoint: Endpoint, spec: &CheckSpec) -> Outcome {
-        self.carry_out(endpoint, spec, &Progress::default()).await
+        self.carry_out(endpoint, spec, Instant::now(), &Progress::default()).await
     }
 
-    /// The same, and the status with which HTTP was answered, if it was.
+    /// The same, its time counted from `began` on, and the status with which HTTP was answered, if
+    /// it was.
     pub async fn probe_for_status(
         &self,
         endpoint: Endpoint,
         spec: &CheckSpec,
+        began: std::time::Instant,
     ) -> (Outcome, Option<u16>) {
         let progress = Progress::default();
-        let outcome = self.carry_out(endpoint, spec, &progress).await;
+        let outcome = self.carry_out(endpoint, spec, began.into(), &progress).await;
         (outcome, progress.status())
     }
 
@@ -122,6 +126,7 @@ impl Prober {
         &self,
         endpoint: Endpoint,
         spec: &CheckSpec,
+        began: Instant,
         progress: &Progress,
     ) -> Outcome {
         let (shared, limit) = (&*self.shared, spec.timeout);
@@ -133,7 +138,8 @@ impl Prober {
             Probe::Watched(_) => return Outcome::Local("watch: asked for elsewhere".into()),
             // These two say themselves what became of them when their time is up.
             Probe::Ping(probe) => {
-                let done = Box::pin(shared.ping.run(endpoint.address, probe, limit)).await;
+                let done =
+                    Box::pin(shared.ping.run(&shared.limits, endpoint.address, probe, limit)).await;
                 return outcome(done);
             }
             Probe::External(probe) => {
@@ -162,12 +168,13 @@ impl Prober {
             Ok(places) => places,
             Err(miss) => return outcome(Err(miss)),
         };
-        let late = |_| match progress.timed_out(limit) {
+        let late = || match progress.timed_out(limit) {
             // Where the way went away while it waited, that says nothing about the server.
             Miss::Fail(reason) => Err(connect::no_way(endpoint).unwrap_or(Miss::Fail(reason))),
             other => Err(other),
         };
-        outcome(timeout(limit, work).await.unwrap_or_else(late))
+        let by = began + limit.min(FOREVER);
+        outcome(shared.limits.by(by, work).await.unwrap_or_else(late))
     }
 }
 

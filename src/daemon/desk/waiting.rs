@@ -354,7 +354,7 @@ mod tests {
         fn ask_again(&mut self, asked: &mut Asked) {
             let (inputs, answers) = unbounded_channel();
             asked.answers = answers;
-            let answer = Answer::pending(asked.id, inputs);
+            let answer = Answer::pending(asked.id, std::time::Instant::now(), inputs);
             let server = Endpoint::new([10, 0, 0, 1].into(), 80);
             let view = |key: &WatchKey| self.watcher.view(key, self.now);
             self.waiting.add(asked.keys.clone(), server, answer, view);

@@ -43,7 +43,8 @@ pub(super) async fn run(
             let progress = Progress::default();
             let limit = limit.min(dns.timeout.unwrap_or(Duration::MAX));
             let work = question(&prober.shared, &ask, &dns, limit, &progress);
-            timeout(limit, work).await.unwrap_or_else(|_| Err(progress.timed_out(limit)))
+            let done = prober.shared.limits.within(limit, work).await;
+            done.unwrap_or_else(|| Err(progress.timed_out(limit)))
         }
     });
     let lost = |why| Err(Miss::Local(why));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout_at};
 
 use super::external::Programs;
 use super::plan::{Fping, Http, Ldap, Mysql, Password, Ping, Port, Talk, Task};
@@ -130,7 +130,7 @@ async fn ask(prober: &Prober, task: &Task, host: &str, limit: Duration) -> Answe
                 let endpoint = endpoint(&prober.shared, host, port, progress).await?;
                 connect::open(endpoint, progress).await.map(drop)
             };
-            Answer::plain(host, outcome(within(limit, progress, work).await))
+            Answer::plain(host, outcome(within(&prober.shared, limit, progress, work).await))
         }
         Task::Http(http) => page(&prober.shared, http, host, limit).await,
         Task::Talk(talk) => conversation(&prober.shared, talk, host, limit).await,
@@ -151,11 +151,13 @@ async fn endpoint(
 }
 
 async fn within<T>(
+    shared: &Shared,
     limit: Duration,
     progress: &Progress,
     work: impl Future<Output = Result<T, Miss>>,
 ) -> Result<T, Miss> {
-    timeout(limit, work).await.unwrap_or_else(|_| Err(progress.timed_out(limit)))
+    let done = shared.limits.within(limit, work).await;
+    done.unwrap_or_else(|| Err(progress.timed_out(limit)))
 }
 
 /// Echoes until one is answered, each waited for half as long again as the one before: fping's
@@ -163,7 +165,7 @@ async fn within<T>(
 async fn echo(shared: &Shared, fping: &Fping, host: &str, limit: Duration) -> Answer {
     let (began, progress) = (Instant::now(), Progress::default());
     let address = hosts::address(shared, host, false, &progress);
-    let address = match within(limit, &progress, address).await {
+    let address = match within(shared, limit, &progress, address).await {
         Ok(address) => address,
         Err(miss) => return Answer::plain(host, miss.into()),
     };
@@ -175,7 +177,11 @@ async fn echo(shared: &Shared, fping: &Fping, host: &str, limit: Duration) -> An
             break;
         }
         let sent = Instant::now();
-        match shared.ping.run(address, &PingProbe { count: 1 }, wait.min(left)).await {
+        match shared
+            .ping
+            .run(&shared.limits, address, &PingProbe { count: 1 }, wait.min(left))
+            .await
+        {
             Ok(()) => return answered(fping, host, sent.elapsed()),
             Err(miss) => last = miss,
         }
@@ -204,7 +210,7 @@ fn answered(fping: &Fping, host: &str, round_trip: Duration) -> Answer {
 async fn system_ping(shared: &Shared, ping: &Ping, host: &str, limit: Duration) -> Outcome {
     let (began, progress) = (Instant::now(), Progress::default());
     let address = hosts::address(shared, host, ping.v6, &progress);
-    let address = match within(limit, &progress, address).await {
+    let address = match within(shared, limit, &progress, address).await {
         Ok(address) => address,
         Err(miss) => return miss.into(),
     };
@@ -212,7 +218,9 @@ async fn system_ping(shared: &Shared, ping: &Ping, host: &str, limit: Duration) 
     for number in 1..=ping.count {
         let wait = if number == ping.count { LINGER } else { SECOND };
         let left = limit.saturating_sub(began.elapsed());
-        last = outcome(shared.ping.run(address, &PingProbe { count: 1 }, wait.min(left)).await);
+        last = outcome(
+            shared.ping.run(&shared.limits, address, &PingProbe { count: 1 }, wait.min(left)).await,
+        );
         if last == Outcome::Pass {
             break;
         }
@@ -227,7 +235,7 @@ async fn page(shared: &Shared, http: &Http, host: &str, limit: Duration) -> Answ
         let endpoint = endpoint(shared, host, &http.port, progress).await?;
         http::fetch(shared, (host, endpoint), http, (&mut content, &mut held), progress).await
     };
-    let fetched = within(limit, progress, work).await;
+    let fetched = within(shared, limit, progress, work).await;
     let said = http::shown(&content);
     let judged = judge(shared, http, content, fetched, progress).await;
     Answer { said, ..Answer::plain(host, outcome(judged)) }
@@ -272,7 +280,7 @@ async fn conversation(shared: &Shared, talk: &Talk, host: &str, limit: Duration)
         let mut tcp = connect::open(endpoint, progress).await?;
         talk::lead(&mut tcp, &mut conversation, &shared.room, progress).await
     };
-    let done = outcome(within(limit, progress, work).await);
+    let done = outcome(within(shared, limit, progress, work).await);
     Answer { said: conversation.into_transcript(), ..Answer::plain(host, done) }
 }
 
@@ -292,7 +300,7 @@ async fn entries(shared: &Shared, ldap: &Ldap, host: &str, limit: Duration) -> A
         session::part(&mut tcp, &search, limit.saturating_sub(began.elapsed())).await;
         Ok(())
     };
-    let done = outcome(within(limit, progress, work).await);
+    let done = outcome(within(shared, limit, progress, work).await);
     match (done, search.faults) {
         (Outcome::Pass, faults) if !faults.is_empty() => {
             let outcome = Outcome::Fail(faults[0].clone());
@@ -305,7 +313,7 @@ async fn entries(shared: &Shared, ldap: &Ldap, host: &str, limit: Duration) -> A
 async fn tables(prober: &Prober, mysql: &Mysql, host: &str, limit: Duration) -> Outcome {
     let (limit, progress) = (limit.min(mysql.timeout), &Progress::default());
     let began = Instant::now();
-    let prepared = within(limit, progress, async {
+    let prepared = within(&prober.shared, limit, progress, async {
         let password = password(&mysql.password).await?;
         Ok((endpoint(&prober.shared, host, &Port::Number(mysql.port), progress).await?, password))
     });

@@ -14,6 +14,7 @@ use std::time::Duration;
 use nix::errno::Errno;
 use tokio::time::{Instant, timeout_at};
 
+use super::limits::Limits;
 use super::miss::{Miss, describe};
 use super::{FOREVER, evidence};
 use crate::model::{Family, PingProbe};
@@ -35,6 +36,7 @@ impl Engine {
     /// reason when no answer comes after all.
     pub async fn run(
         &self,
+        limits: &Limits,
         address: IpAddr,
         probe: &PingProbe,
         limit: Duration,
@@ -54,10 +56,10 @@ impl Engine {
                 Ok(Err(error)) => refused = Some(local(&error)),
                 Err(_) => refused = Some(Miss::Local("ping: the socket is busy".into())),
             }
-            match timeout_at(next, &mut call.answer).await {
-                Ok(Ok(())) => return Ok(()),
-                Ok(Err(_)) => return Err(Miss::Local("ping: the socket was lost".into())),
-                Err(_) => {}
+            match limits.by(next, &mut call.answer).await {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(_)) => return Err(Miss::Local("ping: the socket was lost".into())),
+                None => {}
             }
         }
         match refused.filter(|_| sent == 0) {
