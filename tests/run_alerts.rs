@@ -255,6 +255,38 @@ fn a_watch_of_the_native_dialect_tells_and_decides() {
     place.until("its end is told", || place.notes().contains(" -u good"));
 }
 
+const BEHIND: &str = "\
+- name: shop
+  virtual: 127.0.0.9:80
+  forward: masq
+  real: [\"127.0.0.1:@PORT\"]
+  check: {connect: true, interval: 200ms, timeout: 2s, fall: 5}
+  alerts:
+    periods: [{alert: note.alert bad news}]
+    alertdepend: router:mood
+- watch: router
+  services: [{service: mood, monitor: mood.monitor @TOP/mood, interval: 1s}]
+";
+
+#[test]
+fn nobody_is_told_of_a_server_behind_a_router_that_is_down() {
+    let mut place = Place::new(BEHIND);
+    place.write("mood", "1\n");
+    let up = place.real_server();
+    place.start();
+    place.until("the server is in", || place.is_used());
+    let router = || {
+        let status = place.directord(&["status"]).output().unwrap();
+        String::from_utf8_lossy(&status.stdout).contains("watch router/mood fail")
+    };
+    place.until("the router is down", router);
+    drop(up);
+    place.until("the server is out", || !place.is_used());
+    assert_eq!(place.notes(), "", "five failures, each of which would be told");
+    place.write("mood", "0\n");
+    place.until("it is told once the router is up", || place.notes().contains("bad news"));
+}
+
 #[test]
 fn nobody_is_told_while_alerts_are_disabled_which_a_crash_does_not_end() {
     let mut place = Place::new(SERVICE);

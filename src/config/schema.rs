@@ -30,7 +30,12 @@ pub fn schema() -> Value {
 
 /// A section's name without its article: `a real server` is `real-server`.
 fn id(section: &Section) -> String {
-    section.name.trim_start_matches("a ").replace(' ', "-").to_lowercase()
+    section
+        .name
+        .trim_start_matches("a ")
+        .trim_start_matches("the ")
+        .replace(' ', "-")
+        .to_lowercase()
 }
 
 fn reference(section: &Section) -> Value {
@@ -138,6 +143,9 @@ fn value(kind: &Kind) -> Value {
             json!({ "anyOf": [one, { "type": "array", "items": one }] })
         }
         Kind::List(inner) => json!({ "type": "array", "items": value(inner) }),
+        Kind::ListOr(inner, section) => {
+            json!({ "anyOf": [{ "type": "array", "items": value(inner) }, reference(section)] })
+        }
         Kind::WordOr(words, section) => json!({ "anyOf": [{ "enum": words }, reference(section)] }),
         Kind::ArgvOr(section) => json!({ "anyOf": [argv(), reference(section)] }),
         Kind::Lines => {

@@ -125,6 +125,13 @@ pub struct Head {
     pub digest: u64,
 }
 
+impl Head {
+    /// Whether this says the same of the director, in whatever words the file says the rest.
+    pub fn says_as(&self, other: &Head) -> bool {
+        *self == Head { digest: self.digest, ..other.clone() }
+    }
+}
+
 /// Where log lines go.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum LogPlace {
@@ -185,6 +192,13 @@ mod tests {
         let held: Vec<_> = Stage::ALL.into_iter().filter(|stage| set.contains(*stage)).collect();
         assert_eq!(held, [Stage::Running, Stage::Stopping]);
         assert_eq!(Stage::ALL.into_iter().fold(Stages::NONE, Stages::with), Stages::ALL);
+    }
+
+    #[test]
+    fn a_head_says_the_same_in_another_text() {
+        let head = Head { autoreload: true, digest: 1, ..Head::default() };
+        assert!(head.says_as(&Head { digest: 2, ..head.clone() }));
+        assert!(!head.says_as(&Head { supervised: true, ..head.clone() }));
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub struct Change {
     pub alerts: Vec<ServiceKey>,
     /// Whether what is watched besides real servers differs, or who is told of it.
     pub watching: bool,
-    /// Whether the daemon's settings differ.
+    /// Whether the daemon's settings differ, or what a file that was there says of itself.
     pub settings: bool,
 }
 
@@ -54,10 +54,12 @@ impl Change {
         keys.extend(differing(&before.watches, &after.watches));
         let mut paths = differing(&before.mon, &after.mon);
         paths.extend(differing(&before.watched, &after.watched));
+        paths.extend(differing(&before.heads, &after.heads));
         Change::at(&keys, &paths, before, after)
     }
 
-    /// The same, where nothing can differ but these services and what these files watch.
+    /// The same, where nothing can differ but these services, and what these files watch and say of
+    /// themselves.
     pub fn at(
         keys: &BTreeSet<ServiceKey>,
         paths: &BTreeSet<Arc<PathBuf>>,
@@ -68,9 +70,13 @@ impl Change {
             !is_same(before.mon.get(path), after.mon.get(path))
                 || !is_same(before.watched.get(path), after.watched.get(path))
         };
+        let heads = |path: &Arc<PathBuf>| {
+            let (old, new) = (before.heads.get(path), after.heads.get(path));
+            old.zip(new).is_some_and(|(old, new)| !old.says_as(new))
+        };
         let mut change = Change {
             watching: paths.iter().any(watching),
-            settings: before.settings != after.settings,
+            settings: before.settings != after.settings || paths.iter().any(heads),
             ..Change::default()
         };
         for key in keys {

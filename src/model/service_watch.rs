@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Period, RealServer, ServiceKey, VirtualService, WatchKey, WatchSpec};
+use super::{RealServer, ServiceKey, VirtualService, WatchKey, WatchSpec};
 
 /// What the `alerts` of a service of the native dialect ask for. Their results are those of the
 /// servers' checks.
@@ -17,8 +17,9 @@ pub struct ServiceWatch {
 }
 
 impl ServiceWatch {
-    /// Each server of the service with these periods.
-    pub fn new(service: &VirtualService, periods: &[Period], unack_summary: bool) -> ServiceWatch {
+    /// Each server of the service with what `told` has but its key; nobody is told of those whose
+    /// addresses are among its `exclude_hosts`.
+    pub fn new(service: &VirtualService, told: &WatchSpec) -> ServiceWatch {
         let group = match &service.name {
             Some(name) => tag(name),
             None => of_key(service.key),
@@ -33,9 +34,14 @@ impl ServiceWatch {
         let spec = |server: &RealServer| {
             let key =
                 WatchKey { group: group.clone(), service: server.endpoint.to_string().into() };
-            let hosts = Some([address(server)].into());
-            let periods = periods.to_vec();
-            Arc::new(WatchSpec { hosts, unack_summary, periods, ..WatchSpec::bare(key) })
+            let host = address(server);
+            let mut spec = WatchSpec { key, ..told.clone() };
+            if spec.exclude_hosts.contains(&host) {
+                spec.periods.clear();
+                spec.redistribute = None;
+            }
+            spec.hosts = Some([host].into());
+            Arc::new(spec)
         };
         let specs = service.servers.iter().map(spec).collect();
         ServiceWatch { group, hosts: hosts.into(), specs }

@@ -43,9 +43,12 @@ impl Watcher {
     }
 
     /// The result of a service that others ask: the check of a real server. Nothing, if no such
-    /// service is watched.
+    /// service is watched, or not now.
     pub fn handle_outcome(&mut self, key: &WatchKey, finding: Finding, now: Time) {
         let Some(service) = self.services.get_mut(key) else { return };
+        if service.spec.exclude.as_ref().is_some_and(|times| times.contains(&(self.wall)(now))) {
+            return;
+        }
         service.status.last_check = Some(now);
         self.happen(key, check(finding), now);
         self.rearm(key, now);

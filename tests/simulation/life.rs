@@ -70,12 +70,22 @@ fn reload_of_who_is_told_or_of_settings_alone_is_a_line_and_touches_nothing() {
     let changes = world.load(told.clone());
     assert_eq!(changes, Change { alerts: vec![vip(1)], ..Change::default() });
     assert_eq!(world.load(told.clone()), Change::default());
+    // A file that comes has no settings that differ; another text of it is none.
+    for (autoreload, digest, differs) in [(false, 1, false), (false, 2, false), (true, 3, true)] {
+        let head = Head { autoreload, digest, ..Head::default() };
+        told.heads.insert(Arc::new("www.cf".into()), Arc::new(head));
+        assert_eq!(world.load(told.clone()).settings, differs);
+    }
     told.settings.remove_limit = 7;
     assert!(world.load(told).settings);
     let line = "configuration applied services=2 added=0 changed=0 removed=0";
     assert_eq!(
         world.take_lines(),
-        [format!("{line} alerts=1"), format!("{line} settings=changed")]
+        [
+            format!("{line} alerts=1"),
+            format!("{line} settings=changed"),
+            format!("{line} settings=changed")
+        ]
     );
     world.run(Duration::from_millis(50));
     assert_eq!(world.kernel.counters().writes, before);

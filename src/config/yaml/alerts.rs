@@ -1,6 +1,8 @@
 //! `alerts`: whom to tell of a service's real servers, when and how often, in mon's words.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,8 +17,8 @@ use crate::config::diagnostic::quoted;
 use crate::config::mon::Files;
 use crate::config::watch::{REPEATS, calendar, count, exit_range, interval, repeat, words};
 use crate::model::{
-    Alert, AlertCall, AlertOn, Calendar, ExitRange, Period, Repeat, ServiceWatch, Throttle,
-    VirtualService,
+    Alert, AlertCall, AlertOn, Calendar, Depends, ExitRange, Period, RealServer, Repeat,
+    ServiceWatch, Throttle, VirtualService, WatchKey, WatchSpec,
 };
 
 /// Where alerts and monitors are looked for when nobody says where.
@@ -42,6 +44,11 @@ static LINES: [(&Key, AlertOn); 5] = [
 pub(super) struct AlertsDraft {
     pub(super) periods: Vec<Period>,
     pub(super) unack_summary: bool,
+    depends: Depends,
+    exclude: Option<Calendar>,
+    /// Addresses of servers that nobody is told of.
+    exclude_hosts: BTreeSet<String>,
+    redistribute: Option<AlertCall>,
 }
 
 /// For what periods are written.
@@ -56,8 +63,20 @@ pub(super) struct Told<'f> {
 impl AlertsDraft {
     /// The service's servers as what is watched; none where nobody is to be told.
     pub(super) fn watch(&self, service: &VirtualService) -> Option<Arc<ServiceWatch>> {
-        let watch = || ServiceWatch::new(service, &self.periods, self.unack_summary);
-        (!self.periods.is_empty()).then(|| Arc::new(watch()))
+        if self.periods.is_empty() && self.redistribute.is_none() {
+            return None;
+        }
+        // Each server gets a name of its own.
+        let told = WatchSpec {
+            periods: self.periods.clone(),
+            unack_summary: self.unack_summary,
+            depends: self.depends.clone(),
+            exclude: self.exclude.clone(),
+            exclude_hosts: self.exclude_hosts.clone(),
+            redistribute: self.redistribute.clone(),
+            ..WatchSpec::bare(WatchKey::new("", ""))
+        };
+        Some(Arc::new(ServiceWatch::new(service, &told)))
     }
 }
 
@@ -70,6 +89,64 @@ pub(super) fn folders(given: Option<&Arc<[PathBuf]>>, usual: Usual) -> Cow<'_, [
 }
 
 impl<'a> Walk<'a> {
+    /// Periods, or a mapping that says more than those.
+    pub(super) fn alerts_of(
+        &mut self,
+        entry: &Entry<'a>,
+        servers: &[RealServer],
+        told: Told<'_>,
+    ) -> AlertsDraft {
+        let Value::Mapping(_) = &entry.value.value else { return self.alerts(entry, told) };
+        let Some(fields) = self.fields(entry.value, &keys::ALERTS_KEYS) else {
+            return AlertsDraft::default();
+        };
+        let mut draft =
+            fields.entry(&keys::PERIODS).map(|e| self.alerts(e, told)).unwrap_or_default();
+        let unack = fields.entry(&keys::UNACK_SUMMARY).and_then(|e| self.flag(e));
+        draft.unack_summary |= unack == Some(true);
+        // No group is called like that: a server is named by nobody in the file.
+        let alerts = self.dependency(&fields, &keys::SERVER_ALERTDEPEND, "SELF");
+        let memory = self.wait_of(&fields, &keys::DEP_MEMORY).unwrap_or_default();
+        draft.depends = Depends { alerts, memory, ..Depends::default() };
+        draft.exclude = self.exclusion(&fields, &keys::SERVER_EXCLUDE_PERIOD);
+        if let Some(entry) = fields.entry(&keys::SERVER_EXCLUDE_HOSTS) {
+            draft.exclude_hosts = self.untold(entry, servers);
+        }
+        draft.redistribute =
+            fields.entry(&keys::REDISTRIBUTE).and_then(|e| self.redistribute(e, told.folders));
+        draft
+    }
+
+    /// Addresses of real servers.
+    fn untold(&mut self, entry: &Entry<'a>, servers: &[RealServer]) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        for item in self.list(entry).unwrap_or_default() {
+            let entry = entry.item(self.node(*item));
+            let Some(text) = self.line(&entry) else { continue };
+            let Ok(address) = text.parse::<IpAddr>() else {
+                let message = format!("has addresses of real servers, not {}", quoted(text));
+                self.refuse::<()>(&entry, message, walk::example(entry.key));
+                continue;
+            };
+            if !servers.iter().any(|server| server.endpoint.address == address) {
+                let message = format!("no real server of this service has the address {address}");
+                self.findings.warning(entry.span(), message, "leave it out");
+            }
+            found.insert(address.to_string());
+        }
+        found
+    }
+
+    /// An alert that is called for every result.
+    pub(super) fn redistribute(
+        &mut self,
+        entry: &Entry<'a>,
+        folders: &[PathBuf],
+    ) -> Option<AlertCall> {
+        let text = self.line(entry)?;
+        self.call(entry, text, 0, folders)
+    }
+
     /// The periods; of those with mistakes what there is.
     pub(super) fn alerts(&mut self, entry: &Entry<'a>, told: Told<'_>) -> AlertsDraft {
         let mut draft = AlertsDraft::default();
@@ -174,8 +251,8 @@ impl<'a> Walk<'a> {
     }
 
     /// The times of an `exclude_period`.
-    pub(super) fn exclusion(&mut self, fields: &Fields<'a>) -> Option<Calendar> {
-        let entry = fields.entry(&keys::EXCLUDE_PERIOD)?;
+    pub(super) fn exclusion(&mut self, fields: &Fields<'a>, key: &'static Key) -> Option<Calendar> {
+        let entry = fields.entry(key)?;
         self.times(entry).and_then(Calendar::excluding)
     }
 
@@ -412,7 +489,7 @@ mod tests {
     use super::super::{Defaults, parse_global, parse_services};
     use super::*;
     use crate::config::{Dialect, MonMeans, Names, Parsed, Source, one_line};
-    use crate::model::{Family, Protocol};
+    use crate::model::{Expression, Family, Protocol};
 
     /// A system with two programs.
     struct Known;
@@ -532,6 +609,65 @@ mod tests {
             uncounted: true,
         };
         assert_eq!(work.throttle, meant);
+    }
+
+    const MAPPING: &str = "\
+- virtual: 10.0.0.3:80
+  real: [192.168.0.1, 192.168.0.2]
+  check: connect
+  alerts:
+    periods: [{alert: mail.alert root}]
+    alertdepend: routers:ping || routers:dns
+    dep_memory: 5m
+    exclude_hosts: [192.168.0.2]
+    exclude_period: wd {Sun}
+    redistribute: mail.alert all
+    unack_summary: true
+- watch: routers
+  services: [{service: ping}, {service: dns}]
+";
+
+    #[test]
+    fn a_mapping_says_more_than_periods() {
+        let parsed = read(MAPPING, &Defaults::default());
+        let [told, excluded] = &watch(&parsed).specs[..] else { panic!() };
+        assert_eq!(told.periods.len(), 1);
+        let depends = &told.depends;
+        let alerts = depends.alerts.as_ref().unwrap();
+        let service = |name| Box::new(Expression::Service(WatchKey::new("routers", name)));
+        assert_eq!(alerts.expression, Expression::Or(service("ping"), service("dns")));
+        assert_eq!(depends.memory, Duration::from_secs(300));
+        assert_eq!(told.exclude.as_ref().unwrap().written, "wd {Sun}");
+        assert_eq!(told.redistribute.as_ref().unwrap().name, "mail.alert");
+        assert!(told.unack_summary);
+        assert!(excluded.periods.is_empty() && excluded.redistribute.is_none());
+        assert_eq!(excluded.key.to_string(), "10.0.0.3:80/192.168.0.2:80");
+        let only = "alerts: {redistribute: mail.alert all}";
+        let only = read(&format!("{{fwmark: 7, real: [10.0.0.1], {only}}}"), &Defaults::default());
+        assert!(watch(&only).specs[0].redistribute.is_some());
+    }
+
+    #[test]
+    fn mistakes_in_the_mapping_are_told_where_they_stand() {
+        for (written, wrong, message) in [
+            ("routers:dns", "routers:snd", "there is no watched service routers/snd"),
+            ("routers:dns", "SELF:dns", "there is no watched service SELF/dns"),
+            ("routers:ping ||", "routers:ping |", ""),
+            ("[192.168.0.2]", "[web2]", "has addresses of real servers, not \"web2\""),
+            ("[192.168.0.2]", "[192.168.0.9]", "has the address 192.168.0.9"),
+            ("{Sun}", "{Son}", ""),
+            ("dep_memory: 5m", "dep_memory: 0", "has a time with its unit"),
+            ("exclude_hosts", "exclude_host", "unknown key \"exclude_host\""),
+            ("mail.alert all", "nosuch.alert", "there is no program"),
+        ] {
+            let text = MAPPING.replace(written, wrong);
+            let parsed = read(&text, &Defaults::default());
+            let [found] = &parsed.diagnostics[..] else { panic!("{wrong}: {:?}", told(&parsed)) };
+            assert!(found.message.contains(message), "{wrong}: {found:?}");
+            let line = text[..found.place.span.start].matches('\n').count();
+            assert_eq!(text[..text.find(wrong).unwrap()].matches('\n').count(), line, "{found:?}");
+            assert!(found.hint.is_some(), "{wrong}");
+        }
     }
 
     #[test]

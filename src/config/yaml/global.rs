@@ -102,7 +102,7 @@ impl<'a> Walk<'a> {
                 .entry(&keys::MAINTENANCE_DIR)
                 .and_then(|e| self.maintenance_dir(e)),
             vips: fields.entry(&keys::VIP).map(|e| self.global_vips(e)).unwrap_or_default(),
-            alerts: fields.entry(&keys::ALERTS).map(|e| Arc::new(self.alerts(e, told))),
+            alerts: fields.entry(&keys::DEFAULT_ALERTS).map(|e| Arc::new(self.alerts(e, told))),
             monitor_dir: fields.entry(&keys::MONITOR_DIR).and_then(|e| self.search_path(e)),
             alert_dir: alert_dir.clone(),
         };

@@ -45,7 +45,7 @@ impl<'a> Walk<'a> {
         let name = fields.entry(&keys::NAME).and_then(|e| self.service_name(e));
         let folders = alerts::folders(defaults.alert_dir.as_ref(), alerts::ALERTS);
         let told = Told { folders: &folders, by_checks: true };
-        let alerts = fields.entry(&keys::ALERTS).map(|e| Arc::new(self.alerts(e, told)));
+        let alerts = fields.entry(&keys::ALERTS).map(|e| self.alerts_of(e, &servers, told));
         let partial = fields.entry(&keys::PARTIAL).and_then(|e| self.flag(e));
         let vips = match fields.entry(&keys::VIP) {
             Some(entry) => {
@@ -79,7 +79,7 @@ impl<'a> Walk<'a> {
         };
         let place = self.findings.place(place.span().clone());
         let vip = fields.entry(&keys::VIP).map(|e| self.findings.place(e.span().clone()));
-        let watch = alerts.as_ref().or(defaults.alerts.as_ref()).and_then(|a| a.watch(&service));
+        let watch = alerts.as_ref().or(defaults.alerts.as_deref()).and_then(|a| a.watch(&service));
         Some(Declared { service: Arc::new(service), place, vip, alerts: None, watch })
     }
 

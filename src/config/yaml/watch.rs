@@ -176,9 +176,9 @@ impl<'a> Walk<'a> {
         let periods = fields.entry(&keys::PERIODS).map(|e| self.alerts(e, told));
         let periods = periods.unwrap_or_default();
         let depends = Depends {
-            alerts: self.dependency(fields, &keys::ALERTDEPEND, &key),
-            monitors: self.dependency(fields, &keys::MONITORDEPEND, &key),
-            hosts: self.dependency(fields, &keys::HOSTDEPEND, &key),
+            alerts: self.dependency(fields, &keys::ALERTDEPEND, &key.group),
+            monitors: self.dependency(fields, &keys::MONITORDEPEND, &key.group),
+            hosts: self.dependency(fields, &keys::HOSTDEPEND, &key.group),
             memory: self.wait_of(fields, &keys::DEP_MEMORY).unwrap_or_default(),
         };
         let mut flag = |key| fields.entry(key).and_then(|e| self.flag(e)) == Some(true);
@@ -197,7 +197,7 @@ impl<'a> Walk<'a> {
             skew: self.wait_of(fields, &keys::RANDSKEW),
             allow_empty_group,
             exclude_hosts: excluded.map(BTreeSet::from_iter).unwrap_or_default(),
-            exclude: self.exclusion(fields),
+            exclude: self.exclusion(fields, &keys::EXCLUDE_PERIOD),
             trap_timeout: self.wait_of(fields, &keys::TRAPTIMEOUT),
             trap_duration: self.wait_of(fields, &keys::TRAPDURATION),
             depends,
@@ -206,10 +206,9 @@ impl<'a> Walk<'a> {
                 .entry(&keys::ENVIRONMENT)
                 .map(|e| self.environment(e))
                 .unwrap_or_default(),
-            redistribute: fields.entry(&keys::REDISTRIBUTE).and_then(|e| {
-                let text = self.line(e)?;
-                self.call(e, text, 0, folders.alerts)
-            }),
+            redistribute: fields
+                .entry(&keys::REDISTRIBUTE)
+                .and_then(|e| self.redistribute(e, folders.alerts)),
             periods: periods.periods,
         }
     }
@@ -272,19 +271,20 @@ impl<'a> Walk<'a> {
         found
     }
 
-    fn dependency(
+    /// Over services of watches; `SELF` is the group.
+    pub(super) fn dependency(
         &mut self,
         fields: &Fields<'a>,
         key: &'static Key,
-        of: &WatchKey,
+        group: &str,
     ) -> Option<Dependency> {
         let entry = fields.entry(key)?;
         let text = self.line(entry)?;
-        match expression(text, &of.group) {
+        match expression(text, group) {
             Ok(expression) => {
                 self.mention(&expression, entry.span());
                 // As mon shows it to clients.
-                let written = text.replace("SELF:", &format!("{}:", of.group));
+                let written = text.replace("SELF:", &format!("{group}:"));
                 Some(Dependency { written, expression })
             }
             Err(flaw) => {

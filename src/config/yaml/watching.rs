@@ -18,7 +18,7 @@ impl<'a> Walk<'a> {
             all.history = history;
         }
         all.random_start = self.wait_of(&fields, &keys::RANDOM_START);
-        all.exclude = self.exclusion(&fields);
+        all.exclude = self.exclusion(&fields, &keys::EXCLUDE_PERIOD);
         if let Some(limit) = fields.entry(&keys::RECURSION_LIMIT).and_then(|e| self.integer(e)) {
             all.recursion_limit = limit;
         }

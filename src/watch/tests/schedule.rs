@@ -92,6 +92,21 @@ fn excluded_service_runs_as_soon_as_its_time_is_over() {
 }
 
 #[test]
+fn what_others_find_while_a_service_is_excluded_is_not_looked_at() {
+    let window = Window { minutes: vec![(1, 2)], ..Window::default() };
+    let exclude =
+        Calendar { written: "min {1-2}".to_owned(), windows: CalendarWindows::Some(vec![window]) };
+    let server = WatchSpec { monitor: None, exclude: Some(exclude), ..spec("shop/10.0.0.1:80") };
+    let mut world = World::of(server);
+    // Down and up again within it; then down, and still down when it is over.
+    for (second, exit) in [(50, 0), (70, 1), (80, 0), (170, 1), (180, 1), (190, 1)] {
+        world.until(second);
+        world.outcome("shop/10.0.0.1:80", exit, "10.0.0.1\n");
+    }
+    assert_eq!(world.told()[0], "180 failure A");
+}
+
+#[test]
 fn nothing_is_asked_and_no_trap_missed_while_everything_is_excluded() {
     let beat = WatchSpec {
         monitor: None,

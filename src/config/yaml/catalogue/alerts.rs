@@ -1,12 +1,18 @@
 //! Keys of `alerts`: whom to tell, when and how often, in mon's words.
 
-use super::{Key, Kind, Section};
+use super::{DEP_MEMORY, Key, Kind, PERIODS, REDISTRIBUTE, Section};
 
 pub static ALERTS: Key = Key::new(
     "alerts",
-    Kind::List(&Kind::Mapping(&PERIOD_KEYS)),
+    Kind::ListOr(&Kind::Mapping(&PERIOD_KEYS), &ALERTS_KEYS),
     "whom to tell of real servers that fail and recover, when and how often: periods with mon's \
-     words; they never decide who gets traffic",
+     words, or a mapping that has them; they never decide who gets traffic",
+)
+.example("[{alert: mail.alert root, upalert: mail.alert root, alertevery: 1h}]");
+pub static DEFAULT_ALERTS: Key = Key::new(
+    "alerts",
+    Kind::List(&Kind::Mapping(&PERIOD_KEYS)),
+    "the periods of services that have no alerts of their own",
 )
 .example("[{alert: mail.alert root, upalert: mail.alert root, alertevery: 1h}]");
 pub static ALERT_DIR: Key = Key::new(
@@ -17,6 +23,41 @@ pub static ALERT_DIR: Key = Key::new(
 )
 .default("/usr/lib/directord/alert.d:/usr/lib/mon/alert.d")
 .example("/etc/directord/alert.d");
+
+// Keys of a service's alerts, where more is to be said than periods.
+
+pub static SERVER_ALERTDEPEND: Key = Key::new(
+    "alertdepend",
+    Kind::Text,
+    "nobody is told while this does not hold: GROUP:SERVICE of watches of this file, &&, ||, ! and \
+     parentheses",
+)
+.example("routers:ping");
+pub static SERVER_EXCLUDE_HOSTS: Key = Key::new(
+    "exclude_hosts",
+    Kind::List(&Kind::Text),
+    "the addresses of real servers that nobody is told of",
+)
+.example("[192.168.0.2]");
+pub static SERVER_EXCLUDE_PERIOD: Key = Key::new(
+    "exclude_period",
+    Kind::Times,
+    "the times at which what checks find is not looked at, and nobody told",
+)
+.example("wd {Sun} hr {2am-4am}");
+
+pub static ALERTS_KEYS: Section = Section::new(
+    "the alerts of a service",
+    &[
+        &PERIODS,
+        &SERVER_ALERTDEPEND,
+        &DEP_MEMORY,
+        &SERVER_EXCLUDE_HOSTS,
+        &SERVER_EXCLUDE_PERIOD,
+        &REDISTRIBUTE,
+        &UNACK_SUMMARY,
+    ],
+);
 
 // Keys of a period.
 

@@ -73,6 +73,8 @@ pub enum Kind {
     List(&'static Kind),
     /// What the inner kind says, or a list of it.
     OneOrMore(&'static Kind),
+    /// A list of what the inner kind says, or a mapping with these keys.
+    ListOr(&'static Kind, &'static Section),
     /// One of these words, or a mapping with these keys.
     WordOr(&'static [&'static str], &'static Section),
     /// A list of text, or a mapping with these keys.
@@ -417,7 +419,7 @@ pub static GLOBAL: Section = Section::new(
         &ON_STOP,
         &MAINTENANCE_DIR,
         &VIP,
-        &ALERTS,
+        &DEFAULT_ALERTS,
     ],
 );
 pub static DEFAULT_KEYS: Section = Section::new(
@@ -437,7 +439,7 @@ pub static DEFAULT_KEYS: Section = Section::new(
         &ON_STOP,
         &MAINTENANCE_DIR,
         &VIP,
-        &ALERTS,
+        &DEFAULT_ALERTS,
     ],
 );
 
@@ -465,6 +467,7 @@ pub static SECTIONS: &[&Section] = &[
     &LDAPS_KEYS,
     &SQL_KEYS,
     &EXTERNAL_KEYS,
+    &ALERTS_KEYS,
     &PERIOD_KEYS,
     &WATCH_KEYS,
     &WATCHED_KEYS,

@@ -17,7 +17,7 @@ use std::net::IpAddr;
 
 use crate::model::{
     Destination, FailureAction, Family, ForwardingMethod, Netmask, Protocol, RealServer,
-    SchedulerFlags, ServiceKey, ServiceWatch, StopAction, Tunnel, TunnelKind, VirtualService,
+    SchedulerFlags, ServiceKey, StopAction, Tunnel, TunnelKind, VirtualService,
 };
 
 pub(in crate::config) use alerts::{line, period, time};
@@ -62,17 +62,15 @@ pub(in crate::config) struct Remark {
     pub(in crate::config) beside: bool,
 }
 
-/// The text of a service and of those who are told of it, each remark at the row it is about, or
-/// above all rows if there is none; as an item of a list, or alone.
+/// The text of a service, each remark at the row it is about, or above all rows if there is none; as
+/// an item of a list, or alone.
 pub(in crate::config) fn text(
     service: &VirtualService,
-    watch: Option<&ServiceWatch>,
     spelling: &Spelling,
     remarks: &[Remark],
     item: bool,
 ) -> String {
-    let mut rows = rows(service, spelling);
-    rows.extend(watch.into_iter().flat_map(told));
+    let rows = rows(service, spelling);
     let place = |topic: Topic| {
         let at = |topic| rows.iter().position(|row| row.topic == topic);
         let kind = matches!(topic, Topic::Check(_)).then_some(Topic::Check("check"));
@@ -166,25 +164,6 @@ fn rows(service: &VirtualService, spelling: &Spelling) -> Vec<Row> {
     }
     if !service.vips.is_empty() {
         add("vip", &vip::vips(&service.vips, &service.key));
-    }
-    rows
-}
-
-/// The periods of those who are told; without a real server there is nothing to tell.
-fn told(watch: &ServiceWatch) -> Vec<Row> {
-    let topic = Topic::Service("alerts");
-    let Some(spec) = watch.specs.first() else { return Vec::new() };
-    let mut rows = vec![Row { topic, depth: 0, text: "alerts:".into() }];
-    for (number, given) in spec.periods.iter().enumerate() {
-        let mut keys = period(given);
-        // It is said once, for all of them.
-        if number == 0 && spec.unack_summary {
-            keys.push(("unack_summary", "true".to_owned()));
-        }
-        for (at, (key, value)) in keys.into_iter().enumerate() {
-            let (depth, dash) = if at == 0 { (1, "- ") } else { (2, "") };
-            rows.push(Row { topic, depth, text: format!("{dash}{key}: {value}") });
-        }
     }
     rows
 }

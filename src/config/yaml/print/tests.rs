@@ -473,7 +473,7 @@ proptest! {
     #[test]
     fn what_is_printed_is_what_is_read(service in service(), item: bool, remark in line()) {
         let remark = Remark { topic: Topic::Check("fall"), text: format!("#{remark}"), beside: true };
-        let text = text(&service, None, &Spelling::default(), &[remark], item);
+        let text = text(&service, &Spelling::default(), &[remark], item);
         let read = read(&text).map_err(TestCaseError::fail)?;
         let read: Vec<_> = read.into_iter().map(bare).collect();
         prop_assert_eq!(read, vec![bare(service)], "{}", text);
@@ -484,7 +484,7 @@ proptest! {
 fn several_services_are_a_list() {
     let text = "- virtual: 10.0.0.1:80\n  real: [10.0.0.2]\n- fwmark: 7\n  real: [10.0.0.3]\n";
     let services = read(text).unwrap();
-    let print = |service| super::text(service, None, &Spelling::default(), &[], true);
+    let print = |service| super::text(service, &Spelling::default(), &[], true);
     let printed: String = services.iter().map(print).collect();
     assert_eq!(read(&printed).unwrap(), services);
 }
@@ -497,7 +497,7 @@ fn hosts_are_spelt_as_their_owner_does() {
         servers: vec![None, Some("web2".into())],
         fallback: None,
     };
-    let text = super::text(&service, None, &spelling, &[], false);
+    let text = super::text(&service, &spelling, &[], false);
     assert!(text.starts_with("virtual: www:80\n"), "{text}");
     assert!(text.contains("\n  - 10.0.0.2:80\n  - web2:80\n"), "{text}");
 }
@@ -519,15 +519,18 @@ fn those_who_are_told_are_printed_as_they_are_read() {
       alertexitrange: 1-3
       no_comp_alerts: true
       alerts_dont_count: true
-      unack_summary: true
     - {startupalert: [c, d e], ackalert: f, disablealert: g}
 "#;
     let read = declared(text).unwrap().remove(0);
     let watch = read.watch.as_deref();
     assert_eq!(watch.map(|watch| watch.specs[0].periods.len()), Some(2));
-    for item in [true, false] {
-        let printed = super::text(&read.service, watch, &Spelling::default(), &[], item);
-        let again = declared(&printed).unwrap().remove(0);
-        assert_eq!(again.watch.as_deref(), watch, "{printed}");
+    let mut printed = "virtual: 10.0.0.1:80\nreal: [10.0.0.2, 10.0.0.3]\nalerts:\n".to_owned();
+    for given in watch.map(|watch| &watch.specs[0].periods).into_iter().flatten() {
+        for (at, (key, value)) in super::period(given).into_iter().enumerate() {
+            let dash = if at == 0 { "-" } else { " " };
+            printed.push_str(&format!("{dash} {key}: {value}\n"));
+        }
     }
+    let again = declared(&printed).unwrap().remove(0);
+    assert_eq!(again.watch.as_deref(), watch, "{printed}");
 }

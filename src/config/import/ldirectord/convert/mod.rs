@@ -111,7 +111,7 @@ const MARK: &str = "# convert: ";
 impl Item<'_> {
     /// The service's text, and in what it is another service.
     fn print(&self, list: bool, source: &Source, names: &dyn Names) -> (String, Vec<String>) {
-        let text = |spelling| print::text(self.service, None, spelling, self.remarks, list);
+        let text = |spelling| print::text(self.service, spelling, self.remarks, list);
         let named = text(&self.spelling);
         let plain = Spelling::default();
         if self.spelling != plain {
