@@ -386,7 +386,7 @@ impl Director {
                 if afresh || change.concerns(&before, &desired, with_folder) {
                     let _ = self.maintenance.send(maintenance::wanted(&desired));
                 }
-                self.desk.handle_config(&desired, reset, now);
+                self.desk.handle_config(&desired, Some(&change), reset, now);
                 let changed = change.is_of_services() || change.settings;
                 self.telling.policy.handle_config(&desired, &change.removed, changed, now);
                 if changed {

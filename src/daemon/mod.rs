@@ -326,7 +326,7 @@ async fn serve(
     let prober = Prober::new();
     let mut desk = Desk::new(options, clock, prober.clone(), seed(), inputs.clone());
     desk.handle_role(engine.role(), clock.now());
-    desk.handle_config(&desired, None, clock.now());
+    desk.handle_config(&desired, None, None, clock.now());
     let started = Event::Started {
         version: env!("CARGO_PKG_VERSION"),
         pid: std::process::id(),

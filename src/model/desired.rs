@@ -104,6 +104,11 @@ impl Change {
         [&self.added, &self.changed, &self.removed].into_iter().any(|keys| !keys.is_empty())
     }
 
+    /// Services that came, went or changed, or of which somebody else is told.
+    pub fn services(&self) -> impl Iterator<Item = &ServiceKey> {
+        [&self.added, &self.changed, &self.removed, &self.alerts].into_iter().flatten()
+    }
+
     /// Whether this holds for a service that came, went or changed, as it was or as it is.
     pub fn concerns(
         &self,
@@ -120,7 +125,7 @@ impl Change {
 }
 
 /// Whether two are equal; most often they are one piece of memory.
-fn is_same<T: PartialEq>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
+fn is_same<T: PartialEq + ?Sized>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => Arc::ptr_eq(one, other) || one == other,
         (one, other) => one.is_none() && other.is_none(),
@@ -128,7 +133,7 @@ fn is_same<T: PartialEq>(one: Option<&Arc<T>>, other: Option<&Arc<T>>) -> bool {
 }
 
 /// The keys under which two maps differ: one walk along both.
-fn differing<K: Ord + Clone, T: PartialEq>(
+pub(super) fn differing<K: Ord + Clone, T: PartialEq + ?Sized>(
     before: &BTreeMap<K, Arc<T>>,
     after: &BTreeMap<K, Arc<T>>,
 ) -> BTreeSet<K> {

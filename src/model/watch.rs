@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Calendar;
+use super::desired::differing;
 
 /// Names one watched service: `GROUP/SERVICE`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -42,6 +43,19 @@ pub struct Watching {
     /// Parts of all services that a client may choose to see, by name.
     pub views: BTreeMap<Arc<str>, Arc<[ViewItem]>>,
     pub settings: WatchSettings,
+}
+
+impl Watching {
+    /// The services of either that are not the same in the other, or whose hosts are not.
+    pub fn differing(&self, other: &Watching) -> BTreeSet<WatchKey> {
+        let mut keys = differing(&self.services, &other.services);
+        for group in differing(&self.groups, &other.groups) {
+            let first = WatchKey { group: group.clone(), service: "".into() };
+            let services = other.services.range(first..).map(|(key, _)| key);
+            keys.extend(services.take_while(|key| key.group == group).cloned());
+        }
+        keys
+    }
 }
 
 /// What a view shows: all services of a group, or one.

@@ -15,6 +15,55 @@ use crate::model::{Disabling, OpStatus, Time, WatchKey, WatchSpec, Watching};
 impl Watcher {
     /// Watches this from now on.
     pub fn handle_config(&mut self, watching: Arc<Watching>, keep: Keep, now: Time) {
+        let goes_on = self.configured
+            && keep == Keep::State
+            && self.watching.settings == watching.settings
+            && !watching.settings.startup_alerts_on_reset
+            && self.unplaced.is_none();
+        match goes_on {
+            true => self.follow(watching, now),
+            false => self.begin(watching, keep, now),
+        }
+    }
+
+    /// Takes up what differs, and takes no notice of what does not.
+    fn follow(&mut self, watching: Arc<Watching>, now: Time) {
+        let before = mem::replace(&mut self.watching, watching.clone());
+        let differing = before.differing(&watching);
+        self.waiting.retain(|key| !differing.contains(key));
+        self.held.retain(|key| !differing.contains(key));
+        let holds_back = |spec: &Arc<WatchSpec>| spec.depends.monitors.is_some();
+        let specs = |key| before.services.get(key).into_iter().chain(watching.services.get(key));
+        let depends = differing.iter().flat_map(specs).any(holds_back);
+        for key in &differing {
+            let same_hosts = before.groups.get(&key.group) == watching.groups.get(&key.group);
+            let service = match (self.services.remove(key), watching.services.get(key)) {
+                (Some(old), Some(spec)) => self.merged(old, spec, same_hosts, now),
+                (None, Some(spec)) => self.fresh(spec, now),
+                (Some(old), None) => {
+                    self.drop_service(key, old);
+                    continue;
+                }
+                (None, None) => continue,
+            };
+            self.services.insert(key.clone(), service);
+        }
+        if depends {
+            self.dependents = dependents(&self.services);
+        }
+        self.forget_disablements();
+        for key in &differing {
+            self.wake_dependents(key, now);
+            self.settle(key, now);
+            self.rearm(key, now);
+        }
+        self.clear_storms(now);
+        self.forget_calm(now);
+        self.fill_slots(now);
+    }
+
+    /// Takes up all of it: there was nothing, or what holds for all services is another.
+    pub(super) fn begin(&mut self, watching: Arc<Watching>, keep: Keep, now: Time) {
         let before = mem::replace(&mut self.watching, watching.clone());
         if !self.configured || before.settings.history != watching.settings.history {
             self.histories.set_length(watching.settings.history);

@@ -33,6 +33,16 @@ impl Servers {
         self.0.iter().filter(is_meant).map(|(_, told)| told.watch.group.clone())
     }
 
+    /// Those of the services of which somebody else is told than was, or by another name.
+    pub fn differing<'k>(
+        &self,
+        desired: &Desired,
+        services: impl Iterator<Item = &'k ServiceKey>,
+    ) -> Vec<&'k ServiceKey> {
+        let told = |service| self.0.get(service).map(|told| &told.watch);
+        services.filter(|service| told(service) != desired.watches.get(service)).collect()
+    }
+
     /// The name of a service's real server as what is watched, by its place, and what a check of
     /// it that came out like this found. None for what nobody is told of: trouble of our own says
     /// nothing about the server.
@@ -107,13 +117,52 @@ pub fn everything(desired: &Desired) -> Everything {
     Everything { watching: all, servers: Servers(servers), untold }
 }
 
+/// More services than these are not followed one by one: for each, all names are looked at.
+const MOST_FOLLOWED: usize = 100;
+
+/// The same where no more than who is told of these services is another: their groups alone are
+/// replaced. None where names would have to be told apart, or are no more to be; then nothing can
+/// be said of `servers` either.
+pub fn followed(
+    watching: &Watching,
+    servers: &mut Servers,
+    desired: &Desired,
+    differing: &[&ServiceKey],
+) -> Option<Watching> {
+    if differing.len() > MOST_FOLLOWED {
+        return None;
+    }
+    let mut watching = watching.clone();
+    for service in differing.iter().copied() {
+        if let Some(told) = servers.0.remove(service) {
+            if servers.0.values().any(|other| other.tag == told.tag) {
+                return None;
+            }
+            watching.groups.remove(&told.watch.group);
+            for spec in &told.watch.specs {
+                watching.services.remove(&spec.key);
+            }
+        }
+        if let Some(watch) = desired.watches.get(service) {
+            let tag = watch.group.clone();
+            if watching.groups.insert(tag.clone(), watch.hosts.clone()).is_some() {
+                return None;
+            }
+            let specs = watch.specs.iter().map(|spec| (spec.key.clone(), spec.clone()));
+            watching.services.extend(specs);
+            servers.0.insert(*service, Told { tag, watch: watch.clone() });
+        }
+    }
+    Some(watching)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
     use crate::config::{self, Defaults, Dialect, Source};
-    use crate::model::{Collapse, MonFile, Protocol};
+    use crate::model::{Change, Collapse, MonFile, Protocol, WatchSpec};
 
     fn desired(text: &str) -> Desired {
         let path = Arc::new("a.yaml".into());
@@ -129,6 +178,60 @@ mod tests {
 
     fn dns(protocol: Protocol) -> ServiceKey {
         ServiceKey::Address { protocol, address: [10, 0, 0, 3].into(), port: 53 }
+    }
+
+    /// What three services may be: called alike, told of or not, with one server or two.
+    fn some_of_three(n: usize) -> Desired {
+        let mut text = String::new();
+        for (at, n) in [n % 6, n / 6 % 6, n / 36].into_iter().enumerate() {
+            let name = ["a", "b"][n % 2];
+            let told = ["[]", "[{alert: x}]", "[{alert: x}]"][n / 2];
+            let real = ["127.0.0.1", "127.0.0.1", "127.0.0.1, 127.0.0.2"][n / 2];
+            text.push_str(&format!(
+                "- {{virtual: 10.0.0.{at}:80, name: {name}, real: [{real}], alerts: {told}}}\n"
+            ));
+        }
+        let mut desired = desired(&text);
+        let spec = |name: &str| WatchSpec::bare(WatchKey::new("b", name));
+        if n.is_multiple_of(5) {
+            let mut watching = Watching::default();
+            watching.groups.insert("b".into(), [].into());
+            watching.services.insert(spec("x").key, Arc::new(spec("x")));
+            desired.watched.insert(Arc::new("b.yaml".into()), Arc::new(watching));
+        }
+        desired
+    }
+
+    #[test]
+    fn what_is_followed_is_what_is_found_anew() {
+        let all: Vec<Desired> = (0..216).step_by(7).map(some_of_three).collect();
+        let (mut ways, mut told_apart) = (0, 0);
+        for before in &all {
+            for after in &all {
+                let Everything { watching, mut servers, untold } = everything(before);
+                let change = Change::between(before, after);
+                let keys: Vec<_> = before.watches.keys().chain(after.watches.keys()).collect();
+                let differing = servers.differing(after, keys.into_iter());
+                if change.watching || !untold.is_empty() {
+                    continue;
+                }
+                let anew = everything(after);
+                match followed(&watching, &mut servers, after, &differing) {
+                    Some(watching) => {
+                        assert_eq!(watching, anew.watching);
+                        let groups = |servers: &Servers| {
+                            let told =
+                                servers.0.iter().map(|(key, told)| (*key, told.watch.clone()));
+                            told.collect::<Vec<_>>()
+                        };
+                        assert_eq!(groups(&servers), groups(&anew.servers));
+                        ways += 1;
+                    }
+                    None => told_apart += 1,
+                }
+            }
+        }
+        assert!(ways > 100 && told_apart > 100, "{ways} {told_apart}");
     }
 
     const TWO_OF_ONE_NAME: &str = "\

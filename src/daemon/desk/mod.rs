@@ -36,15 +36,15 @@ use super::director::Answer;
 use super::{Input, MonPersona, Options};
 use crate::alert::{Call, Delivery, Environment, Sink};
 use crate::model::{
-    Desired, DisabledStatus, Endpoint, Finding, Outcome, Role, ServiceKey, Time, Trap, WallTime,
-    WatchKey, WatchOrder, WatchStatus, Watching, raw,
+    Change, Desired, DisabledStatus, Endpoint, Finding, Outcome, Role, ServiceKey, Time, Trap,
+    WallTime, WatchKey, WatchOrder, WatchStatus, Watching, raw,
 };
 use crate::mon::{self, protocol};
 use crate::probe::Prober;
 use crate::probe::monitor::{Found, Monitors};
 use crate::watch::{AlertJob, Keep, MonitorRun, Priority, RunId, WatchAction, WatchEvent, Watcher};
 
-use everything::{Everything, Servers, everything};
+use everything::{Everything, Servers, everything, followed};
 use looks::Looks;
 use notes::Notes;
 use port::Port;
@@ -81,6 +81,8 @@ pub struct Desk {
     inputs: UnboundedSender<Input>,
     watching: Arc<Watching>,
     servers: Servers,
+    /// Services nobody is told of, for want of a name of their own.
+    untold: Vec<Arc<str>>,
     running: HashMap<RunId, (WatchKey, AbortHandle)>,
     /// Whose monitor left something behind when it last ran.
     leaving: HashMap<WatchKey, &'static str>,
@@ -160,6 +162,7 @@ impl Desk {
             inputs,
             watching: Arc::default(),
             servers: Servers::default(),
+            untold: Vec::new(),
             running: HashMap::new(),
             leaving: HashMap::new(),
             waiting: Waiting::default(),
@@ -173,7 +176,43 @@ impl Desk {
     }
 
     /// Watches what this configuration asks for from now on; where a reset had it read, anew.
-    pub fn handle_config(&mut self, desired: &Desired, reset: Option<Reset>, now: Time) {
+    ///
+    /// `change` is the way from the configuration before, if there was one.
+    pub fn handle_config(
+        &mut self,
+        desired: &Desired,
+        change: Option<&Change>,
+        reset: Option<Reset>,
+        now: Time,
+    ) {
+        let of_servers = change.filter(|change| !change.watching && !change.settings);
+        if !(reset.is_none() && of_servers.is_some_and(|change| self.follow(desired, change, now)))
+        {
+            self.take_all(desired, reset, now);
+        }
+        self.carry_out();
+    }
+
+    /// Takes up what differs of who is told of real servers. Whether that was all there is to do.
+    fn follow(&mut self, desired: &Desired, change: &Change, now: Time) -> bool {
+        let differing = self.servers.differing(desired, change.services());
+        if differing.is_empty() {
+            return true;
+        }
+        if !self.untold.is_empty() {
+            return false;
+        }
+        let followed = followed(&self.watching, &mut self.servers, desired, &differing);
+        let Some(watching) = followed else { return false };
+        let watching = Arc::new(watching);
+        self.watching = watching.clone();
+        self.watcher.handle_config(watching, Keep::State, now);
+        self.notes.mark(Instant::now());
+        self.drop_others_calls();
+        true
+    }
+
+    fn take_all(&mut self, desired: &Desired, reset: Option<Reset>, now: Time) {
         let keep = reset.as_ref().map_or(Keep::State, |reset| reset.keep);
         if reset.as_ref().is_some_and(|reset| reset.stopped) {
             // First: nobody is told of such a start.
@@ -183,10 +222,11 @@ impl Desk {
         self.servers = servers;
         // The same file again may be worth a start-up alert, where that is wished.
         if *self.watching != watching || reset.is_some() {
-            for name in untold {
+            for name in &untold {
                 let why = "another group has its name: give it another one";
                 tracing::warn!("service {name}: nobody is told of its real servers: {why}");
             }
+            self.untold = untold;
             self.watching = Arc::new(watching);
             self.watcher.handle_config(self.watching.clone(), keep, now);
             self.leaving.retain(|key, _| self.watching.services.contains_key(key));
@@ -201,7 +241,6 @@ impl Desk {
         if let Some(Reset { reply, .. }) = reset {
             let _ = reply.send(Ok(()));
         }
-        self.carry_out();
     }
 
     /// This director plays that part from now on: on standby another one tells of real servers.
@@ -555,7 +594,7 @@ mod tests {
             let mut desk = desk(at);
             let now = desk.clock.now();
             desk.handle_role(role, now);
-            desk.handle_config(&desired(at), None, now);
+            desk.handle_config(&desired(at), None, None, now);
             let calls: Vec<_> = made.iter().map(|lane| Delivery::Call(call(lane))).collect();
             assert_eq!(desk.deliveries(), calls);
         }
@@ -566,7 +605,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut desk = desk(folder.path());
         let now = desk.clock.now();
-        desk.handle_config(&desired(folder.path()), None, now);
+        desk.handle_config(&desired(folder.path()), None, None, now);
         let (user, reason) = ("ann".to_owned(), "new disk".to_owned());
         let of = AlertsOf::Service { name: "g".to_owned(), server: None };
         let command = AlertsCommand::Disable { of, user, reason, seconds: Some(60) };
@@ -590,7 +629,7 @@ mod tests {
         let (inputs, mut from_inputs) = unbounded_channel();
         let mut desk = Desk { inputs, ..desk(folder.path()) };
         let now = desk.clock.now();
-        desk.handle_config(&desired(folder.path()), None, now);
+        desk.handle_config(&desired(folder.path()), None, None, now);
         let of = || AlertsOf::Host("10.0.0.9".to_owned());
         let disable = |user: &str, reason: &str, seconds| {
             let (user, reason) = (user.to_owned(), reason.to_owned());

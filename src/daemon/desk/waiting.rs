@@ -78,7 +78,8 @@ impl Waiting {
             let specs = watching.services.values().filter(move |spec| wanted(spec));
             specs.map(|spec| spec.key.clone()).collect()
         };
-        self.unasked = keys(|spec| spec.monitor.is_none());
+        // No check names another real server.
+        self.unasked = keys(|spec| spec.monitor.is_none() && spec.hosts.is_none());
         self.timed = keys(|spec| spec.trap_timeout.is_some() || spec.trap_duration.is_some());
     }
 
@@ -157,8 +158,8 @@ impl Waiting {
         }
     }
 
-    /// Those of them that a check waits for. Real servers with alerts, which turn without a
-    /// monitor too, may be many, and so may services that act on servers: the fewer are walked.
+    /// Those of them that a check waits for. Services that are asked by nobody may be many, and so
+    /// may those that act on servers: the fewer are walked.
     fn waited_for(&self, keys: &BTreeSet<WatchKey>) -> Vec<WatchKey> {
         match self.of.len() < keys.len() {
             true => self.of.keys().filter(|key| keys.contains(*key)).cloned().collect(),

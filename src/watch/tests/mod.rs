@@ -7,6 +7,7 @@ mod golden;
 mod hosts;
 mod orders;
 mod properties;
+mod reload;
 mod role;
 mod schedule;
 mod state;

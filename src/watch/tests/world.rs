@@ -153,6 +153,12 @@ impl World {
         self.drain();
     }
 
+    /// The same, without a look at what was watched before.
+    pub fn configure_all(&mut self, watching: Watching) {
+        self.watcher.begin(Arc::new(watching), Keep::State, self.now);
+        self.drain();
+    }
+
     /// Another watcher that knows what this one saved; what ran is gone.
     pub fn restart(&mut self, watching: Watching) {
         let saved = self.watcher.save();
