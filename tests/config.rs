@@ -114,7 +114,7 @@ fn describe_watch(watch: &ServiceWatch, out: &mut String) {
         let hosts = spec.hosts.as_ref().unwrap().join(" ");
         writeln!(out, "    {} {hosts} unack_summary {}", spec.key, spec.unack_summary).unwrap();
     }
-    for period in &watch.specs[0].periods {
+    for period in &*watch.specs[0].periods {
         writeln!(out, "    {period:?}").unwrap();
     }
     out.push('\n');

@@ -37,7 +37,7 @@ impl ServiceWatch {
             let host = address(server);
             let mut spec = WatchSpec { key, ..told.clone() };
             if spec.exclude_hosts.contains(&host) {
-                spec.periods.clear();
+                spec.periods = Arc::default();
                 spec.redistribute = None;
             }
             spec.hosts = Some([host].into());

@@ -161,8 +161,8 @@ pub struct WatchSpec {
     pub environment: Vec<(String, String)>,
     /// Told of every result, whatever the periods say.
     pub redistribute: Option<AlertCall>,
-    /// In the order of the file; no two with one label.
-    pub periods: Vec<Period>,
+    /// In the order of the file; no two with one label. Shared by those that are told of alike.
+    pub periods: Arc<[Period]>,
 }
 
 impl WatchSpec {
@@ -188,7 +188,7 @@ impl WatchSpec {
             unack_summary: false,
             environment: Vec::new(),
             redistribute: None,
-            periods: Vec::new(),
+            periods: Arc::default(),
         }
     }
 }

@@ -195,7 +195,7 @@ fn http() -> WatchView {
         interval: Some(Duration::from_secs(2)),
         exclude_hosts: ["web9".to_owned()].into(),
         depends: Depends { alerts: Some(depends), ..Depends::default() },
-        periods: vec![period("wd {Sun-Sat}")],
+        periods: [period("wd {Sun-Sat}")].into(),
         ..spec("web", "http")
     };
     let ago = |seconds| Some(NOW - Duration::from_secs(seconds));
@@ -222,7 +222,7 @@ fn smtp() -> WatchView {
     let spec = WatchSpec {
         monitor: Some(monitor("good.monitor")),
         interval: Some(Duration::from_secs(60)),
-        periods: vec![period("P1")],
+        periods: [period("P1")].into(),
         ..spec("mail", "smtp")
     };
     WatchView { timer: Some(Duration::from_secs(53)), ..view(spec) }
@@ -230,7 +230,7 @@ fn smtp() -> WatchView {
 
 fn trap() -> WatchView {
     let trap_timeout = Some(Duration::from_secs(3600));
-    view(WatchSpec { trap_timeout, periods: vec![period("")], ..spec("web", "trap") })
+    view(WatchSpec { trap_timeout, periods: [period("")].into(), ..spec("web", "trap") })
 }
 
 fn monitor(written: &str) -> MonitorCall {

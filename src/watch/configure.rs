@@ -219,7 +219,7 @@ impl Watcher {
     }
 
     fn forget_storms(&mut self, service: &Service) {
-        for period in &service.spec.periods {
+        for period in &*service.spec.periods {
             self.storms.forget(&storm::member(&service.spec.key, period));
         }
     }

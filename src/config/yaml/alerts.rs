@@ -42,7 +42,7 @@ static LINES: [(&Key, AlertOn); 5] = [
 /// What is written for `alerts`.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(super) struct AlertsDraft {
-    pub(super) periods: Vec<Period>,
+    pub(super) periods: Arc<[Period]>,
     pub(super) unack_summary: bool,
     depends: Depends,
     exclude: Option<Calendar>,
@@ -150,6 +150,7 @@ impl<'a> Walk<'a> {
     /// The periods; of those with mistakes what there is.
     pub(super) fn alerts(&mut self, entry: &Entry<'a>, told: Told<'_>) -> AlertsDraft {
         let mut draft = AlertsDraft::default();
+        let mut periods: Vec<Period> = Vec::new();
         let mut places: Vec<Range<usize>> = Vec::new();
         for item in self.list(entry).unwrap_or_default() {
             if self.findings.is_full() {
@@ -161,7 +162,7 @@ impl<'a> Walk<'a> {
             draft.unack_summary |= unack == Some(true);
             let Some(period) = self.period(&fields, told) else { continue };
             let place = walk::head(node, self.text);
-            match draft.periods.iter().position(|other| other.label == period.label) {
+            match periods.iter().position(|other| other.label == period.label) {
                 Some(first) => {
                     let message = format!("period {} is there twice", quoted(&period.label));
                     let hint = "write label: NAME in one of the two";
@@ -169,11 +170,11 @@ impl<'a> Walk<'a> {
                 }
                 None => {
                     places.push(place);
-                    draft.periods.push(period);
+                    periods.push(period);
                 }
             }
         }
-        draft
+        AlertsDraft { periods: periods.into(), ..draft }
     }
 
     /// Folders with colons between, or a list of them.

@@ -124,7 +124,7 @@ fn recovery_while_the_scheduler_is_stopped_is_told_when_it_starts() {
 #[test]
 fn recovery_outside_the_period_is_told_when_the_period_comes() {
     let morning = Period { times: hours(0, 0), ..period() };
-    let mut world = World::of(WatchSpec { periods: vec![morning], ..spec("g/s") });
+    let mut world = World::of(WatchSpec { periods: [morning].into(), ..spec("g/s") });
     world.says("g/s", 1, "x\n");
     world.until(10);
     world.until(3600);
@@ -194,7 +194,7 @@ fn clock_that_was_not_served_for_an_hour_makes_no_burst() {
 #[test]
 fn disablealert_fires() {
     let disabling = Period { alerts: vec![alert(AlertOn::Disabling, "D")], ..period() };
-    let mut world = World::of(WatchSpec { periods: vec![disabling], ..spec("g/s") });
+    let mut world = World::of(WatchSpec { periods: [disabling].into(), ..spec("g/s") });
     world.disable(Disabling::Service(key("g/s"))).unwrap();
     world.disable(Disabling::Service(key("g/s"))).unwrap();
     assert_eq!(world.told(), ["0 disable D"]);
@@ -210,7 +210,7 @@ fn startupalert_uses_up_neither_numalerts_nor_alertevery() {
         every: Some((seconds(1000), Repeat::Strict)),
         ..Throttle::default()
     };
-    let mut world = World::of(WatchSpec { periods: vec![once], ..spec("g/s") });
+    let mut world = World::of(WatchSpec { periods: [once].into(), ..spec("g/s") });
     world.says("g/s", 1, "x\n");
     world.until(10);
     assert_eq!(world.told(), ["0 startup S", "10 failure A"]);
@@ -242,7 +242,7 @@ fn commands_on_unknown_names_create_no_ghosts() {
 fn redistribution_makes_no_unpaired_upalert_of_a_first_success() {
     let throttle = Throttle { unpaired: true, ..Throttle::default() };
     let mut service = WatchSpec { redistribute: Some(call(&["R"])), ..spec("g/s") };
-    service.periods = vec![Period { throttle, ..period() }];
+    service.periods = [Period { throttle, ..period() }].into();
     let mut world = World::of(service);
     world.until(10);
     assert_eq!(world.told(), ["0 startup R", "10 up R"]);

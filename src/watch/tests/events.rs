@@ -74,7 +74,7 @@ fn period_without_alert_lines_tells_no_recovery_unless_told_to() {
 #[test]
 fn period_that_is_over_tells_nobody() {
     let day = Period { times: hours(0, 0), ..period() };
-    let mut world = World::of(WatchSpec { monitor: None, periods: vec![day], ..spec("g/s") });
+    let mut world = World::of(WatchSpec { monitor: None, periods: [day].into(), ..spec("g/s") });
     world.until(3600);
     world.outcome("g/s", 1, "x\n");
     assert_eq!(world.told(), [""; 0]);
@@ -89,7 +89,7 @@ fn program_that_is_not_there_is_logged_and_does_not_count() {
     gone.call.path = None;
     let alerts = vec![gone, alert(AlertOn::Recovery, "U")];
     let mut world =
-        World::of(WatchSpec { periods: vec![Period { alerts, ..period() }], ..spec("g/s") });
+        World::of(WatchSpec { periods: [Period { alerts, ..period() }].into(), ..spec("g/s") });
     world.says("g/s", 1, "x\n");
     world.until(10);
     assert!(world.lines.contains(&"no alert found while trying to run record.alert".to_owned()));
@@ -102,7 +102,7 @@ fn program_that_is_not_there_is_logged_and_does_not_count() {
 fn redistribution_sees_every_result_whatever_holds_the_rest_back() {
     let service = WatchSpec {
         redistribute: Some(call(&["R"])),
-        periods: vec![Period { alerts: Vec::new(), ..period() }],
+        periods: [Period { alerts: Vec::new(), ..period() }].into(),
         ..spec("g/s")
     };
     let mut world = World::of(service);
@@ -185,7 +185,7 @@ fn files_get_a_line_for_each_alert_and_each_end_of_a_failure() {
 #[test]
 fn startup_alerts_are_called_again_after_a_reset_only_if_wanted() {
     let startup = Period { alerts: vec![alert(AlertOn::Startup, "S")], ..period() };
-    let mut watching = watching(vec![WatchSpec { periods: vec![startup], ..spec("g/s") }]);
+    let mut watching = watching(vec![WatchSpec { periods: [startup].into(), ..spec("g/s") }]);
     let mut world = World::new(watching.clone());
     assert_eq!(world.told(), ["0 startup S"]);
     world.configure(watching.clone(), Keep::Nothing);

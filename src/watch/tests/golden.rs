@@ -24,7 +24,7 @@ fn shop() -> World {
             ("SHOP".to_owned(), "a b".to_owned()),
             ("MON_GROUP".to_owned(), "forged".to_owned()),
         ],
-        periods: vec![period],
+        periods: [period].into(),
         ..spec("web/http")
     };
     let mut watching = watching(vec![service]);

@@ -55,7 +55,7 @@ fn acknowledgement_is_told_only_to_those_who_were_told_of_the_failure() {
         throttle: Throttle { after_failures: Some(5), ..Throttle::default() },
         ..ack.clone()
     };
-    let mut world = World::of(WatchSpec { periods: vec![ack, late], ..spec("g/s") });
+    let mut world = World::of(WatchSpec { periods: [ack, late].into(), ..spec("g/s") });
     world.says("g/s", 1, "x\n");
     world.until(10);
     acknowledge(&mut world, "").unwrap();
@@ -189,7 +189,7 @@ fn test_of_alerts_calls_them_whatever_holds_them_back_and_leaves_no_trace() {
     tested.throttle.limit = Some(0);
     tested.alerts[0].exit = Some(ExitRange { first: 3, last: 4 });
     tested.alerts.push(alert(AlertOn::Disabling, "D"));
-    let mut world = World::of(WatchSpec { periods: vec![tested], ..spec("g/s") });
+    let mut world = World::of(WatchSpec { periods: [tested].into(), ..spec("g/s") });
     let mut test = |on, exit| {
         let period = "P".to_owned();
         world.order(WatchOrder::TestAlert { key: key("g/s"), on, exit, period }).unwrap();
@@ -217,7 +217,7 @@ fn clearing_timers_starts_them_and_counts_anew() {
         ..Throttle::default()
     };
     let failing = WatchSpec {
-        periods: vec![Period { throttle, ..period() }],
+        periods: [Period { throttle, ..period() }].into(),
         trap_timeout: Some(seconds(1000)),
         ..spec("g/s")
     };

@@ -73,7 +73,7 @@ fn config(max_processes: u32) -> Watching {
         silent,
     ];
     let spec = |n: u8| WatchSpec {
-        periods: periods.clone(),
+        periods: periods.clone().into(),
         failure_interval: (n == 1).then(|| seconds(4)),
         skew: (n == 2).then(|| seconds(3)),
         depends: Depends {

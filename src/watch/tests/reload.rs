@@ -14,7 +14,7 @@ fn variant(n: usize) -> Watching {
             1 => monitored,
             2 => WatchSpec {
                 interval: Some(seconds(7)),
-                periods: vec![labelled("other"), labelled("late")],
+                periods: [labelled("other"), labelled("late")].into(),
                 ..monitored
             },
             _ => WatchSpec {

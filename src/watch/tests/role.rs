@@ -9,7 +9,7 @@ const OTHER: &str = "shop/10.0.0.2:80";
 
 fn server(name: &str, period: Period) -> WatchSpec {
     let hosts = Some(["10.0.0.1".to_owned()].into());
-    WatchSpec { hosts, periods: vec![period], ..WatchSpec::bare(key(name)) }
+    WatchSpec { hosts, periods: [period].into(), ..WatchSpec::bare(key(name)) }
 }
 
 fn throttled(throttle: Throttle) -> Period {
@@ -146,7 +146,7 @@ fn what_is_no_real_server_is_told_of_on_standby_too() {
     let mut world = World::empty();
     world.watcher.handle_role(Role::Standby, at(0));
     let watched = || {
-        let own = WatchSpec { monitor: None, periods: vec![startup.clone()], ..spec("g/s") };
+        let own = WatchSpec { monitor: None, periods: [startup.clone()].into(), ..spec("g/s") };
         watching(vec![server(SERVER, startup.clone()), own])
     };
     world.configure(watched(), Keep::State);

@@ -46,13 +46,13 @@ fn unchanged_service_notices_nothing_of_a_reload() {
 fn changed_service_keeps_its_status_and_the_periods_of_the_same_label() {
     let throttle = Throttle { limit: Some(1), ..Throttle::default() };
     let once = Period { throttle, ..period() };
-    let mut world = World::of(WatchSpec { periods: vec![once.clone()], ..spec("g/s") });
+    let mut world = World::of(WatchSpec { periods: [once.clone()].into(), ..spec("g/s") });
     world.says("g/s", 1, "x\n");
     world.until(15);
     assert_eq!(world.told(), ["10 failure A"]);
     let other = Period { label: "Q".to_owned(), ..once.clone() };
     let interval = Some(seconds(7));
-    let changed = WatchSpec { periods: vec![other, once], interval, ..spec("g/s") };
+    let changed = WatchSpec { periods: [other, once].into(), interval, ..spec("g/s") };
     world.configure(watching(vec![changed]), Keep::State);
     assert_eq!(world.view("g/s").failures_in_a_row, 1);
     world.until(22);
@@ -99,7 +99,7 @@ fn restart_takes_everything_up_that_was_saved() {
     let throttle = Throttle { every: Some((seconds(1000), Repeat::All)), ..Throttle::default() };
     let specs = || {
         let failing = WatchSpec {
-            periods: vec![Period { throttle: throttle.clone(), ..period() }],
+            periods: [Period { throttle: throttle.clone(), ..period() }].into(),
             failure_interval: Some(seconds(3)),
             ..spec("g/s")
         };
@@ -257,7 +257,7 @@ proptest! {
 
 #[test]
 fn every_turn_of_a_status_is_worth_noting_whether_or_not_anybody_is_told() {
-    let silent = WatchSpec { periods: Vec::new(), ..spec("g/s") };
+    let silent = WatchSpec { periods: Arc::default(), ..spec("g/s") };
     let mut world = World::of(silent);
     let turns = |world: &mut World, exit: u8, until: u64| {
         world.says("g/s", exit, "x\n");
@@ -332,7 +332,7 @@ fn times_of_the_future_are_those_of_a_clock_that_was_put_back() {
     let throttle = Throttle { every: Some((seconds(60), Repeat::All)), ..Throttle::default() };
     let specs = || {
         let depends = Depends { monitors: depends_on("g/parent"), ..Depends::default() };
-        let periods = vec![Period { throttle: throttle.clone(), ..period() }];
+        let periods = [Period { throttle: throttle.clone(), ..period() }].into();
         watching(vec![
             spec("g/parent"),
             WatchSpec { depends, ..spec("g/child") },
@@ -363,7 +363,7 @@ fn times_of_the_future_are_those_of_a_clock_that_was_put_back() {
 fn file_of_states_keeps_a_recovery_that_is_owed_and_no_count_of_what_is_over() {
     let throttle = Throttle { limit: Some(1), ..Throttle::default() };
     let specs = || {
-        let periods = vec![Period { throttle: throttle.clone(), ..period() }];
+        let periods = [Period { throttle: throttle.clone(), ..period() }].into();
         watching(vec![WatchSpec { monitor: None, periods, ..spec("g/s") }])
     };
     let mut world = World::new(specs());
@@ -410,7 +410,7 @@ fn file_of_states_leaves_nobody_in_a_storm_who_is_well() {
 #[test]
 fn numbers_of_a_state_file_that_are_too_large_overflow_nothing() {
     let two = vec![period(), Period { label: "Q".to_owned(), ..period() }];
-    let mut world = World::of(WatchSpec { monitor: None, periods: two, ..spec("g/s") });
+    let mut world = World::of(WatchSpec { monitor: None, periods: two.into(), ..spec("g/s") });
     let most = u32::MAX;
     let text = format!(
         "group=g\tservice=s\top_status=0\talert_count={}\tP:alert_sent={most}\tQ:alert_sent={most}\n",

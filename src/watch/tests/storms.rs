@@ -19,7 +19,7 @@ fn crowd_of(services: usize, change: impl Fn(WatchSpec) -> WatchSpec) -> World {
 /// With alerts, and no word of a recovery.
 fn told_of_failures_only(spec: WatchSpec) -> WatchSpec {
     let alerts = vec![alert(AlertOn::Failure, "A")];
-    WatchSpec { periods: vec![Period { alerts, ..period() }], ..spec }
+    WatchSpec { periods: [Period { alerts, ..period() }].into(), ..spec }
 }
 
 /// The words of the last call, which is for many.
@@ -175,7 +175,7 @@ fn membership_ends_when_what_a_trap_said_ends() {
 fn storm_names_only_those_who_fail_when_it_is_told() {
     let late = Throttle { recovery_after: Some(seconds(60)), ..Throttle::default() };
     let late = Period { throttle: late, ..period() };
-    let mut world = crowd_of(6, |spec| WatchSpec { periods: vec![late.clone()], ..spec });
+    let mut world = crowd_of(6, |spec| WatchSpec { periods: [late.clone()].into(), ..spec });
     all(&mut world, 0..6, 1);
     // Well again, which is to be told later; and nobody's business.
     all(&mut world, 2..3, 0);

@@ -126,7 +126,7 @@ fn periods_throttle_on_their_own_and_count_where_they_count() {
         throttle: Throttle { uncounted: true, ..Throttle::default() },
         ..period()
     };
-    let mut world = World::of(WatchSpec { periods: vec![once, log], ..spec("g/s") });
+    let mut world = World::of(WatchSpec { periods: [once, log].into(), ..spec("g/s") });
     world.says("g/s", 1, "x\n");
     world.until(30);
     let calls = ["10 failure A", "10 failure L", "20 failure L", "30 failure L"];
@@ -142,7 +142,7 @@ fn time_is_counted_in_whole_seconds() {
     // The second result comes a little earlier within its second than the first.
     let mut world = World::of(WatchSpec {
         monitor: None,
-        periods: vec![every(10, Repeat::All)],
+        periods: [every(10, Repeat::All)].into(),
         ..spec("g/s")
     });
     world.now = at(0) + std::time::Duration::from_millis(900);

@@ -114,10 +114,10 @@ fn word_of_a_trap_is_shown_as_it_came_and_in_a_range_only_as_a_number() {
         ("-1", false),
     ] {
         let mut in_line =
-            World::of(WatchSpec { periods: vec![ranged(everything)], ..trapped("g/s") });
+            World::of(WatchSpec { periods: [ranged(everything)].into(), ..trapped("g/s") });
         let throttle = Throttle { exit: everything, ..Throttle::default() };
         let period = Period { throttle, ..ranged(None) };
-        let mut in_period = World::of(WatchSpec { periods: vec![period], ..trapped("g/s") });
+        let mut in_period = World::of(WatchSpec { periods: [period].into(), ..trapped("g/s") });
         for world in [&mut in_line, &mut in_period] {
             world.trap("g/s", status, "x").unwrap();
             assert_eq!(world.told().len(), usize::from(is_in), "{status}");

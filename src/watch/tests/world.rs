@@ -52,7 +52,7 @@ pub fn spec(name: &str) -> WatchSpec {
             limit: seconds(60),
         }),
         interval: Some(seconds(10)),
-        periods: vec![period()],
+        periods: [period()].into(),
         ..WatchSpec::bare(key(name))
     }
 }
@@ -300,7 +300,7 @@ pub fn variable<'a>(environment: &'a [(String, String)], name: &str) -> Option<&
 /// with that summary, a digit one with that exit status, `.` is success. For each the calls:
 /// `A`, `U` or `-`.
 pub fn play(period: Period, results: &str) -> String {
-    let mut world = World::of(WatchSpec { monitor: None, periods: vec![period], ..spec("g/s") });
+    let mut world = World::of(WatchSpec { monitor: None, periods: [period].into(), ..spec("g/s") });
     let mut calls = String::new();
     for (index, result) in results.chars().enumerate() {
         world.until(10 * index as u64);

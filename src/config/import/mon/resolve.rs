@@ -147,7 +147,7 @@ fn services(
             unack_summary: draft.unack_summary,
             environment: draft.environment.clone(),
             redistribute,
-            periods,
+            periods: periods.into(),
         };
         services.insert(draft.key.clone(), Arc::new(spec));
     }

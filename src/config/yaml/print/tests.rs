@@ -525,7 +525,7 @@ fn those_who_are_told_are_printed_as_they_are_read() {
     let watch = read.watch.as_deref();
     assert_eq!(watch.map(|watch| watch.specs[0].periods.len()), Some(2));
     let mut printed = "virtual: 10.0.0.1:80\nreal: [10.0.0.2, 10.0.0.3]\nalerts:\n".to_owned();
-    for given in watch.map(|watch| &watch.specs[0].periods).into_iter().flatten() {
+    for given in watch.map(|watch| &*watch.specs[0].periods).into_iter().flatten() {
         for (at, (key, value)) in super::period(given).into_iter().enumerate() {
             let dash = if at == 0 { "-" } else { " " };
             printed.push_str(&format!("{dash} {key}: {value}\n"));

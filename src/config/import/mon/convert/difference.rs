@@ -54,6 +54,8 @@ pub(super) fn all(file: &MonFile, global: &str, items: &str, names: &dyn Names) 
 /// Without what makes no difference: in which order alerts for different things stand.
 fn ordered(spec: &WatchSpec) -> WatchSpec {
     let mut spec = spec.clone();
-    spec.periods.iter_mut().for_each(|period| period.alerts.sort_by_key(|alert| alert.on));
+    let mut periods = spec.periods.to_vec();
+    periods.iter_mut().for_each(|period| period.alerts.sort_by_key(|alert| alert.on));
+    spec.periods = periods.into();
     spec
 }
