@@ -457,6 +457,35 @@ fn the_switch_has_monitors_run_that_are_carried_out_otherwise() {
     }
 }
 
+/// By Debian's m4.
+#[test]
+fn a_file_goes_through_m4_where_it_is_asked_for_or_called_so() {
+    let file = "define(`_SERVICE_', `    service $1\n        interval 1s\n        monitor \
+                mood.monitor @/$1\n        period wd {Sun-Sat}\n            alert note.alert')dnl\n\
+                hostgroup g 127.0.0.1\n\nwatch g\n_SERVICE_(one)\n_SERVICE_(two)\n";
+    let mut place = Place::new(file);
+    let check = |name: &str| {
+        let mut check = Command::new(env!("CARGO_BIN_EXE_directord"));
+        let said = check.arg("check").arg("--config").arg(place.path(name)).output().unwrap();
+        let text = [said.stdout, said.stderr].concat();
+        (said.status.code(), String::from_utf8_lossy(&text).into_owned())
+    };
+    assert!(check("mon.cf").1.contains("this watch has no service"), "as it is");
+    fs::copy(place.path("mon.cf"), place.path("mon.m4")).unwrap();
+    let (status, said) = check("mon.m4");
+    assert!(status == Some(0) && said.ends_with(": no mistakes\n"), "{said}");
+    place.write("bad.m4", "define(`a\n");
+    let (status, said) = check("bad.m4");
+    assert_eq!(status, Some(1));
+    assert!(said.contains("m4: exit status: 1: m4:"), "{said}");
+
+    place.mood("one", 0);
+    place.mood("two", 1);
+    place.start_with(&["-M"]);
+    place.until("the second is told of", || place.notes().contains("-s two -g g"));
+    assert!(!place.notes().contains("-s one"), "{}", place.notes());
+}
+
 #[test]
 fn a_daemon_in_the_background_watches_when_the_command_returns() {
     let place = Place::new(PAIR);
