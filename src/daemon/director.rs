@@ -474,20 +474,20 @@ impl Director {
     /// Does what the engine asks, and tells what it says.
     fn carry_out(&mut self, now: Time) {
         self.follow_with_vips(now);
-        // One look at the clock for all that begin here.
-        let mut began = None;
         while let Some(action) = self.engine.poll_action() {
             match action {
                 Action::Probe { check, endpoint, spec } => {
-                    let began = *began.get_or_insert_with(Instant::now);
                     if let Probe::Watched(keys) = &spec.probe {
-                        let answer = Answer::pending(check, began, self.inputs.clone());
+                        let answer = Answer::pending(check, self.inputs.clone());
                         self.desk.ask(keys, endpoint, answer);
                         continue;
                     }
                     let (prober, inputs) = (self.prober.clone(), self.inputs.clone());
                     tokio::spawn(async move {
-                        let mut answer = Answer::pending(check, began, inputs);
+                        // Not before it is its turn: what the loop does until then is not the
+                        // server's to answer for.
+                        let mut answer = Answer::pending(check, inputs);
+                        let began = answer.began;
                         (answer.outcome, answer.status) =
                             prober.probe_for_status(endpoint, &spec, began).await;
                     });
@@ -576,9 +576,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn pending(check: CheckId, began: Instant, inputs: UnboundedSender<Input>) -> Answer {
+    pub fn pending(check: CheckId, inputs: UnboundedSender<Input>) -> Answer {
         let outcome = Outcome::Local("the probe broke off: this is a bug of directord".into());
-        Answer { check, outcome, status: None, began, inputs }
+        Answer { check, outcome, status: None, began: Instant::now(), inputs }
     }
 }
 
@@ -700,7 +700,7 @@ mod tests {
     async fn probe_that_panics_is_answered_as_our_own_trouble() {
         let (inputs, mut from_inputs) = tokio::sync::mpsc::unbounded_channel();
         let broken = tokio::spawn(async move {
-            let _answer = Answer::pending(CheckId::ANY, Instant::now(), inputs);
+            let _answer = Answer::pending(CheckId::ANY, inputs);
             panic!("as the test asks");
         });
         assert!(broken.await.is_err());

@@ -102,8 +102,8 @@ impl Prober {
         self.carry_out(endpoint, spec, Instant::now(), &Progress::default()).await
     }
 
-    /// The same, its time counted from `began` on, and the status with which HTTP was answered, if
-    /// it was.
+    /// The same, and the status with which HTTP was answered, if it was. `began` is now: whoever
+    /// measures the probe has looked at the clock already.
     pub async fn probe_for_status(
         &self,
         endpoint: Endpoint,

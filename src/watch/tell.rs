@@ -56,8 +56,12 @@ impl Watcher {
         }
     }
 
-    /// Every result, whatever the rest decides; its call is that of the service.
+    /// Every result, whatever the rest decides; its call is that of the service. Of a real server
+    /// nobody hears while it is disabled: its check goes on, where a monitor would not.
     pub(super) fn redistribute(&mut self, telling: &Telling, facts: &Facts, now: Time) {
+        if telling.spec.hosts.is_some() && self.is_disabled(&telling.spec.key) {
+            return;
+        }
         if let Some(call) = &telling.spec.redistribute {
             self.call(telling, facts, call, Purpose::Redistribution, now);
         }

@@ -89,19 +89,22 @@ pub(super) fn folders(given: Option<&Arc<[PathBuf]>>, usual: Usual) -> Cow<'_, [
 }
 
 impl<'a> Walk<'a> {
-    /// Periods, or a mapping that says more than those.
+    /// Periods, or a mapping that says more than those, or more than the folder does.
     pub(super) fn alerts_of(
         &mut self,
         entry: &Entry<'a>,
         servers: &[RealServer],
+        default: Option<&AlertsDraft>,
         told: Told<'_>,
     ) -> AlertsDraft {
         let Value::Mapping(_) = &entry.value.value else { return self.alerts(entry, told) };
         let Some(fields) = self.fields(entry.value, &keys::ALERTS_KEYS) else {
             return AlertsDraft::default();
         };
-        let mut draft =
-            fields.entry(&keys::PERIODS).map(|e| self.alerts(e, told)).unwrap_or_default();
+        let mut draft = match fields.entry(&keys::PERIODS) {
+            Some(entry) => self.alerts(entry, told),
+            None => default.cloned().unwrap_or_default(),
+        };
         let unack = fields.entry(&keys::UNACK_SUMMARY).and_then(|e| self.flag(e));
         draft.unack_summary |= unack == Some(true);
         // No group is called like that: a server is named by nobody in the file.
@@ -114,6 +117,20 @@ impl<'a> Walk<'a> {
         }
         draft.redistribute =
             fields.entry(&keys::REDISTRIBUTE).and_then(|e| self.redistribute(e, told.folders));
+        if draft.periods.is_empty()
+            && !fields.has(&keys::PERIODS)
+            && !fields.has(&keys::REDISTRIBUTE)
+        {
+            let message = "nobody is told: there are no periods, here or in global.yaml";
+            self.findings.warning(&entry.key_span, message, walk::example(&keys::PERIODS));
+        }
+        if let Some(memory) = fields.entry(&keys::DEP_MEMORY)
+            && !fields.has(&keys::SERVER_ALERTDEPEND)
+        {
+            let message = "there is nothing it is about: no alertdepend";
+            let hint = walk::example(&keys::SERVER_ALERTDEPEND);
+            self.findings.warning(&memory.key_span, message, hint);
+        }
         draft
     }
 
@@ -643,6 +660,12 @@ mod tests {
         assert!(told.unack_summary);
         assert!(excluded.periods.is_empty() && excluded.redistribute.is_none());
         assert_eq!(excluded.key.to_string(), "10.0.0.3:80/192.168.0.2:80");
+        let folder = "alerts: [{alert: page.alert on-call}]\nalert_dir: /opt/alerts\n";
+        let folder = parse_global(&source(folder, Dialect::Global), &Known).defaults.unwrap();
+        let more = "{fwmark: 7, real: [10.0.0.1, 10.0.0.2], alerts: {exclude_hosts: [10.0.0.2]}}";
+        let more = read(more, &folder);
+        let told = watch(&more).specs.iter().map(|spec| spec.periods.len());
+        assert_eq!(told.collect::<Vec<_>>(), [1, 0], "the folder's periods, with this besides");
         let only = "alerts: {redistribute: mail.alert all}";
         let only = read(&format!("{{fwmark: 7, real: [10.0.0.1], {only}}}"), &Defaults::default());
         assert!(watch(&only).specs[0].redistribute.is_some());
@@ -717,6 +740,8 @@ mod tests {
             ("- {alert: nosuch.alert}\n", "there is no program \"nosuch.alert\" in /usr/lib/dir"),
             ("- {alert: /nosuch}\n", "there is no program \"/nosuch\""),
             ("- {period: none}\n", "this period tells nobody"),
+            ("  exclude_period: wd {Sun}\n", "no periods, here or in global.yaml"),
+            ("  dep_memory: 1h\n  periods: [{alert: mail.alert}]\n", "no alertdepend"),
             ("- {upalert: mail.alert}\n", "a recovery is told after"),
             ("- {alert: exit=2 mail.alert}\n", "the exit status is 1"),
             ("- {alert: mail.alert, alertexitrange: 2-1}\n", "the exit status is 1"),

@@ -45,7 +45,9 @@ impl<'a> Walk<'a> {
         let name = fields.entry(&keys::NAME).and_then(|e| self.service_name(e));
         let folders = alerts::folders(defaults.alert_dir.as_ref(), alerts::ALERTS);
         let told = Told { folders: &folders, by_checks: true };
-        let alerts = fields.entry(&keys::ALERTS).map(|e| self.alerts_of(e, &servers, told));
+        let alerts = fields
+            .entry(&keys::ALERTS)
+            .map(|e| self.alerts_of(e, &servers, defaults.alerts.as_deref(), told));
         let partial = fields.entry(&keys::PARTIAL).and_then(|e| self.flag(e));
         let vips = match fields.entry(&keys::VIP) {
             Some(entry) => {

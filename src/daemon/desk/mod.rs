@@ -197,6 +197,7 @@ impl Desk {
     fn follow(&mut self, desired: &Desired, change: &Change, now: Time) -> bool {
         let differing = self.servers.differing(desired, change.services());
         if differing.is_empty() {
+            self.waiting.drop_left(&self.watching);
             return true;
         }
         if !self.untold.is_empty() {
@@ -207,6 +208,7 @@ impl Desk {
         let watching = Arc::new(watching);
         self.watching = watching.clone();
         self.watcher.handle_config(watching, Keep::State, now);
+        self.waiting.drop_left(&self.watching);
         self.notes.mark(Instant::now());
         self.drop_others_calls();
         true
@@ -220,13 +222,13 @@ impl Desk {
         }
         let Everything { watching, servers, untold } = everything(desired);
         self.servers = servers;
+        for name in untold.iter().filter(|name| !self.untold.contains(name)) {
+            let why = "another group has its name: give it another one";
+            tracing::warn!("service {name}: nobody is told of its real servers: {why}");
+        }
+        self.untold = untold;
         // The same file again may be worth a start-up alert, where that is wished.
         if *self.watching != watching || reset.is_some() {
-            for name in &untold {
-                let why = "another group has its name: give it another one";
-                tracing::warn!("service {name}: nobody is told of its real servers: {why}");
-            }
-            self.untold = untold;
             self.watching = Arc::new(watching);
             self.watcher.handle_config(self.watching.clone(), keep, now);
             self.leaving.retain(|key, _| self.watching.services.contains_key(key));
@@ -526,6 +528,7 @@ mod tests {
     use super::*;
     use crate::config::{self, Defaults, Dialect, Source};
     use crate::daemon::TableChoice;
+    use crate::engine::CheckId;
     use crate::model::{AlertsCommand, AlertsOf, MonFile, WatchSpec};
 
     #[tokio::test]
@@ -598,6 +601,48 @@ mod tests {
             let calls: Vec<_> = made.iter().map(|lane| Delivery::Call(call(lane))).collect();
             assert_eq!(desk.deliveries(), calls);
         }
+    }
+
+    /// Where `change` is told, only what it names is looked at.
+    #[tokio::test]
+    async fn a_desk_that_follows_changes_is_as_one_that_takes_all_of_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut follows, mut takes) = (desk(folder.path()), desk(folder.path()));
+        let now = follows.clock.now();
+        let mut before = Desired::default();
+        // Each a step away from the one before, and now and then a leap.
+        for n in (0..216).flat_map(|n| [n, (n * 5) % 216, n]) {
+            let after = everything::tests::some_of_three(n);
+            let change = Change::between(&before, &after);
+            follows.handle_config(&after, Some(&change), None, now);
+            takes.handle_config(&after, None, None, now);
+            assert_eq!(follows.watching, takes.watching, "{n}");
+            assert_eq!(follows.untold, takes.untold, "{n}");
+            let names = |desk: &Desk| {
+                let views = desk.watcher.views(now).map(|view| view.spec.key.to_string());
+                views.collect::<Vec<_>>()
+            };
+            assert_eq!(names(&follows), names(&takes), "{n}");
+            before = after;
+        }
+    }
+
+    /// A check that waits for a watch, and is there no more.
+    #[tokio::test]
+    async fn checks_that_left_are_forgotten_by_a_reload_of_real_servers_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = desk(folder.path());
+        let now = desk.clock.now();
+        let desired = desired(folder.path());
+        desk.handle_config(&desired, None, None, now);
+        let keys: Arc<[WatchKey]> = [WatchKey::new("g", "s")].into();
+        let (inputs, _) = unbounded_channel();
+        let server = Endpoint::new([10, 0, 0, 9].into(), 80);
+        desk.ask(&keys, server, Answer::pending(CheckId::ANY, inputs));
+        desk.waiting.result(&keys[0], waiting::tests::found(0, ""));
+        assert!(!desk.waiting.is_empty(), "it may ask again");
+        desk.handle_config(&desired, Some(&Change::default()), None, now);
+        assert!(desk.waiting.is_empty());
     }
 
     #[tokio::test]

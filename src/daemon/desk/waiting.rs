@@ -67,12 +67,7 @@ impl Waiting {
     /// What is watched from now on. Checks that wait for anything else are over.
     pub fn follow(&mut self, watching: &Watching) {
         let is_there = |key: &WatchKey| watching.services.contains_key(key);
-        // One that does not wait may have left the files: it begins anew if it asks again.
-        self.checks.retain(|_, check| check.answer.is_some() && check.keys.iter().all(is_there));
-        self.of.retain(|_, checks| {
-            checks.retain(|id| self.checks.contains_key(id));
-            !checks.is_empty()
-        });
+        self.drop_left(watching);
         self.results.retain(|key, _| is_there(key));
         let keys = |wanted: fn(&WatchSpec) -> bool| {
             let specs = watching.services.values().filter(move |spec| wanted(spec));
@@ -81,6 +76,22 @@ impl Waiting {
         // No check names another real server.
         self.unasked = keys(|spec| spec.monitor.is_none() && spec.hosts.is_none());
         self.timed = keys(|spec| spec.trap_timeout.is_some() || spec.trap_duration.is_some());
+    }
+
+    #[cfg(test)]
+    pub fn is_empty(&self) -> bool {
+        self.checks.is_empty() && self.of.is_empty()
+    }
+
+    /// Ends checks that wait for what is watched no more.
+    pub fn drop_left(&mut self, watching: &Watching) {
+        let is_there = |key: &WatchKey| watching.services.contains_key(key);
+        // One that does not wait may have left the files: it begins anew if it asks again.
+        self.checks.retain(|_, check| check.answer.is_some() && check.keys.iter().all(is_there));
+        self.of.retain(|_, checks| {
+            checks.retain(|id| self.checks.contains_key(id));
+            !checks.is_empty()
+        });
     }
 
     /// A check asks. What a trap said holds, and is answered at once to who has not heard it; of
@@ -275,7 +286,7 @@ fn outcome(key: &WatchKey, status: OpStatus, output: &str) -> Outcome {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::daemon::Input;
     use crate::model::{Finding, MonitorCall, MonitorKind, WallTime};
@@ -355,7 +366,7 @@ mod tests {
         fn ask_again(&mut self, asked: &mut Asked) {
             let (inputs, answers) = unbounded_channel();
             asked.answers = answers;
-            let answer = Answer::pending(asked.id, std::time::Instant::now(), inputs);
+            let answer = Answer::pending(asked.id, inputs);
             let server = Endpoint::new([10, 0, 0, 1].into(), 80);
             let view = |key: &WatchKey| self.watcher.view(key, self.now);
             self.waiting.add(asked.keys.clone(), server, answer, view);
@@ -407,7 +418,7 @@ mod tests {
         }
     }
 
-    fn found(exit: u8, output: &str) -> Found {
+    pub fn found(exit: u8, output: &str) -> Found {
         let finding = Finding { exit, output: output.to_owned() };
         Found { finding, hosts: Vec::new(), trouble: None, left: None }
     }

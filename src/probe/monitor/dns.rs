@@ -43,7 +43,7 @@ pub(super) async fn run(
             let progress = Progress::default();
             let limit = limit.min(dns.timeout.unwrap_or(Duration::MAX));
             let work = question(&prober.shared, &ask, &dns, limit, &progress);
-            let done = prober.shared.limits.within(limit, work).await;
+            let done = prober.shared.limits.within(limit, Box::pin(work)).await;
             done.unwrap_or_else(|| Err(progress.timed_out(limit)))
         }
     });

@@ -156,7 +156,7 @@ async fn within<T>(
     progress: &Progress,
     work: impl Future<Output = Result<T, Miss>>,
 ) -> Result<T, Miss> {
-    let done = shared.limits.within(limit, work).await;
+    let done = shared.limits.within(limit, Box::pin(work)).await;
     done.unwrap_or_else(|| Err(progress.timed_out(limit)))
 }
 

@@ -92,6 +92,29 @@ fn excluded_service_runs_as_soon_as_its_time_is_over() {
 }
 
 #[test]
+fn nobody_hears_of_a_real_server_that_is_disabled() {
+    let name = "shop/10.0.0.1:80";
+    let hosts = Some(["10.0.0.1".to_owned()].into());
+    let redistribute = Some(call(&["R"]));
+    let server = WatchSpec { monitor: None, hosts, redistribute, periods: [].into(), ..spec(name) };
+    for (what, heard) in [
+        (None, 2),
+        (Some(Disabling::Service(key(name))), 0),
+        (Some(Disabling::Watch("shop".into())), 0),
+        (Some(Disabling::Host("10.0.0.1".to_owned())), 0),
+    ] {
+        let mut watching = watching(vec![server.clone()]);
+        watching.groups.insert("shop".into(), ["10.0.0.1".to_owned()].into());
+        let mut world = World::new(watching);
+        what.into_iter().for_each(|what| world.disable(what).unwrap());
+        world.told();
+        world.outcome(name, 1, "10.0.0.1\n");
+        world.outcome(name, 0, "");
+        assert_eq!(world.told().len(), heard);
+    }
+}
+
+#[test]
 fn what_others_find_while_a_service_is_excluded_is_not_looked_at() {
     let window = Window { minutes: vec![(1, 2)], ..Window::default() };
     let exclude =

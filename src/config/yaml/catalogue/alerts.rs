@@ -42,7 +42,7 @@ pub static SERVER_EXCLUDE_HOSTS: Key = Key::new(
 pub static SERVER_EXCLUDE_PERIOD: Key = Key::new(
     "exclude_period",
     Kind::Times,
-    "the times at which what checks find is not looked at, and nobody told",
+    "the times at which nobody looks at what checks find, to tell of it",
 )
 .example("wd {Sun} hr {2am-4am}");
 
