@@ -194,7 +194,7 @@ fn code_lines(file: &Path) -> Vec<(usize, String)> {
 /// Whether a `#[cfg(test)]` on this line is about one item (`mod tests;`, a helper) rather than
 /// about the module of tests that ends the file.
 fn text_goes_on(text: &str, number: usize) -> bool {
-    !text.lines().nth(number + 1).unwrap_or_default().trim_start().starts_with("mod tests {")
+    !text.lines().nth(number + 1).unwrap_or_default().ends_with("mod tests {")
 }
 
 /// The rooms named by `crate::ROOM` in this file, with their lines. Grouped imports
