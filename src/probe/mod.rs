@@ -12,8 +12,8 @@
 //!      |             mysql, pgsql -> connect, session, dialogue
 //!      |             dns -----> datagram, connect, message, patterns
 //!   one deadline     radius --> datagram, packet
-//!   for it all       ping ----> one engine for all targets
-//!                    external -> a program in a process group of its own
+//!   for it all,      ping ----> one engine for all targets
+//!   in limits        external -> a program in a process group of its own
 //! Monitors::run ---> monitor --> one question to each host of a group, or mon's own program
 //! ```
 //!
