@@ -19,8 +19,8 @@ test:
 kernel-test:
 	@tests/lab/test --kernel-only $(FILTER)
 
-# Two directors under heartbeat and Pacemaker. Not part of make test, for it takes nearly ten minutes:
-# .ci/run plays it after that.
+# Two directors under heartbeat and Pacemaker. Not part of make test, for it takes some six minutes
+# more: .ci/run plays it after that.
 # make test-ha STORY=name plays one: see tests/lab/ha.
 test-ha:
 	@tests/lab/test-ha $(STORY)

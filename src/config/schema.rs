@@ -30,12 +30,7 @@ pub fn schema() -> Value {
 
 /// A section's name without its article: `a real server` is `real-server`.
 fn id(section: &Section) -> String {
-    section
-        .name
-        .trim_start_matches("a ")
-        .trim_start_matches("the ")
-        .replace(' ', "-")
-        .to_lowercase()
+    section.name.trim_start_matches("a ").replace(' ', "-").to_lowercase()
 }
 
 fn reference(section: &Section) -> Value {

@@ -47,7 +47,7 @@ pub static SERVER_EXCLUDE_PERIOD: Key = Key::new(
 .example("wd {Sun} hr {2am-4am}");
 
 pub static ALERTS_KEYS: Section = Section::new(
-    "the alerts of a service",
+    "alerts of a service",
     &[
         &PERIODS,
         &SERVER_ALERTDEPEND,
